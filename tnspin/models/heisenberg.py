@@ -1,0 +1,158 @@
+"""Heisenberg chain of spins S, open or periodic, with the usual additions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar
+
+from tnspin.errors import InputError
+from tnspin.models import check
+from tnspin.sites import Site, doubled_spin
+from tnspin.sites import spin as spin_site
+from tnspin.terms import OperatorSum
+
+_Item = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class HeisenbergChain:
+    r"""Spins S with nearest-neighbour exchange; every site is "localized".
+
+    .. math::
+        H = \sum_i [J (S^x_i S^x_{i+1} + S^y_i S^y_{i+1}) + J_z S^z_i S^z_{i+1}
+            + D \cdot (S_i \times S_{i+1})] - B \cdot \sum_i S_i - K \sum_i (S^z_i)^2
+            - b S^z_0 + d \sum_{i<j} (S_i \cdot S_j - 3 S^z_i S^z_j) / r_{ij}^3
+
+    with spin matrices. Antiferromagnetic for J > 0.
+
+    Parameters
+    ----------
+    sites : int
+        Length of the chain, at least 2 (3 if periodic).
+    spin : float
+        S: 0.5, 1, 1.5, ...
+    J, Jz : float
+        Exchange in plane and along z; ``Jz=None`` means ``Jz = J``.
+    field : vector
+        B, entering as -B.S.
+    periodic : bool
+        Also couple the last site to the first.
+    dmi : vector
+        D, the Dzyaloshinskii-Moriya vector of every bond.
+    anisotropy : float
+        K, easy axis along z for K > 0.
+    impurity_field : float
+        b, field along z on site 0 only.
+    dipole : float
+        d, dipole-dipole coupling of nearest neighbours. The interatomic axis is z,
+        so it conserves Sz; r_ij counts sites, the shorter way round if periodic.
+
+    Raises
+    ------
+    InputError
+        If a field is out of range; the message starts with ``model.<field>``.
+    """
+
+    kind: ClassVar[str] = "heisenberg"
+
+    sites: int
+    spin: float = 0.5
+    J: float = 1.0
+    Jz: float | None = None
+    field: Sequence[float] = (0.0, 0.0, 0.0)
+    periodic: bool = False
+    dmi: Sequence[float] = (0.0, 0.0, 0.0)
+    anisotropy: float = 0.0
+    impurity_field: float = 0.0
+    dipole: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check every field and store lists as tuples."""
+        for item in fields(self):
+            object.__setattr__(self, item.name, check.frozen(getattr(self, item.name)))
+        periodic = check.flag("periodic", self.periodic)
+        check.integer("sites", self.sites, 3 if periodic else 2)
+        try:
+            doubled_spin(self.spin)
+        except InputError as error:
+            raise InputError(f"model.{error}") from None
+        for name in ("J", "anisotropy", "impurity_field", "dipole"):
+            check.number(name, getattr(self, name))
+        if self.Jz is not None:
+            check.number("Jz", self.Jz)
+        check.vector("field", self.field)
+        check.vector("dmi", self.dmi)
+
+    @property
+    def length(self) -> int:
+        """Number of sites."""
+        return self.sites
+
+    @property
+    def localized_spin(self) -> float:
+        """S of every site."""
+        return float(self.spin)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """One group: the whole chain."""
+        return (tuple(range(self.sites)),)
+
+    @property
+    def localized_sites(self) -> tuple[int, ...]:
+        """Every site."""
+        return tuple(range(self.sites))
+
+    @cached_property
+    def local_sites(self) -> tuple[Site, ...]:
+        """The chain: one spin per site."""
+        return (spin_site(self.spin),) * self.sites
+
+    @cached_property
+    def hamiltonian(self) -> OperatorSum:
+        """H as an operator sum."""
+        parts = (self._exchange(), self._dmi(), self._on_site(), self._dipole())
+        return OperatorSum.of(self.local_sites, (item for part in parts for item in part))
+
+    def _neighbours(self) -> Iterator[tuple[int, int]]:
+        for i in range(self.sites - 1):
+            yield i, i + 1
+        if self.periodic:
+            yield self.sites - 1, 0
+
+    def _exchange(self) -> Iterator[_Item]:
+        along = self.J if self.Jz is None else self.Jz
+        for i, j in self._neighbours():
+            yield from _xxz(self.J, along, i, j)
+
+    def _dmi(self) -> Iterator[_Item]:
+        x, y, z = self.dmi
+        for i, j in self._neighbours():
+            # Dz (Sx Sy - Sy Sx) = (i Dz / 2)(S+ S- - S- S+), term by term conserving 2Sz.
+            yield 0.5j * z, "Sp", i, "Sm", j
+            yield -0.5j * z, "Sm", i, "Sp", j
+            for strength, a, b in ((x, "Sy", "Sz"), (y, "Sz", "Sx")):
+                yield strength, a, i, b, j
+                yield -strength, b, i, a, j
+
+    def _on_site(self) -> Iterator[_Item]:
+        for i in range(self.sites):
+            for axis, strength in zip("xyz", self.field, strict=True):
+                yield -strength, f"S{axis}", i
+            yield -self.anisotropy, "Sz", i, "Sz", i
+        yield -self.impurity_field, "Sz", 0
+
+    def _dipole(self) -> Iterator[_Item]:
+        for i in range(self.sites):
+            for j in range(i + 1, self.sites):
+                distance = min(j - i, self.sites - j + i) if self.periodic else j - i
+                strength = self.dipole / distance**3
+                yield from _xxz(strength, -2.0 * strength, i, j)
+
+
+def _xxz(plane: float, along: float, i: int, j: int) -> Iterator[_Item]:
+    yield plane / 2, "Sp", i, "Sm", j
+    yield plane / 2, "Sm", i, "Sp", j
+    yield along, "Sz", i, "Sz", j

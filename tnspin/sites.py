@@ -1,0 +1,268 @@
+"""Local Hilbert spaces: basis labels, conserved charges and named operators.
+
+Every basis state is an eigenstate of every charge of its site, so charge
+conservation needs nothing beyond one integer per basis state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tnspin.errors import InputError, nearest
+
+Matrix = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """One site of a chain.
+
+    Parameters
+    ----------
+    name : str
+        Kind of site, e.g. ``"spin-1/2"``.
+    labels : tuple of str
+        Names of the ``d`` basis states.
+    charges : mapping of str to tuple of int
+        Value of each U(1) charge in each basis state.
+    operators : mapping of str to (d, d) complex ndarray
+        Read-only matrices ``[out, in]``.
+    parity : tuple of int
+        Fermion parity (0 or 1) of each basis state.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    charges: Mapping[str, tuple[int, ...]]
+    operators: Mapping[str, Matrix]
+    parity: tuple[int, ...]
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        # Mapping proxies cannot be pickled; sites travel to worker processes.
+        return _rebuild, (
+            self.name,
+            self.labels,
+            dict(self.charges),
+            dict(self.operators),
+            self.parity,
+        )
+
+    @property
+    def dim(self) -> int:
+        """Number of basis states ``d``."""
+        return len(self.labels)
+
+    @property
+    def has_fermions(self) -> bool:
+        """Whether some basis state holds an odd number of fermions."""
+        return any(self.parity)
+
+    def op(self, name: str) -> Matrix:
+        """Return the matrix of a named operator, shape (d, d), indices [out, in].
+
+        Raises
+        ------
+        InputError
+            If the site has no operator of that name.
+        """
+        try:
+            return self.operators[name]
+        except KeyError:
+            known = ", ".join(self.operators)
+            raise InputError(
+                f"operator: {name!r} is not known on a {self.name} site (known: {known})"
+                f"{nearest(name, self.operators)}"
+            ) from None
+
+    def is_fermionic(self, name: str) -> bool:
+        """Whether the named operator changes the fermion parity."""
+        matrix = self.op(name)
+        odd = np.not_equal.outer(self.parity, self.parity)
+        changes = bool(np.any(matrix[odd]))
+        if changes and np.any(matrix[~odd]):
+            raise InputError(f"operator: {name!r} on a {self.name} site has no fermion parity")
+        return changes
+
+    def charge(self, name: str) -> NDArray[np.int64]:
+        """Return the charge of each basis state, shape (d,); zeros if the site lacks it."""
+        return np.array(self.charges.get(name, (0,) * self.dim), dtype=np.int64)
+
+    def parity_operator(self) -> Matrix:
+        """Return the diagonal matrix of (-1)^parity, the Jordan-Wigner string on this site."""
+        return np.diag(1.0 - 2.0 * np.array(self.parity)).astype(np.complex128)
+
+
+def make_site(
+    name: str,
+    labels: tuple[str, ...],
+    charges: Mapping[str, tuple[int, ...]],
+    operators: Mapping[str, ArrayLike],
+    parity: tuple[int, ...] | None = None,
+) -> Site:
+    """Build a site from plain matrices: copies them, makes them read-only and adds ``Id``."""
+    dim = len(labels)
+    matrices = {"Id": np.eye(dim, dtype=np.complex128)}
+    for key, value in operators.items():
+        matrix = np.array(value, dtype=np.complex128)
+        if matrix.shape != (dim, dim):
+            raise InputError(
+                f"operator: {key!r} has shape {matrix.shape}, the site has {dim} states"
+            )
+        matrices[key] = matrix
+    for matrix in matrices.values():
+        matrix.setflags(write=False)
+    return Site(
+        name,
+        tuple(labels),
+        MappingProxyType({key: tuple(value) for key, value in charges.items()}),
+        MappingProxyType(matrices),
+        tuple(parity) if parity is not None else (0,) * dim,
+    )
+
+
+def kron(matrices: Iterable[Matrix]) -> Matrix:
+    """Kronecker product of any number of matrices, the first slowest; [[1]] of none."""
+    product = np.ones((1, 1), dtype=np.complex128)
+    for matrix in matrices:
+        product = np.kron(product, matrix)
+    return product
+
+
+def _rebuild(
+    name: str,
+    labels: tuple[str, ...],
+    charges: Mapping[str, tuple[int, ...]],
+    operators: Mapping[str, ArrayLike],
+    parity: tuple[int, ...],
+) -> Site:
+    return make_site(name, labels, charges, operators, parity)
+
+
+def _spin_matrices(doubled: int) -> dict[str, Matrix]:
+    """Spin matrices for ``2S = doubled``, basis ordered by descending Sz."""
+    m = (doubled - 2.0 * np.arange(doubled + 1)) / 2.0
+    s = doubled / 2.0
+    # <m+1| S+ |m> = sqrt(S(S+1) - m(m+1)); state k-1 has one more unit than state k.
+    plus = np.diag(np.sqrt(s * (s + 1) - m[1:] * (m[1:] + 1)), k=1).astype(np.complex128)
+    minus = plus.conj().T
+    return {
+        "Sx": (plus + minus) / 2,
+        "Sy": (plus - minus) / 2j,
+        "Sz": np.diag(m).astype(np.complex128),
+        "Sp": plus,
+        "Sm": minus,
+    }
+
+
+def _half_integer(doubled: int) -> str:
+    """Write ``doubled / 2`` with a sign: ``+1``, ``0``, ``-3/2``."""
+    if doubled == 0:
+        return "0"
+    value = str(abs(doubled) // 2) if doubled % 2 == 0 else f"{abs(doubled)}/2"
+    return ("+" if doubled > 0 else "-") + value
+
+
+def doubled_spin(spin: float) -> int:
+    """Return 2S as an integer.
+
+    Raises
+    ------
+    InputError
+        If ``spin`` is not a positive multiple of 1/2.
+    """
+    number = isinstance(spin, int | float | np.integer | np.floating) and not isinstance(spin, bool)
+    doubled = round(2 * float(spin)) if number and np.isfinite(spin) else 0
+    if doubled < 1 or abs(doubled - 2 * float(spin)) > 1e-12:
+        raise InputError(f"spin: {spin!r} is not a positive multiple of 0.5")
+    return doubled
+
+
+def spin(S: float = 0.5) -> Site:
+    """Spin S: basis Sz descending, charge ``2Sz``, operators Id Sx Sy Sz Sp Sm (spin matrices)."""
+    return _spin(doubled_spin(S))
+
+
+def electron() -> Site:
+    """Spinful electron level: empty, up, dn, updn = c+_up c+_dn |0>; charges ``N`` and ``2Sz``.
+
+    ``sx sy sz`` are c+ sigma c without the factor 1/2; ``sp = c+_up c_dn``.
+    """
+    return _electron()
+
+
+def kondo(S: float = 0.5) -> Site:
+    """Electron level times spin S; state index is ``e * (2S+1) + m``, ``2Sz`` the sum of both."""
+    return _kondo(doubled_spin(S))
+
+
+def boson(levels: int) -> Site:
+    """Truncated oscillator: charge ``Nb``; operators Id b bdag n and x = b + bdag."""
+    if isinstance(levels, bool) or not isinstance(levels, int | np.integer) or levels < 2:
+        raise InputError(f"levels: {levels!r} is not an integer of at least 2")
+    return _boson(int(levels))
+
+
+@cache
+def _spin(doubled: int) -> Site:
+    m2 = tuple(doubled - 2 * k for k in range(doubled + 1))
+    labels = ("up", "dn") if doubled == 1 else tuple(_half_integer(m) for m in m2)
+    return make_site(
+        f"spin-{_half_integer(doubled)[1:]}", labels, {"2Sz": m2}, _spin_matrices(doubled)
+    )
+
+
+@cache
+def _electron() -> Site:
+    # Within the site the mode order is (up, dn): c_dn passes the up mode.
+    c_up = np.zeros((4, 4))
+    c_up[0, 1] = c_up[2, 3] = 1.0
+    c_dn = np.zeros((4, 4))
+    c_dn[0, 2], c_dn[1, 3] = 1.0, -1.0
+    cdag_up, cdag_dn = c_up.T, c_dn.T
+    plus = cdag_up @ c_dn
+    n_up, n_dn = cdag_up @ c_up, cdag_dn @ c_dn
+    operators = {
+        "c_up": c_up,
+        "cdag_up": cdag_up,
+        "c_dn": c_dn,
+        "cdag_dn": cdag_dn,
+        "n": n_up + n_dn,
+        "n_up": n_up,
+        "n_dn": n_dn,
+        "sx": plus + plus.T,
+        "sy": -1j * (plus - plus.T),
+        "sz": n_up - n_dn,
+        "sp": plus,
+        "sm": plus.T,
+    }
+    charges = {"N": (0, 1, 1, 2), "2Sz": (0, 1, -1, 0)}
+    return make_site("electron", ("empty", "up", "dn", "updn"), charges, operators, (0, 1, 1, 0))
+
+
+@cache
+def _kondo(doubled: int) -> Site:
+    level, local = _electron(), _spin(doubled)
+    operators = {k: np.kron(v, np.eye(local.dim)) for k, v in level.operators.items() if k != "Id"}
+    operators |= {k: np.kron(np.eye(4), v) for k, v in local.operators.items() if k != "Id"}
+    pairs = [(e, m) for e in range(4) for m in range(local.dim)]
+    charges = {
+        "N": tuple(level.charges["N"][e] for e, _ in pairs),
+        "2Sz": tuple(level.charges["2Sz"][e] + local.charges["2Sz"][m] for e, m in pairs),
+    }
+    labels = tuple(f"{level.labels[e]},{local.labels[m]}" for e, m in pairs)
+    parity = tuple(level.parity[e] for e, _ in pairs)
+    return make_site(f"kondo-{local.name}", labels, charges, operators, parity)
+
+
+@cache
+def _boson(levels: int) -> Site:
+    b = np.diag(np.sqrt(np.arange(1, levels)), k=1)
+    operators = {"b": b, "bdag": b.T, "n": np.diag(np.arange(levels)), "x": b + b.T}
+    labels = tuple(str(k) for k in range(levels))
+    return make_site("boson", labels, {"Nb": tuple(range(levels))}, operators)
