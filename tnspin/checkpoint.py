@@ -1,0 +1,157 @@
+"""Checkpoints: a result so far, the state it was measured in, and the error ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tnspin.errors import InputError
+from tnspin.result import Result, write_atomically
+from tnspin.sites import Site
+from tnspin.toml_text import flatten
+
+__all__ = ["Checkpoint", "Saved", "checkpoint_path", "first_difference", "load_checkpoint"]
+
+
+def checkpoint_path(path: str | Path) -> Path:
+    """``FILE.ckpt.h5`` beside ``FILE.h5``."""
+    path = Path(path)
+    return path.with_name(path.name.removesuffix(".h5") + ".ckpt.h5")
+
+
+class Checkpoint:
+    """Where and how often a run is saved.
+
+    Parameters
+    ----------
+    path
+        File; replaced as a whole at each save.
+    every
+        Seconds between saves; longer where saving would take over a tenth of the time.
+    skip
+        Times that a longer run would not visit, where a checkpoint would be of no use.
+    """
+
+    def __init__(self, path: Path, every: float = 20.0, skip: Collection[float] = ()) -> None:
+        self.path = path
+        self.every = every
+        self.skip = skip
+        self._last = time.monotonic()
+        self._cost = 0.0
+        self._pending: tuple[Any, Callable[[], Result]] | None = None
+
+    def offer(self, snapshot: Any, result: Callable[[], Result]) -> None:
+        """Take note of a snapshot, and save it if it is time to."""
+        if snapshot.time in self.skip:
+            return
+        self._pending = (snapshot, result)
+        if time.monotonic() - self._last >= max(self.every, 10 * self._cost):
+            self.flush()
+
+    def flush(self) -> None:
+        """Save the last snapshot offered, unless it is saved already.
+
+        Raises
+        ------
+        RunError
+            If the disk is full or the folder cannot be written; the last checkpoint stays.
+        """
+        if self._pending is None:
+            return
+        (snapshot, result), self._pending = self._pending, None
+        start = time.monotonic()
+        write_atomically(self.path, _image(snapshot, result()))
+        self._last = time.monotonic()
+        self._cost = self._last - start
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds: ``result`` ends at the time of ``state``."""
+
+    result: Result
+    state: Any
+    ledger: Any
+
+    @property
+    def time(self) -> float:
+        """Time of the state."""
+        return float(self.result["time"][-1])
+
+
+def load_checkpoint(path: Path, sites: Sequence[Site]) -> Saved:
+    """Read a checkpoint of a run on these sites.
+
+    Raises
+    ------
+    InputError
+        If the file is not a checkpoint.
+    """
+    import h5py
+
+    result = Result.load(path)
+    with h5py.File(path, "r") as file:
+        if "state" not in file:
+            raise InputError(f"{path}: is a result, not a checkpoint")
+        state = _state_kinds()[file["state"].attrs["kind"]].load(file["state"], sites)
+        ledger = _read_ledger(file["ledger"]) if "ledger" in file else None
+    return Saved(result, state, ledger)
+
+
+def first_difference(
+    old: Mapping[str, Any], new: Mapping[str, Any], ignore: Collection[str] = ("time.stop",)
+) -> str | None:
+    """Describe the first key in which two configurations differ, None if there is none.
+
+    Parameters
+    ----------
+    old, new
+        Nested tables of plain values; ``[about]`` does not matter.
+    ignore
+        Dotted keys that may differ.
+    """
+    before, after = flatten(old), flatten(new)
+    for key in dict.fromkeys((*after, *before)):
+        if key in ignore or key.startswith("about."):
+            continue
+        if before.get(key) != after.get(key):
+            return f"{key} was {before.get(key)!r} and is now {after.get(key)!r}"
+    return None
+
+
+def _image(snapshot: Any, result: Result) -> Any:
+    import h5py
+
+    buffer = result.image()
+    with h5py.File(buffer, "r+") as file:
+        group = file.create_group("state")
+        snapshot.state.save(group)
+        group.attrs["kind"] = type(snapshot.state).__name__
+        if snapshot.ledger is not None:
+            _write_ledger(file.create_group("ledger"), snapshot.ledger)
+    return buffer
+
+
+def _write_ledger(group: Any, ledger: Any) -> None:
+    for field in dataclasses.fields(ledger):
+        group[field.name] = getattr(ledger, field.name)
+
+
+def _read_ledger(group: Any) -> Any:
+    from tnspin.snapshot import Ledger
+
+    values = {field.name: group[field.name][()] for field in dataclasses.fields(Ledger)}
+    return Ledger(**{k: v if np.ndim(v) else v.item() for k, v in values.items()})
+
+
+def _state_kinds() -> dict[str, Any]:
+    from tnspin.mps import MPS
+    from tnspin.vector import VectorState
+
+    return {cls.__name__: cls for cls in (MPS, VectorState)}

@@ -1,0 +1,194 @@
+"""Record: measure named observables at each snapshot of a run, and keep them safe."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tnspin.checkpoint import Checkpoint
+from tnspin.errors import InputError, nearest
+from tnspin.result import Result, Variable
+from tnspin.version import __version__
+
+__all__ = ["Interrupted", "Result", "Variable", "provenance", "record"]
+
+_LIBRARIES = ("numpy", "scipy", "numba", "quimb", "h5py", "h5netcdf", "xarray")
+
+
+class Interrupted(Exception):
+    """Raised between two steps of a run, by a progress callback, to end it early and saved."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    function: Callable[[Any], Any]
+    dims: tuple[str, ...] | None  # without time; None: to be numbered
+    units: str
+    long_name: str
+
+
+def record(
+    snapshots: Iterable[Any],
+    observables: Iterable[str] | Mapping[str, Callable[[Any], Any]],
+    *,
+    config: Any = None,
+    checkpoint: Path | Checkpoint | None = None,
+    previous: Result | None = None,
+    on_snapshot: Callable[[Any], None] | None = None,
+) -> Result:
+    """Run an evolution to its end and return what was measured.
+
+    Parameters
+    ----------
+    snapshots
+        Iterator that a solver returns.
+    observables
+        Names from `tnspin.observables.OBSERVABLES`, or a mapping from names of your choice to
+        functions of a snapshot that return a number or an array.
+    config
+        The `Config` of the run (or its text), kept in the result.
+    checkpoint
+        File (or `Checkpoint`) to save to, now and then and at the end.
+    previous
+        Result to continue; snapshots at its times are not measured again.
+    on_snapshot
+        Called with each new snapshot, once it is measured.
+
+    Returns
+    -------
+    Result
+        Its attribute ``complete`` is 0 if the run was interrupted (`Interrupted`).
+
+    Raises
+    ------
+    InputError
+        If an observable does not exist.
+    RunError
+        If a checkpoint cannot be written.
+    """
+    saver = Checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
+    rows = _Rows(_columns(observables), config, previous)
+    complete = True
+    try:
+        for snapshot in snapshots:
+            if not rows.add(snapshot):
+                continue
+            if saver is not None:
+                saver.offer(snapshot, lambda: rows.result(complete=False))
+            if on_snapshot is not None:
+                on_snapshot(snapshot)
+    except Interrupted:
+        complete = False
+    finally:
+        # Whatever ended the run, the last point that was measured is worth keeping.
+        if saver is not None:
+            saver.flush()
+    return rows.result(complete)
+
+
+class _Rows:
+    """Rows measured so far, one list per column."""
+
+    def __init__(self, columns: list[_Column], config: Any, previous: Result | None) -> None:
+        self.columns = columns
+        self.config = config
+        self.previous = previous
+        self.times: list[float] = [] if previous is None else list(previous["time"])
+        self.data: dict[str, list[np.ndarray]] = {
+            column.name: [] if previous is None else list(previous[column.name])
+            for column in columns
+        }
+        self.model: Any = None
+        self.start = time.perf_counter(), time.process_time()
+
+    def add(self, snapshot: Any) -> bool:
+        self.model = snapshot.model
+        if self.times and snapshot.time <= self.times[-1]:
+            return False
+        values = {column.name: np.array(column.function(snapshot)) for column in self.columns}
+        for name, value in values.items():
+            self.data[name].append(value)
+        self.times.append(float(snapshot.time))
+        return True
+
+    def result(self, complete: bool) -> Result:
+        variables = {
+            "time": Variable(("time",), np.array(self.times, float), "hbar/energy unit", "time")
+        }
+        for column in self.columns:
+            data = np.array(self.data[column.name])
+            dims = column.dims
+            if dims is None:
+                dims = tuple(f"{column.name}_{k}" for k in range(data.ndim - 1))
+            variables[column.name] = Variable(("time", *dims), data, column.units, column.long_name)
+        return Result(_coordinates(variables, self.model) | variables, self._attrs(complete))
+
+    def _attrs(self, complete: bool) -> dict[str, Any]:
+        old = {} if self.previous is None else self.previous.attrs
+        wall, cpu = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
+        text = self.config.to_toml() if hasattr(self.config, "to_toml") else self.config or ""
+        return provenance(text) | {
+            "wall_time_s": wall + old.get("wall_time_s", 0.0),
+            "cpu_time_s": cpu + old.get("cpu_time_s", 0.0),
+            "resumed": int(old.get("resumed", -1)) + 1 if old else 0,
+            "complete": int(complete),
+        }
+
+
+def provenance(config: str) -> dict[str, Any]:
+    """Attributes that say what made a result: configuration, versions, date."""
+    versions = {"python": platform.python_version()}
+    versions |= {name: metadata.version(name) for name in _LIBRARIES}
+    return {
+        "config": config,
+        "tnspin_version": __version__,
+        "versions": json.dumps(versions),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _columns(observables: Iterable[str] | Mapping[str, Callable[[Any], Any]]) -> list[_Column]:
+    if isinstance(observables, Mapping):
+        return [_custom(name, function) for name, function in observables.items()]
+    from tnspin.observables import OBSERVABLES
+
+    columns = []
+    for name in observables:
+        if name not in OBSERVABLES:
+            hint = f";{close}" if (close := nearest(name, OBSERVABLES)) else ""
+            allowed = ", ".join(OBSERVABLES)
+            raise InputError(
+                f"record.observables = {name!r}: no such observable; allowed: {allowed}{hint}"
+            )
+        columns.append(_custom(name, OBSERVABLES[name]))
+    return columns
+
+
+def _custom(name: str, function: Any) -> _Column:
+    """A column from an `Observable`, or from any function of a snapshot."""
+    if hasattr(function, "function"):
+        dims = tuple(dim for dim in function.dims if dim != "time")
+        return _Column(name, function.function, dims, function.units, function.long_name)
+    return _Column(name, function, None, "1", name)
+
+
+def _coordinates(variables: Mapping[str, Variable], model: Any) -> dict[str, Variable]:
+    """Labels of the axes: x, y, z, and the sites of the localized spins."""
+    dims = {dim for variable in variables.values() for dim in variable.dims}
+    labels: dict[str, Variable] = {}
+    if "axis" in dims:
+        labels["axis"] = Variable(("axis",), np.array(["x", "y", "z"]), "1", "direction of spin")
+    if "localized" in dims and model is not None:
+        sites = np.array(model.localized_sites, dtype=np.int64)
+        labels["localized"] = Variable(("localized",), sites, "1", "site of the localized spin")
+    return labels
