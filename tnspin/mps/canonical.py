@@ -1,0 +1,188 @@
+"""Compiled canonicalization of one site at a time: orthonormalize, pass the rest on.
+
+A sweep is a loop over sites in `state`; these kernels do the work of one site for all its
+charge sectors.  No step divides by a Schmidt value.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .kernels import _gather_columns, _gather_rows, _select, find
+from .lapack import ADJOINT, PLAIN, eigh, gemm, gram_columns, lq, qr, svd
+
+
+@njit(cache=True, nogil=True)
+def orthonormalize_left(l_keys, l_dims, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
+    """QR of a site, grouped by right sector.
+
+    Returns the new right dimensions (0 for sectors that cannot be reached), the
+    left-orthonormal tensor and, flat per right sector, the factors R (new, old).
+    """
+    row, left, height, start, stack = _gather_rows(r_keys, r_dims, l_keys, l_dims, q, offset, data)
+    n = r_keys.size
+    dims = np.zeros(n, dtype=np.int64)
+    r_start = np.zeros(n + 1, dtype=np.int64)
+    for m in range(n):
+        dims[m] = min(height[m], r_dims[m])
+        r_start[m + 1] = r_start[m] + dims[m] * r_dims[m]
+    carry = np.empty(r_start[n], dtype=np.complex128)
+    new_offset = np.full(offset.shape, -1, dtype=np.int64)
+    size = 0
+    for m in range(n):
+        size += height[m] * dims[m]
+    new_data = np.empty(size, dtype=np.complex128)
+    at = 0
+    for m in range(n):
+        if dims[m] == 0:
+            continue
+        block = stack[start[m] : start[m + 1]]
+        qr(height[m], r_dims[m], block, carry[r_start[m] :])
+        new_data[at : at + height[m] * dims[m]] = block[: height[m] * dims[m]]
+        for p in range(q.size):
+            if row[m, p] >= 0:
+                new_offset[left[m, p], p] = at + row[m, p] * dims[m]
+        at += height[m] * dims[m]
+    return dims, new_offset, new_data, r_start, carry
+
+
+@njit(cache=True, nogil=True)
+def absorb_from_left(l_dims, new_dims, c_start, carry, r_keys, r_dims, l_keys, q, offset, data):  # type: ignore[no-untyped-def]
+    """Multiply every block by its left sector's factor ``carry (new, old)``."""
+    new_offset = np.full(offset.shape, -1, dtype=np.int64)
+    size = 0
+    for sector in range(l_keys.size):
+        for p in range(q.size):
+            if offset[sector, p] >= 0 and new_dims[sector] > 0:
+                new_offset[sector, p] = size
+                size += new_dims[sector] * r_dims[find(r_keys, l_keys[sector] + q[p])]
+    out = np.empty(size, dtype=np.complex128)
+    for sector in range(l_keys.size):
+        for p in range(q.size):
+            if new_offset[sector, p] >= 0:
+                right = r_dims[find(r_keys, l_keys[sector] + q[p])]
+                gemm(PLAIN, PLAIN, new_dims[sector], right, l_dims[sector], 1.0,
+                     carry[c_start[sector] :], l_dims[sector], data[offset[sector, p] :], right,
+                     0.0, out[new_offset[sector, p] :], right)  # fmt: skip
+    return new_offset, out
+
+
+@njit(cache=True, nogil=True)
+def _split_rows(rows, cols, block, exact, found, low):  # type: ignore[no-untyped-def]
+    """``block = low diag-ordered rows``: Schmidt squares descending into ``found``.
+
+    On return the first k rows of ``block`` are orthonormal and ``low (rows, k)`` multiplies
+    them from the left, with columns of norm sqrt(found).  ``exact`` asks for an SVD instead of a
+    Gram matrix, whose small singular values are accurate relative to themselves.
+    """
+    k = min(rows, cols)
+    factor = np.empty(rows * k, dtype=np.complex128)
+    lq(rows, cols, block, factor)
+    rotation = np.empty(k * k, dtype=np.complex128)  # rows: right singular vectors of `factor`
+    if exact:
+        s = np.empty(k)
+        u = np.empty(rows * k, dtype=np.complex128)
+        copy = factor.copy()
+        svd(rows, k, copy, s, u, rotation)
+    else:
+        squares = np.empty(k)
+        gram_columns(rows, k, factor, k, rotation)
+        eigh(k, rotation, squares)
+        for i in range(k // 2):
+            for j in range(k):
+                a, b = i * k + j, (k - 1 - i) * k + j
+                rotation[a], rotation[b] = rotation[b], rotation[a]
+    gemm(PLAIN, ADJOINT, rows, k, k, 1.0, factor, k, rotation, k, 0.0, low, k)
+    turned = np.empty(k * cols, dtype=np.complex128)
+    gemm(PLAIN, PLAIN, k, cols, k, 1.0, rotation, k, block, cols, 0.0, turned, cols)
+    block[: k * cols] = turned
+    for j in range(k):
+        found[j] = 0.0
+        for i in range(rows):
+            x = low[i * k + j]
+            found[j] += x.real * x.real + x.imag * x.imag
+    return k
+
+
+@njit(cache=True, nogil=True)
+def orthonormalize_right(  # type: ignore[no-untyped-def]
+    l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff, max_dim, exact
+):
+    """Split a site by left sector into right-orthonormal rows and what stays on its left.
+
+    With orthonormal tensors on the left, the norms of the factors are the Schmidt values, and
+    truncation is optimal.  Returns new left dimensions, Schmidt values (normalized), tensor,
+    factor starts and factors (old, new), the squared norm before and the discarded share.
+    """
+    column, width, start, side = _gather_columns(l_keys, l_dims, r_keys, r_dims, q, offset, data)
+    n = l_keys.size
+    base = np.zeros(n + 1, dtype=np.int64)
+    low_start = np.zeros(n + 1, dtype=np.int64)
+    counts = np.zeros(n, dtype=np.int64)
+    for m in range(n):
+        k = min(l_dims[m], width[m])
+        base[m + 1] = base[m] + k
+        low_start[m + 1] = low_start[m] + k * l_dims[m]
+    found = np.empty(base[n])
+    low = np.empty(low_start[n], dtype=np.complex128)
+    for m in range(n):
+        if width[m] > 0 and l_dims[m] > 0:
+            counts[m] = _split_rows(l_dims[m], width[m], side[start[m] : start[m + 1]], exact,
+                                    found[base[m] :], low[low_start[m] :])  # fmt: skip
+    total = found.sum()
+    # Round-off directions go even without truncation; they carry no norm.
+    kept, discarded = _select(found, counts, base, max(cutoff, 1e-30), max_dim, total, 0.0)
+    norm = np.sqrt(max(total - discarded, 0.0))
+    schmidt = np.empty(kept.sum())
+    new_offset = np.full(offset.shape, -1, dtype=np.int64)
+    c_start = np.zeros(n + 1, dtype=np.int64)
+    size = 0
+    for m in range(n):
+        c_start[m + 1] = c_start[m] + l_dims[m] * kept[m]
+        size += kept[m] * width[m]
+    carry = np.empty(c_start[n], dtype=np.complex128)
+    new_data = np.empty(size, dtype=np.complex128)
+    at, to = 0, 0
+    for m in range(n):
+        k = min(l_dims[m], width[m])
+        for j in range(kept[m]):
+            schmidt[at] = np.sqrt(found[base[m] + j]) / norm
+            at += 1
+        for i in range(l_dims[m]):
+            for j in range(kept[m]):
+                carry[c_start[m] + i * kept[m] + j] = low[low_start[m] + i * k + j]
+        if kept[m] == 0:
+            continue
+        for p in range(q.size):
+            if column[m, p] >= 0:
+                right = r_dims[find(r_keys, l_keys[m] + q[p])]
+                new_offset[m, p] = to
+                for i in range(kept[m]):
+                    source = start[m] + i * width[m] + column[m, p]
+                    new_data[to : to + right] = side[source : source + right]
+                    to += right
+    return kept, schmidt, new_offset, new_data, c_start, carry, total, discarded / total
+
+
+@njit(cache=True, nogil=True)
+def absorb_from_right(l_keys, l_dims, r_keys, r_dims, new_dims, c_start, carry, q, offset, data):  # type: ignore[no-untyped-def]
+    """Multiply every block by its right sector's factor ``carry (old, new)``."""
+    new_offset = np.full(offset.shape, -1, dtype=np.int64)
+    size = 0
+    for sector in range(l_keys.size):
+        for p in range(q.size):
+            if offset[sector, p] >= 0:
+                right = find(r_keys, l_keys[sector] + q[p])
+                if new_dims[right] > 0:
+                    new_offset[sector, p] = size
+                    size += l_dims[sector] * new_dims[right]
+    out = np.empty(size, dtype=np.complex128)
+    for sector in range(l_keys.size):
+        for p in range(q.size):
+            if new_offset[sector, p] >= 0:
+                right = find(r_keys, l_keys[sector] + q[p])
+                gemm(PLAIN, PLAIN, l_dims[sector], new_dims[right], r_dims[right], 1.0,
+                     data[offset[sector, p] :], r_dims[right], carry[c_start[right] :],
+                     new_dims[right], 0.0, out[new_offset[sector, p] :], new_dims[right])  # fmt: skip
+    return new_offset, out

@@ -1,0 +1,205 @@
+"""Contractions of block-sparse states: density matrices, overlaps, amplitudes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numba import njit
+
+from ..errors import InputError
+from .kernels import _gather_columns, _gather_rows, find
+from .lapack import PLAIN, gemm
+
+if TYPE_CHECKING:
+    from .state import MPS
+
+#: Open environment: (ket label, bra label, ket key, bra key) -> matrix (ket dim, bra dim).
+_Environment: TypeAlias = dict[tuple[int, int, int, int], np.ndarray]
+
+
+@njit(cache=True, nogil=True)
+def site_rdm(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
+    """rho[p, p'] = sum_{l, r} |lambda_l B[l, p, r]> <...p'| of a right-orthonormal tensor."""
+    d = q.size
+    rho = np.zeros((d, d), dtype=np.complex128)
+    start = 0
+    for sector in range(l_keys.size):
+        rows = l_dims[sector]
+        for p in range(d):
+            if offset[sector, p] < 0:
+                continue
+            cols = r_dims[find(r_keys, l_keys[sector] + q[p])]
+            for other in range(p + 1):
+                if offset[sector, other] < 0 or q[other] != q[p]:
+                    continue
+                value = 0.0j
+                for i in range(rows):
+                    weight = l_schmidt[start + i] ** 2
+                    a, b = offset[sector, p] + i * cols, offset[sector, other] + i * cols
+                    part = 0.0j
+                    for j in range(cols):
+                        part += data[a + j] * data[b + j].conjugate()
+                    value += weight * part
+                rho[p, other] += value
+                if other != p:
+                    rho[other, p] += value.conjugate()
+        start += rows
+    return rho
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _inner(rows, cols, weights, flat, a, b, stride_a, stride_b):  # type: ignore[no-untyped-def]
+    """sum_i weights_i^2 sum_j x_ij conj(y_ij) of two blocks of an interleaved buffer."""
+    real, imag = 0.0, 0.0
+    for i in range(rows):
+        at, to = 2 * (a + i * stride_a), 2 * (b + i * stride_b)
+        x, y = 0.0, 0.0
+        for j in range(cols):
+            x += flat[at + 2 * j] * flat[to + 2 * j] + flat[at + 2 * j + 1] * flat[to + 2 * j + 1]
+            y += flat[at + 2 * j + 1] * flat[to + 2 * j] - flat[at + 2 * j] * flat[to + 2 * j + 1]
+        real += weights[i] ** 2 * x
+        imag += weights[i] ** 2 * y
+    return complex(real, imag)
+
+
+@njit(cache=True, nogil=True)
+def bond_rdm(  # type: ignore[no-untyped-def]
+    l_keys, l_dims, l_schmidt, m_keys, m_dims, r_keys, r_dims, a_offset, a_data,
+    b_offset, b_data, q1, q2,
+):  # fmt: skip
+    """Reduced density matrix (d1 d2, d1 d2) of two neighbouring right-orthonormal sites."""
+    d1, d2 = q1.size, q2.size
+    row, left, height, a_start, stack = _gather_rows(
+        m_keys, m_dims, l_keys, l_dims, q1, a_offset, a_data
+    )
+    column, width, b_start, side = _gather_columns(
+        m_keys, m_dims, r_keys, r_dims, q2, b_offset, b_data
+    )
+    n = m_keys.size
+    start = np.zeros(n + 1, dtype=np.int64)
+    for m in range(n):
+        start[m + 1] = start[m] + height[m] * width[m]
+    product = np.empty(start[n], dtype=np.complex128)
+    for m in range(n):
+        gemm(PLAIN, PLAIN, height[m], width[m], m_dims[m], 1.0, stack[a_start[m] :], m_dims[m],
+             side[b_start[m] :], width[m], 0.0, product[start[m] :], width[m])  # fmt: skip
+    flat = product.view(np.float64)
+    rho = np.zeros((d1 * d2, d1 * d2), dtype=np.complex128)
+    at = 0
+    for sector in range(l_keys.size):
+        weights = l_schmidt[at : at + l_dims[sector]]
+        at += l_dims[sector]
+        for first in range(d1 * d2):
+            m = find(m_keys, l_keys[sector] + q1[first // d2])
+            if m < 0 or row[m, first // d2] < 0 or column[m, first % d2] < 0:
+                continue
+            charge = q1[first // d2] + q2[first % d2]
+            cols = r_dims[find(r_keys, l_keys[sector] + charge)]
+            a = start[m] + row[m, first // d2] * width[m] + column[m, first % d2]
+            for second in range(first + 1):
+                if q1[second // d2] + q2[second % d2] != charge:
+                    continue
+                k = find(m_keys, l_keys[sector] + q1[second // d2])
+                if k < 0 or row[k, second // d2] < 0 or column[k, second % d2] < 0:
+                    continue
+                b = start[k] + row[k, second // d2] * width[k] + column[k, second % d2]
+                value = _inner(l_dims[sector], cols, weights, flat, a, b, width[m], width[k])
+                rho[first, second] += value
+                if second != first:
+                    rho[second, first] += value.conjugate()
+    return rho
+
+
+def _open_site(mps: MPS, i: int, environment: _Environment, keep: int | None) -> _Environment:
+    """Add site ``i`` to an environment: open its last factor of dimension ``keep``, trace the rest.
+
+    ``keep=None`` traces the whole site.
+    """
+    kept = 1 if keep is None else keep
+    blocks = mps.blocks(i)
+    by_key: dict[int, list[tuple[int, np.ndarray]]] = defaultdict(list)
+    for (key, p), matrix in blocks.items():
+        by_key[key].append((p, matrix))
+    q = mps.site_keys[i]
+    out: _Environment = {}
+    for (ket, bra, key, key_bra), matrix in environment.items():
+        for p, block in by_key[key]:
+            half = block.T @ matrix
+            for p_bra, block_bra in by_key[key_bra]:
+                if p // kept != p_bra // kept:
+                    continue
+                label = (
+                    ket * kept + p % kept, bra * kept + p_bra % kept,
+                    key + int(q[p]), key_bra + int(q[p_bra]),
+                )  # fmt: skip
+                value = half @ block_bra.conj()
+                if label in out:
+                    out[label] += value
+                else:
+                    out[label] = value
+    return out
+
+
+def rdm(mps: MPS, sites: list[int], keep: list[int] | None) -> np.ndarray:
+    """Reduced density matrix of ``sites`` in the order given; see `MPS.rdm`."""
+    if len(set(sites)) != len(sites) or not all(0 <= i < mps.length for i in sites):
+        raise InputError(f"rdm: sites {sites} must be distinct and within 0..{mps.length - 1}")
+    dims = [mps.sites[i].dim for i in sites] if keep is None else keep
+    if any(mps.sites[i].dim % d for i, d in zip(sites, dims, strict=True)):
+        raise InputError(f"rdm: keep {dims} does not divide the dimensions of sites {sites}")
+    order = sorted(range(len(sites)), key=lambda k: sites[k])
+    wanted = {sites[k]: dims[k] for k in order}
+    first, last = sites[order[0]], sites[order[-1]]
+    keys, sector_dims, values = mps.bonds[first]
+    environment: _Environment = {}
+    for key, part in zip(keys, np.split(values, np.cumsum(sector_dims)[:-1]), strict=True):
+        environment[0, 0, int(key), int(key)] = np.diag(part.astype(np.complex128) ** 2)
+    for i in range(first, last + 1):
+        environment = _open_site(mps, i, environment, wanted.get(i))
+    size = int(np.prod(dims))
+    rho = np.zeros((size, size), dtype=np.complex128)
+    for (ket, bra, key, key_bra), matrix in environment.items():
+        if key == key_bra:
+            rho[ket, bra] += np.trace(matrix)
+    # Factors are in chain order: bring them into the caller's.
+    chain = [dims[k] for k in order]
+    back = [order.index(k) for k in range(len(sites))]
+    tensor = rho.reshape(chain * 2).transpose(back + [len(sites) + k for k in back])
+    return np.ascontiguousarray(tensor).reshape(size, size)
+
+
+def overlap(bra: MPS, ket: MPS) -> complex:
+    """<bra|ket> of two states with the same sites and charges."""
+    if bra.code != ket.code or [s.dim for s in bra.sites] != [s.dim for s in ket.sites]:
+        raise InputError("overlap: the states have other sites or charges")
+    environment = {0: np.ones((1, 1), dtype=np.complex128)}
+    for i in range(ket.length):
+        after: dict[int, np.ndarray] = {}
+        bra_blocks = bra.blocks(i)
+        for (key, p), block in ket.blocks(i).items():
+            if key not in environment or (key, p) not in bra_blocks:
+                continue
+            value = bra_blocks[key, p].conj().T @ environment[key] @ block
+            to = key + int(ket.site_keys[i][p])
+            after[to] = after[to] + value if to in after else value
+        environment = after
+    return complex(sum(value[0, 0] for value in environment.values()))
+
+
+def amplitudes(mps: MPS, states: np.ndarray) -> np.ndarray:
+    """<states|psi>, (n,), for local indices (n, length)."""
+    n = states.shape[0]
+    keys = np.zeros(n, dtype=np.int64)
+    vectors = np.ones((n, 1), dtype=np.complex128)
+    for i in range(mps.length):
+        after = np.zeros((n, int(mps.bonds[i + 1].dims.max())), dtype=np.complex128)
+        alive = np.zeros(n, dtype=bool)
+        for (key, p), block in mps.blocks(i).items():
+            rows = np.flatnonzero((keys == key) & (states[:, i] == p))
+            after[rows, : block.shape[1]] = vectors[rows, : block.shape[0]] @ block
+            alive[rows] = True
+        vectors = np.where(alive[:, None], after, 0.0)
+        keys = keys + mps.site_keys[i][states[:, i]]
+    return np.ascontiguousarray(vectors[:, 0])

@@ -1,0 +1,174 @@
+"""Block-sparse states from and to other forms: operators applied, quimb's dense tensors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from ..errors import InputError
+from ..sites import Site
+from .charges import ChargeCode
+
+if TYPE_CHECKING:
+    import quimb.tensor as qtn
+
+    from .state import MPS
+
+#: Per bond {key: dimension} and per site {(left key, p): matrix}: arguments of `MPS.from_blocks`.
+_Parts: TypeAlias = tuple[list[dict[int, int]], list[dict[tuple[int, int], np.ndarray]]]
+
+
+def apply_mpo(mps: MPS, ws: Sequence[np.ndarray], bond_charges: Sequence[np.ndarray]) -> _Parts:
+    """Blocks of the product of an MPO and ``mps``; see `MPS.apply_mpo`.
+
+    The new bond sector of key K is the direct sum over operator states a of the old sectors
+    ``K - key(a)``::
+
+        --[ W ]--      --[ W A ]--
+           |       =        |
+        --[ A ]--
+    """
+    shifts = [mps.code.encode(charges) for charges in bond_charges]
+    dims: list[dict[int, int]] = []
+    places: list[dict[tuple[int, int], int]] = []
+    for bond, shift in zip(mps.bonds, shifts, strict=True):
+        dim: dict[int, int] = defaultdict(int)
+        place = {}
+        for a, added in enumerate(shift.tolist()):
+            for key, size in zip(bond.keys.tolist(), bond.dims.tolist(), strict=True):
+                place[a, key] = dim[key + added]
+                dim[key + added] += size
+        dims.append(dict(dim))
+        places.append(place)
+    out = []
+    for i, w in enumerate(ws):
+        q = mps.site_keys[i]
+        new: dict[tuple[int, int], np.ndarray] = {}
+        old = mps.blocks(i)
+        for a, b, after, before in zip(*np.nonzero(w), strict=True):
+            for (key, p), block in old.items():
+                if p != before:
+                    continue
+                left, right = key + int(shifts[i][a]), key + int(q[p]) + int(shifts[i + 1][b])
+                if left + int(q[after]) != right:
+                    raise InputError(f"apply_mpo: the operator at site {i} changes the charge")
+                if (left, int(after)) not in new:
+                    shape = dims[i][left], dims[i + 1][right]
+                    new[left, int(after)] = np.zeros(shape, dtype=np.complex128)
+                x, y = places[i][int(a), key], places[i + 1][int(b), key + int(q[p])]
+                target = new[left, int(after)]
+                target[x : x + block.shape[0], y : y + block.shape[1]] += (
+                    w[a, b, after, before] * block
+                )
+        out.append(new)
+    return _drop_unreached(dims, out, [mps.site_keys[i] for i in range(mps.length)])
+
+
+def _drop_unreached(
+    dims: list[dict[int, int]],
+    blocks: list[dict[tuple[int, int], np.ndarray]],
+    site_keys: list[np.ndarray],
+) -> _Parts:
+    """Remove sectors that no path from the left end to the right end visits."""
+    length = len(blocks)
+    reached = [{0}]
+    for i in range(length):
+        reached.append({k + int(site_keys[i][p]) for k, p in blocks[i] if k in reached[i]})
+    if not reached[-1]:
+        raise InputError("apply_mpo: the operator annihilates the state")
+    for i in reversed(range(length)):
+        used = {k for k, p in blocks[i] if k + int(site_keys[i][p]) in reached[i + 1]}
+        reached[i] &= used
+    kept = [
+        {
+            (k, p): m
+            for (k, p), m in blocks[i].items()
+            if k in reached[i] and k + int(site_keys[i][p]) in reached[i + 1]
+        }
+        for i in range(length)
+    ]
+    return [{k: d for k, d in dims[i].items() if k in reached[i]} for i in range(length + 1)], kept
+
+
+def to_quimb(mps: MPS) -> qtn.MatrixProductState:
+    """Dense quimb MPS with sectors side by side in ascending key order."""
+    import quimb.tensor as qtn
+
+    arrays = []
+    starts = [np.concatenate([[0], np.cumsum(bond.dims)]) for bond in mps.bonds]
+    for i in range(mps.length):
+        left, right = mps.bonds[i], mps.bonds[i + 1]
+        dense = np.zeros(
+            (starts[i][-1], starts[i + 1][-1], mps.sites[i].dim), dtype=np.complex128
+        )
+        for (key, p), block in mps.blocks(i).items():
+            a = starts[i][np.searchsorted(left.keys, key)]
+            b = starts[i + 1][np.searchsorted(right.keys, key + mps.site_keys[i][p])]
+            dense[a : a + block.shape[0], b : b + block.shape[1], p] = block
+        arrays.append(dense)
+    if mps.length == 1:
+        return qtn.MatrixProductState([arrays[0][0, 0]], shape="lrp")
+    arrays[0], arrays[-1] = arrays[0][0], arrays[-1][:, 0]
+    return qtn.MatrixProductState(arrays, shape="lrp")
+
+
+def from_quimb(psi: qtn.MatrixProductState, sites: Sequence[Site], code: ChargeCode) -> _Parts:
+    """Charge blocks of a dense MPS, from the left: rows of one charge are split off exactly."""
+    psi = psi.copy()
+    psi.right_canonize()
+    length = psi.L
+    if length != len(sites):
+        raise InputError(f"from_quimb: the state has {length} sites, the chain {len(sites)}")
+    carry = {0: np.ones((1, 1), dtype=np.complex128)}
+    dims = [{0: 1}]
+    blocks = []
+    for i, site in enumerate(sites):
+        dense = _lrp(psi, i, site)
+        stacks: dict[int, list[tuple[int, int, np.ndarray]]] = defaultdict(list)
+        for key, factor in carry.items():
+            for p, q in enumerate(code.site_keys(site).tolist()):
+                stacks[key + q].append((key, p, factor @ dense[:, :, p]))
+        carry, dim, new = {}, {}, {}
+        for key, parts in stacks.items():
+            u, s, vh = np.linalg.svd(np.vstack([m for _, _, m in parts]), full_matrices=False)
+            rank = int(np.sum(s > 1e-13))
+            if rank == 0:
+                continue
+            dim[key], carry[key] = rank, s[:rank, None] * vh[:rank]
+            at = 0
+            for left, p, m in parts:
+                new[left, p] = u[at : at + m.shape[0], :rank]
+                at += m.shape[0]
+        dims.append(dim)
+        blocks.append(new)
+    weights = {key: float(np.linalg.norm(factor)) for key, factor in carry.items()}
+    total = max(weights, key=lambda key: weights[key])
+    if any(w > 1e-10 * weights[total] for key, w in weights.items() if key != total):
+        raise InputError(f"from_quimb: the state is no eigenstate of {code.names}")
+    keys = [code.site_keys(site) for site in sites]
+    dims[-1] = {total: 1}
+    blocks[-1] = {
+        (key, p): m * carry[total][0, 0]
+        for (key, p), m in blocks[-1].items()
+        if key + int(keys[-1][p]) == total
+    }
+    return _drop_unreached(dims, blocks, keys)
+
+
+def _lrp(psi: qtn.MatrixProductState, i: int, site: Site) -> np.ndarray:
+    """Tensor i of a quimb MPS as (left, right, physical), edges included."""
+    tensor = psi[i]
+    physical = psi.site_ind(i)
+    inds = [physical]
+    if i + 1 < psi.L:
+        inds.insert(0, psi.bond(i, i + 1))
+    if i > 0:
+        inds.insert(0, psi.bond(i - 1, i))
+    data = np.asarray(tensor.transpose(*inds).data, dtype=np.complex128)
+    if data.shape[-1] != site.dim:
+        raise InputError(f"from_quimb: site {i} has dimension {data.shape[-1]}, not {site.dim}")
+    left = data.shape[0] if i > 0 else 1
+    return data.reshape(left, -1, site.dim)

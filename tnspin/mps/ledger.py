@@ -1,0 +1,76 @@
+"""What truncation and the Trotter step have cost so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import h5py
+
+
+@dataclass
+class Ledger:
+    """Errors of one evolution, summed since its start.
+
+    Attributes
+    ----------
+    discarded
+        Discarded weight summed over all updates of each bond, (length - 1,).
+    log_kept
+        Sum of log(1 - discarded weight): the norm that would be left without renormalization
+        is ``exp(log_kept / 2)``.
+    dt, order, steps
+        Trotter step, its order and how many steps were made.
+    """
+
+    discarded: np.ndarray
+    log_kept: float = 0.0
+    dt: float = 0.0
+    order: int = 0
+    steps: int = 0
+    layers: int = field(default=0)
+
+    @classmethod
+    def empty(cls, length: int) -> Ledger:
+        """Nothing lost yet on a chain of ``length`` sites."""
+        return cls(np.zeros(length - 1))
+
+    @property
+    def norm(self) -> float:
+        """Norm of the state had it never been renormalized."""
+        return float(np.exp(self.log_kept / 2))
+
+    @property
+    def norm_lost(self) -> float:
+        """1 - norm**2."""
+        return float(-np.expm1(self.log_kept))
+
+    def add(self, bond: int, weight: float) -> None:
+        """Enter one truncation."""
+        self.discarded[bond] += weight
+        self.log_kept += float(np.log1p(-min(weight, 1 - 1e-16)))
+
+    def copy(self) -> Ledger:
+        """An independent copy, for a snapshot."""
+        return Ledger(
+            self.discarded.copy(), self.log_kept, self.dt, self.order, self.steps, self.layers
+        )
+
+    def save(self, group: h5py.Group) -> None:
+        """Write to an open HDF5 group."""
+        group["discarded"] = self.discarded
+        group.attrs["log_kept"] = self.log_kept
+        group.attrs["dt"] = self.dt
+        for name in ("order", "steps", "layers"):
+            group.attrs[name] = getattr(self, name)
+
+    @classmethod
+    def load(cls, group: h5py.Group) -> Ledger:
+        """Read what `save` wrote."""
+        counts = {name: int(group.attrs[name]) for name in ("order", "steps", "layers")}
+        return cls(
+            group["discarded"][:], float(group.attrs["log_kept"]), float(group.attrs["dt"]), **counts
+        )

@@ -1,0 +1,182 @@
+"""Time-evolving block decimation: layers of two-site updates in parallel threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import repeat
+from threading import Lock
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from ..errors import InputError, nearest
+from .blocks import Bond, Tensor
+from .decompose import METHODS, SVD
+from .gates import Gate, evolution_gate
+from .kernels import update_bond
+from .ledger import Ledger
+from .state import MPS
+from .trotter import TimedLayer, layers_of_run
+
+#: Below this discarded weight a Gram matrix no longer resolves the Schmidt values.
+GRAM_LIMIT = 1e-12
+#: Amplitudes in a layer below which waking threads costs more than it gains.
+_PARALLEL_FROM = 100_000
+
+#: Bond Hamiltonian at a time, (bond, time) -> (D, D).
+BondMatrix = Callable[[int, float], np.ndarray]
+
+
+def default_threads() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """One BLAS thread: blocks are small, and bonds are the unit of parallel work."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+class Tebd:
+    """Evolves one MPS in place; the loop over snapshots is in `tnspin.solvers.tebd`.
+
+    Parameters
+    ----------
+    state
+        Canonical initial state; replaced, never modified.
+    matrix
+        Bond Hamiltonian ``matrix(bond, time)``.
+    driven
+        Whether each bond depends on time, (length - 1,).
+    order, bond_dim, cutoff, method
+        Trotter order; largest bond dimension; largest discarded weight of one update;
+        decomposition ("auto", "svd", "gram", "range").
+    threads
+        Parallel updates per layer; the numbers do not depend on it.
+    """
+
+    def __init__(
+        self,
+        state: MPS,
+        matrix: BondMatrix,
+        driven: Iterable[bool],
+        *,
+        order: int = 2,
+        bond_dim: int = 400,
+        cutoff: float = 1e-7,
+        method: str = "auto",
+        threads: int | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        if method not in METHODS:
+            raise InputError(
+                f"solver.method: {method!r} is not one of {sorted(METHODS)};"
+                f"{nearest(method, METHODS)}"
+            )
+        self.state = state.copy()
+        self.state.ensure_canonical()
+        self.matrix = matrix
+        self.driven = list(driven)
+        self.order = order
+        self.bond_dim = bond_dim
+        self.cutoff = cutoff
+        self.method = METHODS[method]
+        if method == "auto" and cutoff < GRAM_LIMIT:
+            self.method = SVD
+        self.threads = threads or default_threads()
+        self.ledger = Ledger.empty(state.length) if ledger is None else ledger.copy()
+        self.ledger.order = order
+        self._gates: dict[tuple[int, float], Gate] = {}
+        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
+
+    def close(self) -> None:
+        """Stop the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def advance(self, start: float, dt: float, steps: int) -> Iterator[float]:
+        """Make ``steps`` steps of ``dt`` from time ``start``, yielding the time now and then.
+
+        The state is canonical again when the iterator is exhausted.
+        """
+        self.ledger.dt = dt
+        layers = layers_of_run(self.order, start, dt, steps, any(self.driven))
+        elapsed = start
+        for layer in layers:
+            with single_threaded_blas():
+                self._apply(layer)
+            if layer.parity == 1:
+                elapsed += layer.span
+                yield elapsed
+        self.ledger.steps += steps
+        with single_threaded_blas():
+            self.state.canonicalize()
+
+    def _apply(self, layer: TimedLayer) -> None:
+        bonds = list(range(layer.parity, self.state.length - 1, 2))
+        gates = [self._gate(bond, layer) for bond in bonds]
+        work = list(zip(bonds, gates, strict=True))
+        sizes = [self._size(bond) for bond in bonds]
+        seed = self.ledger.layers * self.state.length
+        self.state.canonical = False
+        if self._pool is None or sum(sizes) < _PARALLEL_FROM:
+            weights = [(bond, self._update(bond, gate, seed)) for bond, gate in work]
+        else:
+            # Largest first, taken one by one: no thread is left with a big bond at the end.
+            queue = iter([work[k] for k in np.argsort(sizes)[::-1]])
+            lock = Lock()
+            drained = self._pool.map(self._drain, repeat(queue, self.threads), repeat(lock),
+                                     repeat(seed))  # fmt: skip
+            weights = sorted(entry for part in drained for entry in part)
+        # Entered in chain order, so that sums do not depend on who finished first.
+        for bond, weight in weights:
+            self.ledger.add(bond, weight)
+        self.ledger.layers += 1
+
+    def _drain(
+        self, queue: Iterator[tuple[int, Gate]], lock: Lock, seed: int
+    ) -> list[tuple[int, float]]:
+        done = []
+        while True:
+            with lock:
+                item = next(queue, None)
+            if item is None:
+                return done
+            done.append((item[0], self._update(*item, seed)))
+
+    def _size(self, bond: int) -> int:
+        tensors = self.state.tensors
+        return tensors[bond].data.size + tensors[bond + 1].data.size
+
+    def _gate(self, bond: int, layer: TimedLayer) -> Gate:
+        if self.driven[bond]:
+            return evolution_gate(self.matrix(bond, layer.time), layer.span)
+        key = bond, layer.span
+        if key not in self._gates:
+            self._gates[key] = evolution_gate(self.matrix(bond, layer.time), layer.span)
+        return self._gates[key]
+
+    def _update(self, bond: int, gate: Gate, seed: int) -> float:
+        state = self.state
+        left, middle, right = state.bonds[bond : bond + 3]
+        keys, dims, schmidt, a_offset, a_data, b_offset, b_data, discarded, _ = update_bond(
+            *left, middle.keys, middle.dims, right.keys, right.dims,
+            *state.tensors[bond], *state.tensors[bond + 1],
+            state.site_keys[bond], state.site_keys[bond + 1], *gate,
+            self.cutoff, self.bond_dim, self.method, seed + bond,
+        )  # fmt: skip
+        state.bonds[bond + 1] = Bond(keys, dims, schmidt)
+        state.tensors[bond] = Tensor(a_offset, a_data)
+        state.tensors[bond + 1] = Tensor(b_offset, b_data)
+        return float(discarded)
