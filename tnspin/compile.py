@@ -12,11 +12,24 @@ from itertools import pairwise
 
 import numpy as np
 
+from tnspin.basis import ChargeBasis
 from tnspin.errors import InputError
+from tnspin.mpo import mpo_tensors, to_mpo
 from tnspin.sites import Matrix, kron
+from tnspin.sparse import TermOperator, apply_terms, sparse_parts, to_sparse
 from tnspin.terms import LocalTerm, OperatorSum, split_coefficient
 
-__all__ = ["BondTerms", "bonds"]
+__all__ = [
+    "BondTerms",
+    "ChargeBasis",
+    "TermOperator",
+    "apply_terms",
+    "bonds",
+    "mpo_tensors",
+    "sparse_parts",
+    "to_mpo",
+    "to_sparse",
+]
 
 _Part = tuple[Callable[[float], complex], Matrix]
 

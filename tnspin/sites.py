@@ -128,9 +128,9 @@ def make_site(
 
 def kron(matrices: Iterable[Matrix]) -> Matrix:
     """Kronecker product of any number of matrices, the first slowest; [[1]] of none."""
-    product = np.ones((1, 1), dtype=np.complex128)
+    product: Matrix = np.ones((1, 1), dtype=np.complex128)
     for matrix in matrices:
-        product = np.kron(product, matrix)
+        product = np.kron(product, matrix).astype(np.complex128, copy=False)
     return product
 
 
