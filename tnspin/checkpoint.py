@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.result import Result, write_atomically
@@ -17,6 +14,9 @@ from tnspin.sites import Site
 from tnspin.toml_text import flatten
 
 __all__ = ["Checkpoint", "Saved", "checkpoint_path", "first_difference", "load_checkpoint"]
+
+# Keys that do not change the numbers measured up to a given time.
+_MAY_CHANGE = ("time.stop", "solver.threads", "record.checkpoint")
 
 
 def checkpoint_path(path: str | Path) -> Path:
@@ -95,17 +95,19 @@ def load_checkpoint(path: Path, sites: Sequence[Site]) -> Saved:
     """
     import h5py
 
+    from tnspin.mps.ledger import Ledger
+
     result = Result.load(path)
     with h5py.File(path, "r") as file:
         if "state" not in file:
             raise InputError(f"{path}: is a result, not a checkpoint")
         state = _state_kinds()[file["state"].attrs["kind"]].load(file["state"], sites)
-        ledger = _read_ledger(file["ledger"]) if "ledger" in file else None
+        ledger = Ledger.load(file["ledger"]) if "ledger" in file else None
     return Saved(result, state, ledger)
 
 
 def first_difference(
-    old: Mapping[str, Any], new: Mapping[str, Any], ignore: Collection[str] = ("time.stop",)
+    old: Mapping[str, Any], new: Mapping[str, Any], ignore: Collection[str] = _MAY_CHANGE
 ) -> str | None:
     """Describe the first key in which two configurations differ, None if there is none.
 
@@ -134,20 +136,8 @@ def _image(snapshot: Any, result: Result) -> Any:
         snapshot.state.save(group)
         group.attrs["kind"] = type(snapshot.state).__name__
         if snapshot.ledger is not None:
-            _write_ledger(file.create_group("ledger"), snapshot.ledger)
+            snapshot.ledger.save(file.create_group("ledger"))
     return buffer
-
-
-def _write_ledger(group: Any, ledger: Any) -> None:
-    for field in dataclasses.fields(ledger):
-        group[field.name] = getattr(ledger, field.name)
-
-
-def _read_ledger(group: Any) -> Any:
-    from tnspin.snapshot import Ledger
-
-    values = {field.name: group[field.name][()] for field in dataclasses.fields(Ledger)}
-    return Ledger(**{k: v if np.ndim(v) else v.item() for k, v in values.items()})
 
 
 def _state_kinds() -> dict[str, Any]:

@@ -166,7 +166,10 @@ class Config:
     def as_dict(self) -> dict[str, Any]:
         """All tables with their defaults, as plain values."""
         tables: dict[str, Any] = {}
+        without_time = ("time", "record") if self.state is None else ()
         for section in _SECTIONS:
+            if section in without_time:
+                continue
             part = getattr(self, section)
             if isinstance(part, State):
                 values: dict[str, Any] = {"kind": part.kind, **part.values}
@@ -229,7 +232,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
             raise InputError(f"{section} = {table!r}: must be a table, [{section}] in a file")
     model = _of_kind("model", tables.get("model", {}), _models())
     if isinstance(model, EdgeState):
-        check_keys("", tables, ("about", "model", "solver", "record"))
+        check_keys("", tables, ("about", "model", "solver"))
         state, default = None, ClosedForm.kind
     else:
         state, default = _state(tables.get("state", {})), Tebd.kind
@@ -283,8 +286,9 @@ def _find(source: str | Path) -> Path:
     if path.is_file():
         return path
     what = "no such file" if path.suffix == ".toml" else "neither a preset nor a TOML file"
-    hint = f";{close}" if (close := nearest(path.stem, names)) else ""
-    raise InputError(f"CONFIG = {str(source)!r}: {what}; presets: {', '.join(names)}{hint}")
+    raise InputError(
+        f"CONFIG = {str(source)!r}: {what}; presets: {', '.join(names)}{nearest(path.stem, names)}"
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -339,7 +343,7 @@ def _kind(section: str, table: Mapping[str, Any], kinds: Iterable[str]) -> str:
     kind = str(table["kind"])
     if kind not in kinds:
         problem = "not in this version" if kind in PLANNED[section] else "no such kind"
-        hint = f";{close}" if (close := nearest(kind, kinds)) else ""
+        hint = nearest(kind, kinds)
         raise InputError(f"{section}.kind = {kind!r}: {problem}; allowed: {allowed}{hint}")
     return kind
 

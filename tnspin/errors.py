@@ -21,7 +21,7 @@ class RunError(RuntimeError):
 
 
 def nearest(name: object, allowed: Iterable[str]) -> str:
-    """Return ``" did you mean 'x'?"`` for the closest allowed name, or ``""`` if none is close.
+    """Return ``"; did you mean 'x'?"`` for the closest allowed name, or ``""`` if none is close.
 
     Parameters
     ----------
@@ -31,4 +31,4 @@ def nearest(name: object, allowed: Iterable[str]) -> str:
         The valid names.
     """
     close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
-    return f" did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {close[0]!r}?" if close else ""

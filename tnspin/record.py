@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -140,6 +142,7 @@ class _Rows:
         return provenance(text) | {
             "wall_time_s": wall + old.get("wall_time_s", 0.0),
             "cpu_time_s": cpu + old.get("cpu_time_s", 0.0),
+            "peak_memory_bytes": peak_memory(),
             "resumed": int(old.get("resumed", -1)) + 1 if old else 0,
             "complete": int(complete),
         }
@@ -157,6 +160,12 @@ def provenance(config: str) -> dict[str, Any]:
     }
 
 
+def peak_memory() -> int:
+    """Largest resident memory of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
 def _columns(observables: Iterable[str] | Mapping[str, Callable[[Any], Any]]) -> list[_Column]:
     if isinstance(observables, Mapping):
         return [_custom(name, function) for name, function in observables.items()]
@@ -165,7 +174,7 @@ def _columns(observables: Iterable[str] | Mapping[str, Callable[[Any], Any]]) ->
     columns = []
     for name in observables:
         if name not in OBSERVABLES:
-            hint = f";{close}" if (close := nearest(name, OBSERVABLES)) else ""
+            hint = nearest(name, OBSERVABLES)
             allowed = ", ".join(OBSERVABLES)
             raise InputError(
                 f"record.observables = {name!r}: no such observable; allowed: {allowed}{hint}"

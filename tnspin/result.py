@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from tnspin.errors import InputError, RunError
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Result", "Variable", "is_result", "write_atomically"]
+__all__ = ["Result", "Variable", "check_writable", "is_result", "write_atomically"]
 
 FORMAT = "tnspin-result"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -133,6 +134,32 @@ def is_result(path: str | Path) -> bool:
             return bool(_scalar(file.attrs.get("format", "")) == FORMAT)
     except (OSError, RuntimeError):
         return False
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before any work is done, a path at which nothing can be written later.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written, or another kind of file is there.
+    RunError
+        If the disk is full.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(f"-o {path}: there is no folder {str(folder)!r}; make it first")
+    if path.is_dir():
+        raise InputError(f"-o {path}: is a folder; give the name of a file")
+    try:
+        # Only trying tells: permission bits say nothing to root, nor on a read-only disk.
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"x")
+    except OSError as error:
+        if error.errno in _FULL:
+            raise RunError(f"{path}: could not be written: the disk is full") from error
+        reason = error.strerror or str(error)
+        raise InputError(f"-o {path}: {str(folder)!r} cannot be written: {reason}") from error
 
 
 def write_atomically(path: Path, image: io.BytesIO) -> None:

@@ -29,8 +29,7 @@ def check_keys(section: str, table: Mapping[str, Any], allowed: Iterable[str]) -
             dotted = f"{section}.{key}" if section else key
             shown = "" if isinstance(value, Mapping) else f" = {value!r}"
             raise InputError(
-                f"{dotted}{shown}: no such key; allowed: {', '.join(allowed)}"
-                + (f";{hint}" if (hint := nearest(key, allowed)) else "")
+                f"{dotted}{shown}: no such key; allowed: {', '.join(allowed)}{nearest(key, allowed)}"
             )
 
 

@@ -13,7 +13,7 @@ from tnspin.checkpoint import Checkpoint, Saved, checkpoint_path, first_differen
 from tnspin.config import ClosedForm, Config, Exact
 from tnspin.errors import InputError
 from tnspin.record import provenance, record
-from tnspin.result import Result, Variable
+from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.toml_text import loads
 
 __all__ = ["simulate"]
@@ -55,6 +55,8 @@ def simulate(
     RunError
         If the result or a checkpoint cannot be written.
     """
+    if path is not None:
+        _check_output(Path(path))
     if isinstance(config.solver, ClosedForm):
         result = _edge_information(config)
     else:
@@ -156,6 +158,12 @@ def _with_observables(config: Config) -> Config:
     kind = "vector" if isinstance(config.solver, Exact) else "mps"
     names = tuple(n for n, one in OBSERVABLES.items() if one.applies(config.model, kind))
     return replace(config, record=replace(config.record, observables=names))
+
+
+def _check_output(path: Path) -> None:
+    check_writable(path)
+    if path.is_file() and path.stat().st_size and not is_result(path):
+        raise InputError(f"-o {path}: exists and is not a tnspin result; it is left alone")
 
 
 def _saved(config: Config, path: str | Path, say: Say) -> Saved | None:

@@ -1,0 +1,7 @@
+"""``python -m tnspin`` is the ``tnspin`` command."""
+
+import sys
+
+from tnspin.cli import main
+
+sys.exit(main())

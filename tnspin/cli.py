@@ -1,0 +1,190 @@
+"""The ``tnspin`` command.
+
+Heavy imports stay inside the functions that need them, so that ``--help`` and every refusal of
+bad input answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tnspin.errors import InputError, RunError
+
+__all__ = ["main"]
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # Threads work on separate parts of the state, one BLAS thread each; this must be known
+    # before numpy is imported.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    try:
+        options = _parser().parse_args(arguments)
+        options.arguments = arguments
+        return int(options.function(options))
+    except InputError as error:
+        return _complain(error, BAD_INPUT)
+    except RunError as error:
+        return _complain(error, FAILED)
+    except KeyboardInterrupt:
+        return _complain("stopped", FAILED)
+    except BrokenPipeError:  # the reader of our output has gone, as in `tnspin presets | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except MemoryError:
+        return _complain("out of memory: lower solver.bond_dim", FAILED)
+    except Exception as error:
+        if os.environ.get("TNSPIN_DEBUG"):
+            raise
+        return _complain(f"{type(error).__name__}: {error} (TNSPIN_DEBUG=1 shows where)", FAILED)
+
+
+def _complain(message: object, status: int) -> int:
+    print("tnspin: " + " ".join(str(message).split()), file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    from tnspin.version import __version__
+
+    parser = _Parser(prog="tnspin", description="Quantum spin-transfer torque and entangled spins.")
+    parser.add_argument("--version", action="version", version=f"tnspin {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="carry out a run and write its result file")
+    run.add_argument("config", metavar="CONFIG", help="name of a preset, or path of a TOML file")
+    run.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides",
+        help="override a dotted key, for instance time.stop=30; the value is TOML",
+    )  # fmt: skip
+    run.add_argument("-o", "--output", metavar="FILE.h5", type=Path, help="default: NAME.h5 here")
+    run.add_argument("--resume", action="store_true", help="continue from FILE.ckpt.h5")
+    run.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    run.set_defaults(function=_run)
+
+    listing = commands.add_parser("presets", help="list the shipped presets")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.set_defaults(function=_presets)
+
+    info = commands.add_parser("info", help="what a result file holds and how far to trust it")
+    info.add_argument("file", metavar="FILE.h5", type=Path)
+    info.add_argument("--json", action="store_true", help="as JSON")
+    info.set_defaults(function=_info)
+
+    plot = commands.add_parser("plot", help="draw the figure for a result file")
+    plot.add_argument("file", metavar="FILE.h5", type=Path)
+    plot.add_argument(
+        "-o", "--output", metavar="FILE.png", type=Path, help="default: FILE.png (FILE.gif)"
+    )
+    plot.add_argument(
+        "--movie", action="store_true", help="a movie instead: .gif, or .mp4 where ffmpeg is found"
+    )
+    plot.set_defaults(function=_plot)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from tnspin.config import load
+    from tnspin.progress import Bar, StopOnSignal
+    from tnspin.report import summary
+    from tnspin.simulation import simulate
+
+    config = load(options.config, options.overrides)
+    path = options.output or Path(f"{config.name}.h5")
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(f"tnspin: {text}", file=sys.stderr, flush=True)
+
+    bar = Bar(config.time.stop, shown=not options.quiet)
+    with StopOnSignal() as stop:
+
+        def on_step(progress: Any) -> None:
+            bar.update(progress)
+            stop.check()
+
+        def on_snapshot(snapshot: Any) -> None:
+            stop.ready = True
+            stop.check()
+
+        try:
+            result = simulate(
+                config,
+                path,
+                resume=options.resume,
+                on_step=on_step,
+                on_snapshot=on_snapshot,
+                say=say,
+            )
+        finally:
+            bar.close()
+    if not result.complete:
+        again = [a for a in options.arguments if a != "--resume"] + ["--resume"]
+        raise RunError(
+            f"stopped at t = {result['time'][-1]:g}, saved; continue with: "
+            + shlex.join(["tnspin", *again])
+        )
+    if not options.quiet:
+        print(summary(result, str(path)))
+    return DONE
+
+
+def _presets(options: argparse.Namespace) -> int:
+    from tnspin.config import presets
+
+    rows = presets()
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return DONE
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        print(f"{row['name']:<{width}}  {row.get('title', '')}")
+        print(f"{'':<{width}}  {row.get('reproduces', '')}; {row.get('cost', '')}")
+    return DONE
+
+
+def _info(options: argparse.Namespace) -> int:
+    from tnspin.report import info, info_text
+    from tnspin.result import Result
+
+    result = Result.load(options.file)
+    if options.json:
+        print(json.dumps({"file": str(options.file), **info(result)}, indent=2))
+    else:
+        print(f"{options.file}\n\n{info_text(result)}")
+    return DONE
+
+
+def _plot(options: argparse.Namespace) -> int:
+    from tnspin.result import Result, check_writable
+
+    result = Result.load(options.file)
+    suffix = ".gif" if options.movie else ".png"
+    path = options.output or options.file.with_suffix(suffix)
+    check_writable(path)
+    try:
+        from tnspin import figures
+    except ModuleNotFoundError as error:
+        raise RunError(f"plot: {error.name} is missing: pip install 'tnspin[plot]'") from error
+    if options.movie:
+        figures.save_movie(result, path)
+    else:
+        figures.save_figure(result, path)
+    print(path)
+    return DONE

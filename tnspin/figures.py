@@ -1,0 +1,369 @@
+"""Figures and movies of a result; nothing here needs a display."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from tnspin.errors import InputError
+from tnspin.result import Result, write_atomically
+from tnspin.toml_text import loads
+
+__all__ = ["edge_figure", "figure", "generic_figure", "pulse_figure", "save_figure", "save_movie"]
+
+# Okabe and Ito's colours, which all common kinds of colour blindness keep apart.
+BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#222222",
+)  # fmt: skip
+STYLE = {
+    "font.size": 11.0,
+    "axes.titlesize": 11.0,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK]),
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "savefig.dpi": 160,
+    "mathtext.fontset": "dejavusans",
+}
+
+
+def save_figure(result: Result, path: Path) -> None:
+    """Draw the figure for this kind of run and write it (format from the suffix).
+
+    Raises
+    ------
+    InputError
+        If the suffix is not a format that matplotlib writes.
+    """
+    suffix = path.suffix.lstrip(".").lower()
+    formats = FigureCanvasAgg(Figure()).get_supported_filetypes()
+    if suffix not in formats:
+        raise InputError(f"-o {path}: no such picture format; allowed: {', '.join(formats)}")
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure(result).savefig(buffer, format=suffix)
+    write_atomically(path, buffer)
+
+
+def figure(result: Result) -> Figure:
+    """Choose and draw the figure for a result."""
+    with mpl.rc_context(STYLE):
+        if "mutual_information_closed_form" in result:
+            return edge_figure(result)
+        if {"electron_density", "electron_spin", "spin"} <= set(result):
+            return pulse_figure(result)
+        return generic_figure(result)
+
+
+def pulse_figure(result: Result) -> Figure:
+    """Space-time maps of the pulse, the localized spins, entropy, and the error ledger."""
+    drawing = Figure(figsize=(12.5, 10.0), layout="constrained")
+    FigureCanvasAgg(drawing)
+    grid = drawing.add_gridspec(3, 2, height_ratios=(1.25, 1.0, 0.8))
+    first = drawing.add_subplot(grid[0, 0])
+    axes = [first] + [drawing.add_subplot(grid[k // 2, k % 2], sharex=first) for k in range(1, 6)]
+    axis = _polarization(result)
+    drawing.suptitle(_title(result), fontsize=13)
+    _map(axes[0], result, "electron_density", None, "electrons per site", "cividis")
+    _map(axes[1], result, "electron_spin", axis, f"electron spin, {'xyz'[axis]}", "RdBu_r")
+    _localized(axes[2], result)
+    _entropy(axes[3], result)
+    _discarded(axes[4], result)
+    _drift(axes[5], result)
+    for k, ax in enumerate(axes):
+        ax.set_title(f"({'abcdef'[k]})  {ax.get_title(loc='left')}")
+        if k >= 4:
+            ax.set_xlabel(_time_label(result))
+        else:
+            ax.tick_params(labelbottom=False)
+    first.set_xlim(result["time"][0], max(result["time"][-1], result["time"][0] + 1e-9))
+    return drawing
+
+
+def edge_figure(result: Result) -> Figure:
+    """Mutual information of the edge spins against the length of the ferromagnet."""
+    drawing = Figure(figsize=(7.0, 4.6), layout="constrained")
+    FigureCanvasAgg(drawing)
+    ax = drawing.add_subplot()
+    sizes = result["n_localized"]
+    ax.plot(sizes, result["mutual_information_closed_form"], color=BLUE, label="closed form")
+    ax.plot(
+        sizes, result["mutual_information"], "o", mfc="none", color=ORANGE, markersize=5,
+        label="from the density matrix",
+    )  # fmt: skip
+    ax.axhline(np.log(2) / 2, color=BLACK, ls="--", lw=1, label="limit, (ln 2)/2")
+    ax.set_xscale("log")
+    ax.set_xlabel("number of localized spins, as many electrons")
+    ax.set_ylabel("mutual information of the edge spins (nat)")
+    ax.legend()
+    return drawing
+
+
+def generic_figure(result: Result) -> Figure:
+    """One panel for each variable that depends on time."""
+    names = [
+        name for name, v in result.variables.items()
+        if v.dims[0] == "time" and name != "time" and v.data.dtype.kind in "fi"
+    ]  # fmt: skip
+    if not names:
+        raise InputError("FILE: holds nothing that depends on time; there is nothing to draw")
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    drawing = Figure(figsize=(4.3 * columns, 3.0 * rows), layout="constrained")
+    FigureCanvasAgg(drawing)
+    drawing.suptitle(_title(result), fontsize=13)
+    for k, name in enumerate(names):
+        ax = drawing.add_subplot(rows, columns, k + 1)
+        _panel(ax, result, name)
+        ax.set_title(f"({chr(97 + k)})  {name}")
+        ax.set_xlabel(_time_label(result))
+    return drawing
+
+
+def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
+    """Write a movie of the pulse: densities along the chain, localized spins as arrows.
+
+    Parameters
+    ----------
+    result
+        A run with electrons and localized spins.
+    path
+        A ``.gif`` file, or ``.mp4`` where ffmpeg is installed.
+    seconds
+        Length of the movie.
+
+    Raises
+    ------
+    InputError
+        If the result has no electrons to show, or the format cannot be written.
+    """
+    from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
+
+    if not {"electron_density", "electron_spin", "spin"} <= set(result):
+        raise InputError("--movie: this result has no electron densities to show")
+    if path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
+        raise InputError(f"-o {path}: a .mp4 needs ffmpeg, which is not installed; allowed: .gif")
+    if path.suffix not in (".gif", ".mp4"):
+        raise InputError(f"-o {path}: a movie is a .gif or .mp4 file")
+    rate = int(np.clip(result["time"].size / seconds, 2, 25))
+    kinds: dict[str, type[Any]] = {".gif": PillowWriter, ".mp4": FFMpegWriter}
+    writer: AbstractMovieWriter = kinds[path.suffix](fps=rate)
+    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    try:
+        with mpl.rc_context(STYLE):
+            drawing, draw = _movie_frame(result)
+            with writer.saving(drawing, str(partial), dpi=100):
+                for k in range(result["time"].size):
+                    draw(k)
+                    writer.grab_frame()
+        image = io.BytesIO(partial.read_bytes())
+    finally:
+        partial.unlink(missing_ok=True)
+    write_atomically(path, image)
+
+
+def _movie_frame(result: Result) -> tuple[Figure, Callable[[int], None]]:
+    """Return the figure of a movie and the function that sets it to snapshot k."""
+    drawing = Figure(figsize=(8.0, 4.5), layout="constrained")
+    FigureCanvasAgg(drawing)
+    grid = drawing.add_gridspec(2, 1, height_ratios=(1.0, 1.8))
+    upper, lower = drawing.add_subplot(grid[0]), drawing.add_subplot(grid[1])
+    density, spins = result["electron_density"], result["spin"]
+    axis = _polarization(result)
+    electron_spin = result["electron_spin"][:, :, axis]
+    sites, localized = np.arange(density.shape[1]), _localized_sites(result)
+
+    upper.set(xlim=(-1, sites.size), ylim=(-1.25, 1.25), yticks=[-1, 0, 1], xticks=[])
+    upper.set_ylabel("localized\nspins, z")
+    upper.axhline(0, color="0.85", lw=1, zorder=0)
+    arrows = upper.quiver(
+        localized, np.zeros(localized.size), spins[0, :, 0], spins[0, :, 2], color=GREEN,
+        angles="xy", scale_units="xy", scale=1.0, width=0.006, zorder=3,
+    )  # fmt: skip
+    (charge_line,) = lower.plot(sites, density[0], color=BLACK, label="charge")
+    (spin_line,) = lower.plot(sites, electron_spin[0], color=ORANGE, label=f"spin, {'xyz'[axis]}")
+    lower.axvspan(localized.min() - 0.5, localized.max() + 0.5, color=GREEN, alpha=0.12, lw=0)
+    low, high = min(0.0, float(electron_spin.min())), float(density.max())
+    lower.set(xlim=(-1, sites.size), ylim=(low - 0.05 * high, 1.1 * high))
+    lower.set(xlabel="site", ylabel="electrons per site")
+    lower.legend(loc="upper right")
+
+    def draw(k: int) -> None:
+        arrows.set_UVC(spins[k, :, 0], spins[k, :, 2])
+        charge_line.set_ydata(density[k])
+        spin_line.set_ydata(electron_spin[k])
+        upper.set_title(f"{_time_label(result)} = {result['time'][k]:.1f}")
+
+    return drawing, draw
+
+
+def _map(ax: Axes, result: Result, name: str, axis: int | None, label: str, colours: str) -> None:
+    """Space-time map with the localized spins between two lines."""
+    values = result[name] if axis is None else result[name][:, :, axis]
+    times, sites = result["time"], np.arange(values.shape[1])
+    top = max(float(np.abs(values).max()), 1e-12)
+    # The bunch in the well is ten times denser than the pulse that leaves it: a square root
+    # keeps both visible in the charge, a clipped linear scale keeps the sign of the spin.
+    if axis is None:
+        style: dict[str, Any] = {"norm": PowerNorm(0.5, vmin=0.0, vmax=top)}
+    else:
+        clip = max(float(np.quantile(np.abs(values), 0.97)), 1e-12)
+        style = {"vmin": -clip, "vmax": clip}
+    image = ax.pcolormesh(
+        _edges(times), _edges(sites), values.T, cmap=colours, rasterized=True, **style
+    )
+    extend = "neither" if axis is None else "both"
+    bar = ax.figure.colorbar(image, ax=ax, pad=0.015, aspect=28, extend=extend)
+    bar.outline.set_visible(False)
+    ax.set_title(label)
+    ax.set_ylabel("site")
+    localized = _localized_sites(result)
+    if localized.size:
+        for edge in (localized.min() - 0.5, localized.max() + 0.5):
+            ax.axhline(edge, color="white" if axis is None else BLACK, lw=0.9, ls=(0, (4, 3)))
+        ax.annotate(
+            "localized spins", (0.99, localized.max() + 1), xycoords=("axes fraction", "data"),
+            ha="right", va="bottom", fontsize=9, color="white" if axis is None else BLACK,
+        )  # fmt: skip
+
+
+def _localized(ax: Axes, result: Result) -> None:
+    spins, times, sites = result["spin"][:, :, 2], result["time"], _localized_sites(result)
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, spins.shape[1]))
+    for k, colour in enumerate(colours):
+        ax.plot(times, spins[:, k], color=colour, label=f"{sites[k]}")
+    ax.axhline(0, color="0.8", lw=0.8, zorder=0)
+    ax.set(ylim=(-1.06, 1.06), ylabel=r"$\langle S^z_i\rangle / S$")
+    ax.set_title("localized spins")
+    if spins.shape[1] <= 12:
+        ax.legend(title="site", loc="upper left", ncols=min(5, spins.shape[1]), fontsize=9,
+                  handlelength=1.2, columnspacing=1.0)  # fmt: skip
+
+
+def _entropy(ax: Axes, result: Result) -> None:
+    ax.set_title("entanglement entropy")
+    ax.set_ylabel("entropy (nat)")
+    if "entropy" not in result:
+        return
+    entropy = result["entropy"]
+    middle = (entropy.shape[1] - 1) // 2 + (entropy.shape[1] + 1) % 2
+    ax.plot(result["time"], entropy[:, middle], color=BLUE, label=f"cut {middle}|{middle + 1}")
+    ax.plot(result["time"], entropy.max(axis=1), color=ORANGE, ls="--", label="largest of all cuts")
+    if "meyer_wallach" in result:
+        ax.plot(
+            result["time"], result["meyer_wallach"], color=GREEN, ls="-.", label="Meyer-Wallach Q"
+        )
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="upper left", fontsize=9)
+
+
+def _discarded(ax: Axes, result: Result) -> None:
+    ax.set_title("discarded weight, and bond dimension (dotted)")
+    if "discarded_weight" in result:
+        total = result["discarded_weight"].sum(axis=1)
+        worst = result["discarded_weight"].max(axis=1)
+        _log_lines(ax, result["time"], (total, BLUE, "all bonds"), (worst, ORANGE, "worst bond"))
+        ax.legend(loc="lower right", fontsize=9)
+    ax.set_ylabel("discarded weight since t = 0")
+    if "bond_dim" in result:
+        other = ax.twinx()
+        other.plot(result["time"], result["bond_dim"].max(axis=1), color=BLACK, ls=":", lw=1.4)
+        other.set_ylabel("largest bond dimension")
+        other.set_ylim(bottom=0)
+        other.spines["right"].set_visible(True)
+
+
+def _drift(ax: Axes, result: Result) -> None:
+    ax.set_title("drift of conserved quantities")
+    ax.set_ylabel("|value - initial value|")
+    names = {"energy": BLUE, "particle_number": ORANGE, "total_sz": GREEN, "norm": PURPLE}
+    lines = [
+        (np.abs(result[name] - result[name][0]), colour, name.replace("_", " "))
+        for name, colour in names.items()
+        if name in result
+    ]
+    _log_lines(ax, result["time"], *lines)
+    if lines:
+        ax.legend(loc="lower right", fontsize=9, ncols=2)
+
+
+def _log_lines(ax: Axes, times: np.ndarray, *lines: tuple[np.ndarray, str, str]) -> None:
+    """Lines on a logarithmic axis; zeros are drawn at 1e-16, below any rounding error."""
+    for values, colour, label in lines:
+        ax.plot(times, np.maximum(values, 1e-16), color=colour, label=label)
+    ax.set_yscale("log")
+
+
+def _panel(ax: Axes, result: Result, name: str) -> None:
+    variable, times = result.variables[name], result["time"]
+    data = variable.data
+    ax.set_ylabel(f"{name.replace('_', ' ')} ({variable.units})" * (data.ndim != 2))
+    if data.ndim == 1:
+        ax.plot(times, data)
+    elif data.shape[-1] == 3 and variable.dims[-1] == "axis":
+        mean = data.reshape(times.size, -1, 3).mean(axis=1)
+        for k in range(3):
+            ax.plot(times, mean[:, k], label="xyz"[k])
+        ax.legend(fontsize=8)
+    else:
+        flat = data.reshape(times.size, -1)
+        image = ax.pcolormesh(
+            _edges(times), np.arange(flat.shape[1] + 1) - 0.5, flat.T, cmap="cividis",
+            rasterized=True,
+        )  # fmt: skip
+        ax.figure.colorbar(image, ax=ax, label=variable.units)
+        ax.set_ylabel(variable.dims[-1])
+
+
+def _edges(centres: np.ndarray) -> np.ndarray:
+    """(n + 1,) borders of cells around n points."""
+    if centres.size == 1:
+        return centres[0] + np.array([-0.5, 0.5])
+    middle = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate(([centres[0]], middle, [centres[-1]]))
+
+
+def _polarization(result: Result) -> int:
+    """Axis along which the electrons are polarized at the start (z if they are not)."""
+    total = np.abs(result["electron_spin"][0].sum(axis=0))
+    return int(np.argmax(total)) if total.max() > 1e-6 else 2
+
+
+def _localized_sites(result: Result) -> np.ndarray:
+    return result["localized"] if "localized" in result else np.array([], dtype=int)
+
+
+def _time_label(result: Result) -> str:
+    model = _parameters(result).get("model", {})
+    unit = r"\gamma" if model.get("hopping") == 1.0 else r"\mathrm{energy\ unit}"
+    return rf"time ($\hbar/{unit}$)"
+
+
+def _title(result: Result) -> str:
+    parameters = _parameters(result)
+    model, state = parameters.get("model", {}), parameters.get("state", {})
+    parts = [f"{model['sites']} sites"] if "sites" in model else []
+    if "n_electrons" in state:
+        parts.insert(0, f"{state['n_electrons']} electrons")
+    if "localized" in model:
+        parts.append(f"{_localized_sites(result).size} localized spins")
+    for name, symbol in (("J_sd", "J_{sd}"), ("J", "J")):
+        if isinstance(model.get(name), float):
+            parts.append(rf"${symbol} = {model[name]:g}$")
+    about = parameters.get("about", {}).get("title", "")
+    return (about[:1].upper() + about[1:] + "\n" if about else "") + ", ".join(parts)
+
+
+def _parameters(result: Result) -> dict[str, Any]:
+    return loads(str(result.attrs.get("config", "")))

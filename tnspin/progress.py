@@ -1,0 +1,91 @@
+"""What a person sees and does while a run is under way: a bar, and Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import Any
+
+from tnspin.record import Interrupted
+
+__all__ = ["Bar", "StopOnSignal"]
+
+_LAYOUT = "t = {n:.1f}/{total:g} {percentage:3.0f}%|{bar:24}| {remaining} left{postfix}"
+
+
+class Bar:
+    """Progress bar on stderr: current time, time left, largest bond dimension, discarded weight.
+
+    Parameters
+    ----------
+    stop
+        Time at which the run ends.
+    shown
+        Whether to show it; it is shown only on a terminal.
+    """
+
+    def __init__(self, stop: float, shown: bool = True) -> None:
+        self._stop = stop
+        self._shown = shown and sys.stderr.isatty() and stop > 0
+        self._bar: Any = None
+
+    def update(self, progress: Any) -> None:
+        """Show a `Progress`."""
+        if not self._shown:
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=self._stop, initial=progress.time, bar_format=_LAYOUT, leave=False,
+                miniters=0, dynamic_ncols=True,
+            )  # fmt: skip
+        self._bar.set_postfix_str(
+            f"bond dimension {progress.bond_dim}, discarded {progress.discarded:.1e}",
+            refresh=False,
+        )
+        # The bar would complain of going past its end by a rounding error.
+        self._bar.update(min(progress.time, self._stop) - self._bar.n)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class StopOnSignal:
+    """Turn SIGINT and SIGTERM into a stop between two steps, where everything can be saved.
+
+    Before `ready` is set there is nothing to save, and the signal acts at once; so does a
+    second one.
+    """
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.requested = False
+        self._old: dict[int, Any] = {}
+
+    def __enter__(self) -> StopOnSignal:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._old[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested or not self.ready:
+            raise KeyboardInterrupt
+        self.requested = True
+
+    def check(self) -> None:
+        """Raise `Interrupted` if a signal came."""
+        if self.requested:
+            raise Interrupted

@@ -1,0 +1,138 @@
+"""What a result says about itself: parameters, provenance, conservation, error ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tnspin.result import Result
+from tnspin.toml_text import flatten, loads
+
+__all__ = ["info", "info_text", "summary"]
+
+_CONSERVED = ("norm", "particle_number", "total_sz", "energy", "purity")
+
+
+def info(result: Result) -> dict[str, Any]:
+    """All that ``tnspin info --json`` prints, as plain values.
+
+    Returns
+    -------
+    dict
+        ``parameters`` (nested tables), ``provenance``, ``complete``, ``conservation`` (initial
+        and final value and largest drift of each audited quantity), ``ledger`` (per time: summed
+        discarded weight and largest bond dimension), ``variables``.
+    """
+    attrs = dict(result.attrs)
+    parameters = loads(str(attrs.pop("config", "")))
+    complete = bool(attrs.pop("complete", 1))
+    attrs["versions"] = json.loads(attrs.get("versions", "{}"))
+    return {
+        "complete": complete,
+        "parameters": parameters,
+        "provenance": attrs,
+        "conservation": _conservation(result),
+        "ledger": _ledger(result),
+        "variables": {
+            name: {
+                "dims": list(v.dims),
+                "shape": list(v.data.shape),
+                "units": v.units,
+                "long_name": v.long_name,
+            }
+            for name, v in result.variables.items()
+        },
+    }
+
+
+def info_text(result: Result) -> str:
+    """Return the same for people."""
+    facts = info(result)
+    parts = [
+        _table("parameters", flatten(facts["parameters"]).items()),
+        _table("provenance", ((k, _shown(v)) for k, v in facts["provenance"].items())),
+    ]
+    if not facts["complete"]:
+        parts.insert(0, "INCOMPLETE: the run was stopped before its end")
+    if facts["conservation"]:
+        rows = (
+            (name, f"{row['initial']:.8g} -> {row['final']:.8g}, largest drift {row['drift']:.1e}")
+            for name, row in facts["conservation"].items()
+        )
+        parts.append(_table("conservation", rows))
+    if facts["ledger"]:
+        parts.append(_ledger_text(facts["ledger"]))
+    rows = ((n, f"({', '.join(v['dims'])}) [{v['units']}] {v['long_name']}")
+            for n, v in facts["variables"].items())  # fmt: skip
+    parts.append(_table("variables", rows))
+    return "\n\n".join(parts)
+
+
+def summary(result: Result, file: str) -> str:
+    """Return the short table printed at the end of a run."""
+    rows: list[tuple[str, str]] = []
+    if "time" in result:
+        rows.append(("time", f"{result['time'][-1]:g} ({result['time'].size} points)"))
+    if "spin" in result:
+        values = " ".join(f"{value:+.4f}" for value in result["spin"][-1, :10, 2])
+        rows.append(("S^z of the localized spins", values))
+    if "entropy" in result and result["entropy"].size:
+        rows.append(("largest entropy of a cut", f"{result['entropy'][-1].max():.4f}"))
+    for name, row in _conservation(result).items():
+        rows.append((name, f"{row['final']:.8g} (largest drift {row['drift']:.1e})"))
+    ledger = _ledger(result)
+    if "bond_dim" in ledger:
+        rows.append(("largest bond dimension", str(max(ledger["bond_dim"]))))
+    if "discarded_weight" in ledger:
+        rows.append(("discarded weight, summed", f"{ledger['discarded_weight'][-1]:.2e}"))
+    attrs = result.attrs
+    rows.append(("wall / CPU time", f"{attrs['wall_time_s']:.1f} s / {attrs['cpu_time_s']:.1f} s"))
+    if "peak_memory_bytes" in attrs:
+        rows.append(("peak memory", f"{attrs['peak_memory_bytes'] / 2**20:.0f} MiB"))
+    return _table(file, rows)
+
+
+def _conservation(result: Result) -> dict[str, dict[str, float]]:
+    audit = {}
+    for name in _CONSERVED:
+        if name in result and result[name].size:
+            values = np.asarray(result[name], float)
+            drift = float(np.abs(values - values[0]).max())
+            audit[name] = {
+                "initial": float(values[0]), "final": float(values[-1]), "drift": drift
+            }  # fmt: skip
+    return audit
+
+
+def _ledger(result: Result) -> dict[str, list[Any]]:
+    ledger: dict[str, list[Any]] = {}
+    if "discarded_weight" in result:
+        ledger["discarded_weight"] = result["discarded_weight"].sum(axis=1).tolist()
+    if "bond_dim" in result:
+        ledger["bond_dim"] = result["bond_dim"].max(axis=1).tolist()
+    return {"time": result["time"].tolist(), **ledger} if ledger else {}
+
+
+def _ledger_text(ledger: dict[str, list[Any]], rows: int = 12) -> str:
+    size = len(ledger["time"])
+    chosen = np.unique(np.linspace(0, size - 1, min(rows, size)).astype(int))
+    lines = ["error ledger", "  " + "  ".join(f"{name:>17}" for name in ledger)]
+    for k in chosen:
+        cells = (f"{ledger[name][k]:>17.6g}" for name in ledger)
+        lines.append("  " + "  ".join(cells))
+    return "\n".join(lines)
+
+
+def _table(title: str, rows: Iterable[tuple[str, Any]]) -> str:
+    pairs = [(str(name), _shown(value)) for name, value in rows]
+    width = max((len(name) for name, _ in pairs), default=0)
+    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in pairs)])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return str(value)
