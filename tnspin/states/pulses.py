@@ -1,0 +1,185 @@
+"""Electron pulses entering a chain of localized spins: confined electrons and a wave packet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tnspin.errors import InputError
+from tnspin.states.check import finite, integer
+from tnspin.states.slater import SlaterProduct
+from tnspin.states.spins import Direction, coherent, direction_angles
+
+__all__ = ["confined_electrons", "localized_spin_vectors", "wave_packet"]
+
+
+def confined_electrons(
+    model: Any,
+    n_electrons: int,
+    well: int = 10,
+    well_depth: float = 10.0,
+    polarization: Direction = "z",
+    localized_spins: str | Sequence[Direction] = "down",
+) -> SlaterProduct:
+    """Electrons held in a well at the left end, ready to be released (PRX Sec. III, PRA Eq. 22).
+
+    The ground state before t = 0, when fields much stronger than anything else polarize the
+    electrons and the localized spins: a Slater determinant of the lowest orbitals of hopping
+    plus well, times a product of localized spins.
+
+    Parameters
+    ----------
+    model
+        A chain with electrons (`KondoHeisenbergChain`).
+    n_electrons
+        Number of electrons.
+    well
+        Number of sites of the well, from the left end.
+    well_depth
+        Depth of the well in the model's energy unit; its sites are lower by this much.
+    polarization
+        Spin of all electrons: a name of `DIRECTIONS`, ``[theta, phi]`` in radians, or "none"
+        for the lowest ``n_electrons / 2`` orbitals doubly occupied.
+    localized_spins
+        A direction for all localized spins, or a list with one entry per group.
+
+    Raises
+    ------
+    InputError
+        If the model has no electrons or the well has no room for so many.
+    """
+    _require_electrons(model)
+    length = model.length
+    well = integer("state.well", well, 1, length)
+    n_electrons = integer("state.n_electrons", n_electrons, 0)
+    paired = isinstance(polarization, str) and polarization == "none"
+    room = well * (2 if paired else 1)
+    if n_electrons > room:
+        kind = "unpolarized" if paired else "polarized"
+        raise InputError(
+            f"state.n_electrons: {n_electrons} {kind} electrons do not fit in a well of "
+            f"{well} sites (at most {room})"
+        )
+    if paired and n_electrons % 2:
+        raise InputError(
+            f"state.n_electrons: unpolarized electrons come in pairs, got {n_electrons}"
+        )
+    # At t < 0 hopping and well are all that shapes the orbitals: the fields are uniform.
+    one_body = -float(model.hopping) * (np.eye(length, k=1) + np.eye(length, k=-1))
+    one_body[range(well), range(well)] = -finite("state.well_depth", well_depth)
+    orbitals = np.linalg.eigh(one_body)[1].T
+    if paired:
+        lowest = np.repeat(orbitals[: n_electrons // 2], 2, axis=0)
+        spinors = np.tile(np.eye(2), (n_electrons // 2, 1))
+    else:
+        lowest = orbitals[:n_electrons]
+        spinors = np.tile(_spinor(polarization), (n_electrons, 1))
+    return SlaterProduct(
+        model.local_sites,
+        np.einsum("aj,as->ajs", lowest, spinors),
+        localized_spin_vectors(model, localized_spins),
+    )
+
+
+def wave_packet(
+    model: Any,
+    center: float,
+    momentum: float = np.pi / 2,
+    width: float = 0.2,
+    polarization: Direction = "z",
+    localized_spins: str | Sequence[Direction] = "down",
+) -> SlaterProduct:
+    """One electron in a Gaussian packet, ``exp(i k x - dk^2 (x - x0)^2 / 4)`` (PRA Eq. 11).
+
+    Parameters
+    ----------
+    model
+        A chain with electrons (`KondoHeisenbergChain`).
+    center
+        ``x0``, a 0-based site; need not be an integer.
+    momentum
+        ``k`` per site; pi/2 moves right at the fastest group velocity and spreads least.
+    width
+        ``dk``, the width in momentum; the packet is about ``2 / dk`` sites wide.
+    polarization
+        Spin of the electron: a name of `DIRECTIONS` or ``[theta, phi]`` in radians.
+    localized_spins
+        A direction for all localized spins, or a list with one entry per group.
+
+    Raises
+    ------
+    InputError
+        If the model has no electrons, the packet lies outside the chain, or no spin is given.
+    """
+    _require_electrons(model)
+    if isinstance(polarization, str) and polarization == "none":
+        raise InputError(
+            "state.polarization: 'none' is a mixture of two runs, not one state; "
+            "run 'z' and '-z' and average"
+        )
+    center = finite("state.center", center)
+    if not 0 <= center <= model.length - 1:
+        raise InputError(
+            f"state.center: site {center} is outside the chain (0..{model.length - 1})"
+        )
+    if not finite("state.width", width) > 0:
+        raise InputError(f"state.width: must be positive, got {width}")
+    x = np.arange(model.length)
+    momentum = finite("state.momentum", momentum)
+    packet = np.exp(1j * momentum * x - width**2 * (x - center) ** 2 / 4)
+    packet /= np.linalg.norm(packet)
+    return SlaterProduct(
+        model.local_sites,
+        np.einsum("j,s->js", packet, _spinor(polarization))[None],
+        localized_spin_vectors(model, localized_spins),
+    )
+
+
+def localized_spin_vectors(
+    model: Any, localized_spins: str | Sequence[Direction]
+) -> tuple[np.ndarray | None, ...]:
+    """Fully polarized spin vector of every localized spin, None on the other sites.
+
+    Parameters
+    ----------
+    model
+        Any model with ``groups`` of localized spins of size ``localized_spin``.
+    localized_spins
+        A direction name for all, or a list with one direction per group.
+
+    Raises
+    ------
+    InputError
+        If a direction is unknown or their number is not that of the groups.
+    """
+    key = "state.localized_spins"
+    if isinstance(localized_spins, str):
+        directions: list[Direction] = [localized_spins] * len(model.groups)
+    else:
+        if not isinstance(localized_spins, Sequence):
+            raise InputError(
+                f"{key}: must be a direction or a list with one per group, got {localized_spins!r}"
+            )
+        directions = list(localized_spins)
+    if len(directions) != len(model.groups):
+        raise InputError(
+            f"{key}: {len(directions)} entries for {len(model.groups)} groups of localized spins"
+        )
+    vectors: list[np.ndarray | None] = [None] * model.length
+    for group, direction in zip(model.groups, directions, strict=True):
+        vector = coherent(model.localized_spin, *direction_angles(direction, key))
+        for site in group:
+            vectors[site] = vector
+    return tuple(vectors)
+
+
+def _spinor(polarization: Direction) -> np.ndarray:
+    angles = direction_angles(polarization, "state.polarization", also=("none",))
+    return coherent(0.5, *angles)
+
+
+def _require_electrons(model: Any) -> None:
+    if not hasattr(model, "hopping"):
+        raise InputError(f"state.kind: model {model.kind!r} has no electrons")

@@ -1,0 +1,266 @@
+"""Slater determinant of electrons times a product of localized spins.
+
+One description, compiled to the form each solver needs: a matrix product state by applying
+creation operators one after the other, or a vector of amplitudes by determinants.  The two
+constructions share no code beyond the orbitals, so each checks the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tnspin.compile import ChargeBasis
+from tnspin.errors import InputError
+from tnspin.mps import MPS
+from tnspin.sites import Site
+from tnspin.vector import VectorState
+
+__all__ = ["SlaterProduct"]
+
+#: Weight dropped per bond when an orbital has been added: amplitudes of 1e-13 and below.
+_CUTOFF = 1e-26
+#: Basis states whose determinants are taken at a time, to bound the memory.
+_CHUNK = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class SlaterProduct:
+    """``prod_a (sum_{j,s} phi_a[j, s] c^dag_{j,s}) |0>`` times one spin state per site.
+
+    Orbital 0 is the leftmost operator.  Electrons carry the order site by site, up before
+    down, that the Jordan-Wigner strings of `tnspin.terms` use.
+
+    Attributes
+    ----------
+    sites
+        The L sites of the chain.
+    orbitals
+        (n_electrons, L, 2) complex orthonormal amplitudes, last axis up, down; may be empty.
+    spins
+        L vectors of 2S + 1 amplitudes in the basis of descending Sz, None where a site has no
+        localized spin.
+
+    Raises
+    ------
+    InputError
+        If shapes do not match the sites, or orbitals are not orthonormal or put an electron
+        on a site that cannot hold one.
+    """
+
+    sites: tuple[Site, ...]
+    orbitals: np.ndarray
+    spins: tuple[np.ndarray | None, ...]
+
+    def __post_init__(self) -> None:
+        orbitals = np.array(self.orbitals, dtype=complex)
+        if orbitals.ndim != 3 or orbitals.shape[1:] != (len(self.sites), 2):
+            raise InputError(
+                f"state.orbitals: shape must be (electrons, {len(self.sites)}, 2), "
+                f"got {orbitals.shape}"
+            )
+        flat = orbitals.reshape(len(orbitals), 2 * len(self.sites))
+        if not np.allclose(flat @ flat.conj().T, np.eye(len(flat)), rtol=0, atol=1e-10):
+            raise InputError("state.orbitals: the orbitals must be orthonormal")
+        orbitals.flags.writeable = False
+        object.__setattr__(self, "orbitals", orbitals)
+        object.__setattr__(self, "spins", _checked_spins(self.sites, self.spins))
+        for j, site in enumerate(self.sites):
+            if not site.has_fermions and np.any(orbitals[:, j]):
+                raise InputError(f"state.orbitals: site {j} ({site.name}) holds no electrons")
+
+    @property
+    def n_electrons(self) -> int:
+        """Number of electrons."""
+        return len(self.orbitals)
+
+    def conserved(self) -> tuple[str, ...]:
+        """Names of the charges of which this is an eigenstate, orbital by orbital."""
+        names = dict.fromkeys(name for site in self.sites for name in site.charges)
+        return tuple(name for name in names if self._is_eigenstate(name))
+
+    def total_charge(self, charge_names: Sequence[str]) -> dict[str, int]:
+        """Values of the named charges, each of which must be conserved."""
+        totals = {}
+        for name in charge_names:
+            total = 0
+            for site, vector in zip(self.sites, self._vacuum(), strict=True):
+                total += int(site.charge(name)[np.flatnonzero(vector)[0]])
+            for orbital in self.orbitals:
+                total += self._orbital_charge(orbital, name)
+            totals[name] = total
+        return totals
+
+    def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
+        """Matrix product state, exact to 1e-10, with blocks of the named charges.
+
+        Parameters
+        ----------
+        charge_names
+            Charges to use, a subset of `conserved`; none gives dense tensors.
+
+        Returns
+        -------
+        MPS
+            Canonical and normalized.
+
+        Raises
+        ------
+        InputError
+            If this state does not conserve one of the charges.
+        """
+        names = tuple(charge_names)
+        for name in names:
+            if name not in self.conserved():
+                raise InputError(f"state: it is no eigenstate of the charge {name!r}")
+        mps = MPS.product(self.sites, self._vacuum(), names)
+        # The rightmost creation operator acts first.
+        for orbital in self.orbitals[::-1]:
+            mps = mps.apply_mpo(*self._creation_mpo(orbital, names))
+            mps.canonicalize(cutoff=_CUTOFF)
+        return mps
+
+    def to_vector(self, basis: ChargeBasis | None = None) -> VectorState:
+        """Amplitudes by determinants, in a charge sector or in the full space.
+
+        Parameters
+        ----------
+        basis
+            Sector, or None for the full space in Kronecker order (site 0 slowest).
+
+        Returns
+        -------
+        VectorState
+            Normalized.
+
+        Raises
+        ------
+        InputError
+            If the state has weight outside the sector.
+        """
+        dims = [site.dim for site in self.sites]
+        size = int(np.prod(dims)) if basis is None else basis.dim
+        vector = np.empty(size, dtype=complex)
+        for start in range(0, size, _CHUNK):
+            stop = min(start + _CHUNK, size)
+            if basis is None:
+                digits = np.unravel_index(np.arange(start, stop), dims)
+                states = np.stack(digits, axis=1)
+            else:
+                states = basis.states[start:stop]
+            vector[start:stop] = self.amplitudes(states)
+        if abs(np.linalg.norm(vector) - 1) > 1e-8:
+            raise InputError("state: it has weight outside the charge sector of the run")
+        return VectorState(self.sites, vector, basis)
+
+    def amplitudes(self, states: np.ndarray) -> np.ndarray:
+        """Amplitudes of basis states given by (n, L) local indices, as (n,) complex."""
+        states = np.asarray(states)
+        amplitudes = np.ones(len(states), dtype=complex)
+        occupied = np.zeros((len(states), len(self.sites), 2), dtype=bool)
+        for j, (site, spin) in enumerate(zip(self.sites, self.spins, strict=True)):
+            dim_spin = 1 if spin is None else len(spin)
+            electron, m = np.divmod(states[:, j].astype(np.int64), dim_spin)
+            if spin is not None:
+                amplitudes *= spin[m]
+            if site.has_fermions:
+                # Local electron basis: empty, up, down, both.
+                occupied[:, j, 0] = electron & 1
+                occupied[:, j, 1] = electron >> 1
+        flat = occupied.reshape(len(states), -1)
+        filled = (flat.sum(axis=1) == self.n_electrons) & (amplitudes != 0)
+        amplitudes[~filled] = 0
+        if self.n_electrons and filled.any():
+            columns = np.nonzero(flat[filled])[1].reshape(-1, self.n_electrons)
+            phi = self.orbitals.reshape(self.n_electrons, -1)
+            # phi[:, columns] is (orbital, state, electron).
+            amplitudes[filled] *= np.linalg.det(phi[:, columns].transpose(1, 0, 2))
+        return amplitudes
+
+    def _vacuum(self) -> list[np.ndarray]:
+        """One vector per site: no electron, localized spin as given."""
+        vectors = []
+        for site, spin in zip(self.sites, self.spins, strict=True):
+            vector = np.ones(1, dtype=complex) if spin is None else spin
+            empty = np.array([1, 0, 0, 0]) if site.has_fermions else np.ones(1)
+            vectors.append(np.kron(empty, vector))
+        return vectors
+
+    def _is_eigenstate(self, name: str) -> bool:
+        for site, vector in zip(self.sites, self._vacuum(), strict=True):
+            if np.ptp(site.charge(name)[np.flatnonzero(vector)]) != 0:
+                return False
+        return all(len(self._steps(orbital, name)) == 1 for orbital in self.orbitals)
+
+    def _steps(self, orbital: np.ndarray, name: str) -> set[int]:
+        """Changes of a charge caused by the creation operators that make up an orbital."""
+        return {
+            _charge_step(self.sites[j], ("cdag_up", "cdag_dn")[s], name)
+            for j, s in np.argwhere(orbital)
+        }
+
+    def _orbital_charge(self, orbital: np.ndarray, name: str) -> int:
+        (step,) = self._steps(orbital, name)
+        return step
+
+    def _creation_mpo(
+        self, orbital: np.ndarray, names: tuple[str, ...]
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Creation operator of one orbital as tensors [left, right, out, in] and bond charges.
+
+        ::
+
+            o--0--o--0--o--1--o--1--o      0: not created yet, Jordan-Wigner strings
+            P     P   c^dag   1     1      1: created further left, identities
+        """
+        ws = []
+        for site, (up, down) in zip(self.sites, orbital, strict=True):
+            w = np.zeros((2, 2, site.dim, site.dim), dtype=complex)
+            w[0, 0] = site.parity_operator()
+            w[1, 1] = np.eye(site.dim)
+            if site.has_fermions:
+                w[0, 1] = up * site.op("cdag_up") + down * site.op("cdag_dn")
+            ws.append(w)
+        ws[0] = ws[0][:1]
+        ws[-1] = ws[-1][:, 1:]
+        before = np.zeros((1, len(names)), dtype=np.int64)
+        after = np.array([[self._orbital_charge(orbital, name) for name in names]], dtype=np.int64)
+        inner = [np.concatenate([before, after])] * (len(self.sites) - 1)
+        return ws, [before, *inner, after]
+
+
+def _holds_spin(site: Site) -> bool:
+    return "Sz" in site.operators
+
+
+def _charge_step(site: Site, operator: str, name: str) -> int:
+    """How much an operator changes a charge."""
+    out, into = np.argwhere(site.op(operator))[0]
+    charge = site.charge(name)
+    return int(charge[out] - charge[into])
+
+
+def _checked_spins(
+    sites: tuple[Site, ...], spins: Sequence[np.ndarray | None]
+) -> tuple[np.ndarray | None, ...]:
+    """Read-only normalized spin vectors, refused where they do not fit the sites."""
+    if len(spins) != len(sites):
+        raise InputError(f"state.spins: needs {len(sites)} entries, got {len(spins)}")
+    checked: list[np.ndarray | None] = []
+    for j, (site, spin) in enumerate(zip(sites, spins, strict=True)):
+        expected = (site.dim // (4 if site.has_fermions else 1)) if _holds_spin(site) else 0
+        if (0 if spin is None else len(spin)) != expected:
+            raise InputError(f"state.spins: site {j} ({site.name}) needs {expected} amplitudes")
+        if spin is None:
+            checked.append(None)
+            continue
+        vector = np.array(spin, dtype=complex)
+        norm = np.linalg.norm(vector)
+        if not norm > 0:
+            raise InputError(f"state.spins: the vector of site {j} is zero")
+        vector /= norm
+        vector.flags.writeable = False
+        checked.append(vector)
+    return tuple(checked)

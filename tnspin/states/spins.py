@@ -1,0 +1,97 @@
+"""Single-spin state vectors: coherent states and the names of directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb, cos, isfinite, pi, sin
+
+import numpy as np
+
+from tnspin.errors import InputError, nearest
+
+__all__ = ["DIRECTIONS", "Direction", "coherent", "direction_angles"]
+
+#: A named axis or the polar and azimuthal angle in radians.
+Direction = str | Sequence[float]
+
+#: Names of directions -> (theta, phi) in radians.
+DIRECTIONS: dict[str, tuple[float, float]] = {
+    "z": (0.0, 0.0),
+    "-z": (pi, 0.0),
+    "x": (pi / 2, 0.0),
+    "-x": (pi / 2, pi),
+    "y": (pi / 2, pi / 2),
+    "-y": (pi / 2, -pi / 2),
+    "up": (0.0, 0.0),
+    "down": (pi, 0.0),
+}
+
+#: Components below this are rounding of sines and cosines; as exact zeros they let charges
+#: that the state conserves be recognized.
+_ROUNDING = 1e-15
+
+
+def direction_angles(
+    direction: Direction, key: str, also: Sequence[str] = ()
+) -> tuple[float, float]:
+    """Angles (theta, phi) in radians of a direction given by name or by angles.
+
+    Parameters
+    ----------
+    direction
+        A name in `DIRECTIONS` or ``[theta, phi]``.
+    key
+        Configuration key that error messages name.
+    also
+        Further names that are valid for that key, for the message only.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown or the pair is not two finite numbers.
+    """
+    if isinstance(direction, str):
+        if direction not in DIRECTIONS:
+            allowed = [*DIRECTIONS, *also]
+            raise InputError(
+                f"{key}: {direction!r} is not one of {', '.join(allowed)} or [theta, phi]"
+                f"{nearest(direction, allowed)}"
+            )
+        return DIRECTIONS[direction]
+    try:
+        theta, phi = (float(angle) for angle in direction)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{key}: {direction!r} must be a direction name or [theta, phi] in radians"
+        ) from None
+    if not (isfinite(theta) and isfinite(phi)):
+        raise InputError(f"{key}: angles must be finite, got [{theta}, {phi}]")
+    return theta, phi
+
+
+def coherent(spin: float, theta: float, phi: float) -> np.ndarray:
+    """Spin-S state fully polarized along (theta, phi).
+
+    Parameters
+    ----------
+    spin
+        S; 0.5, 1, 1.5, ...
+    theta, phi
+        Polar and azimuthal angle in radians.
+
+    Returns
+    -------
+    ndarray
+        (2S + 1,) complex unit vector in the basis of descending Sz, first non-zero component
+        real.  ``<S> = S (sin theta cos phi, sin theta sin phi, cos theta)``.
+    """
+    twice = round(2 * spin)
+    up, down = cos(theta / 2), sin(theta / 2)
+    up, down = (0.0 if abs(c) < _ROUNDING else c for c in (up, down))
+    phase = complex(cos(phi), sin(phi))
+    phase = complex(*(0.0 if abs(c) < _ROUNDING else c for c in (phase.real, phase.imag)))
+    # 2S spins 1/2 pointing the same way, projected on the symmetric states.
+    vector = np.array(
+        [comb(twice, k) ** 0.5 * up ** (twice - k) * (down * phase) ** k for k in range(twice + 1)]
+    )
+    return vector / np.linalg.norm(vector)
