@@ -231,6 +231,6 @@ def test_mpo_refuses_a_charge_that_is_not_conserved():
 
 def test_matrix_free_norm_bound_holds():
     chain = HeisenbergChain(sites=6, spin=1, dipole=0.3, periodic=True, field=(0.3, 0.1, 0.2))
-    operator = tc.TermOperator(chain.hamiltonian)
+    ((_, operator),) = tc.term_parts(chain.hamiltonian)
     norm = np.linalg.norm(tc.to_sparse(chain.hamiltonian).toarray(), 2)
     assert norm <= operator.norm_bound() * (1 + 1e-12)

@@ -16,7 +16,7 @@ from tnspin.basis import ChargeBasis
 from tnspin.errors import InputError
 from tnspin.mpo import mpo_tensors, to_mpo
 from tnspin.sites import Matrix, kron
-from tnspin.sparse import TermOperator, apply_terms, sparse_parts, to_sparse
+from tnspin.sparse import TermOperator, apply_terms, sparse_parts, term_parts, to_sparse
 from tnspin.terms import LocalTerm, OperatorSum, split_coefficient
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "bonds",
     "mpo_tensors",
     "sparse_parts",
+    "term_parts",
     "to_mpo",
     "to_sparse",
 ]

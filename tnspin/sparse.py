@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tnspin.basis import ChargeBasis, Ints
 from tnspin.errors import InputError
-from tnspin.sites import Matrix, kron
+from tnspin.sites import Matrix, Site, kron
 from tnspin.terms import LocalTerm, OperatorSum, split_coefficient
 
 Vector = NDArray[np.complex128]
@@ -157,58 +157,60 @@ class _Factor:
 
 
 class TermOperator:
-    """A sum applied to full-space vectors term by term, without its matrix.
+    """A sum of constant terms applied to full-space vectors without its matrix.
 
     Terms on neighbouring sites are merged into one dense matrix per place;
     longer ones are applied site by site.
 
     Parameters
     ----------
-    os : OperatorSum
-        The operator; ``shape`` is (dim, dim), site 0 slowest.
+    sites : sequence of Site
+        The chain; ``shape`` is (dim, dim), site 0 slowest.
+    terms : iterable of (number, LocalTerm)
+        The numbers stand in place of the terms' own coefficients.
     """
 
-    def __init__(self, os: OperatorSum) -> None:
-        self._dims = [site.dim for site in os.sites]
+    def __init__(self, sites: Sequence[Site], terms: Iterable[tuple[complex, LocalTerm]]) -> None:
+        self._dims = [site.dim for site in sites]
         dim = int(np.prod([float(d) for d in self._dims]))
         self.shape = (dim, dim)
-        merged: dict[tuple[Function | None, int, int], Matrix] = {}
-        # The merged neighbours come first, each a product of one factor.
-        self._products: list[tuple[complex, Function | None, list[_Factor]]] = []
-        for term in os.local_terms():
-            factor, function = split_coefficient(term.coeff)
+        merged: dict[tuple[int, int], Matrix] = {}
+        self._products: list[tuple[complex, list[_Factor]]] = []
+        for number, term in terms:
             place, matrix = self._merged_place(term)
             if matrix is None:
                 chain = [self._factor(k, k, m) for k, m in term.matrices.items()]
-                self._products.append((factor, function, chain))
+                self._products.append((number, chain))
             else:
-                key = (function, *place)
-                merged[key] = merged.get(key, 0) + factor * matrix
-        for (function, first, last), matrix in merged.items():
-            self._products.append((1.0, function, [self._factor(first, last, matrix)]))
+                merged[place] = merged.get(place, 0) + number * matrix
+        for (first, last), matrix in merged.items():
+            self._products.append((1.0, [self._factor(first, last, matrix)]))
 
     @property
     def size(self) -> int:
         """Number of stored matrix elements."""
-        return sum(f.matrix.size for _, _, chain in self._products for f in chain)
+        return sum(f.matrix.size for _, chain in self._products for f in chain)
 
-    def norm_bound(self, t: float = 0.0) -> float:
-        """Return an upper bound of the spectral norm at time ``t``: the sum over places."""
-        total = 0.0
-        for factor, function, chain in self._products:
-            value = abs(factor if function is None else factor * complex(function(t)))
-            total += value * float(np.prod([np.linalg.norm(f.matrix, 2) for f in chain]))
-        return total
+    @property
+    def work(self) -> int:
+        """Multiplications per state of one product with a vector."""
+        return sum(len(f.matrix) for _, chain in self._products for f in chain)
 
-    def apply(self, vector: Vector, t: float = 0.0) -> Vector:
-        """Return the operator at time ``t`` times a vector, shape (dim,)."""
-        total = np.zeros_like(vector, dtype=np.complex128)
-        for factor, function, chain in self._products:
+    def norm_bound(self) -> float:
+        """Return an upper bound of the spectral norm: the sum over places."""
+        return sum(
+            abs(number) * float(np.prod([np.linalg.norm(f.matrix, 2) for f in chain]))
+            for number, chain in self._products
+        )
+
+    def __matmul__(self, vector: Vector) -> Vector:
+        """Return the operator times a vector, shape (dim,)."""
+        total = np.zeros(self.shape[0], dtype=np.complex128)
+        for number, chain in self._products:
             part = vector
             for local in chain:
                 part = local.apply(part)
-            value = factor if function is None else factor * complex(function(t))
-            total += part if value == 1.0 else value * part
+            total += part if number == 1.0 else number * part
         return total
 
     def _factor(self, first: int, last: int, matrix: Matrix) -> _Factor:
@@ -233,6 +235,24 @@ class TermOperator:
         return (first, last), kron(matrices)
 
 
+def term_parts(os: OperatorSum) -> list[tuple[Function | None, TermOperator]]:
+    """Return one matrix-free operator per time dependence, the constant part (None) first."""
+    groups: dict[Function | None, list[tuple[complex, LocalTerm]]] = {None: []}
+    for term in os.local_terms():
+        factor, function = split_coefficient(term.coeff)
+        groups.setdefault(function, []).append((factor, term))
+    return [(function, TermOperator(os.sites, terms)) for function, terms in groups.items()]
+
+
 def apply_terms(os: OperatorSum) -> Callable[[Vector, float], Vector]:
     """Return ``f(vector, t) -> H(t) vector`` in the full space, without building the matrix."""
-    return TermOperator(os).apply
+    parts = term_parts(os)
+
+    def apply(vector: Vector, t: float = 0.0) -> Vector:
+        total = np.zeros(len(vector), dtype=np.complex128)
+        for function, operator in parts:
+            value = 1.0 if function is None else complex(function(t))
+            total += value * (operator @ vector)
+        return total
+
+    return apply
