@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
@@ -24,13 +25,13 @@ __all__ = ["edge_figure", "figure", "generic_figure", "pulse_figure", "save_figu
 BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#222222",
 )  # fmt: skip
-STYLE = {
+STYLE: Any = {
     "font.size": 11.0,
     "axes.titlesize": 11.0,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK]),
+    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK]),
     "lines.linewidth": 1.6,
     "legend.frameon": False,
     "savefig.dpi": 160,

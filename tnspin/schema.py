@@ -28,9 +28,8 @@ def check_keys(section: str, table: Mapping[str, Any], allowed: Iterable[str]) -
         if key not in allowed:
             dotted = f"{section}.{key}" if section else key
             shown = "" if isinstance(value, Mapping) else f" = {value!r}"
-            raise InputError(
-                f"{dotted}{shown}: no such key; allowed: {', '.join(allowed)}{nearest(key, allowed)}"
-            )
+            names = ", ".join(allowed) + nearest(key, allowed)
+            raise InputError(f"{dotted}{shown}: no such key; allowed: {names}")
 
 
 def require(condition: bool, key: str, value: Any, allowed: str) -> None:

@@ -108,23 +108,18 @@ def _snapshots(
     on_step: Callable[[Any], None] | None,
     say: Say,
 ) -> Iterator[Any]:
-    solver = config.solver
+    solver, times = config.solver, points.tolist()
     if isinstance(solver, Exact):
         from tnspin.solvers import exact
 
-        return exact.evolve(
-            config.model, state, points, tolerance=solver.tolerance, on_step=on_step
-        )
-    from tnspin.mps import kernels
+        return exact.evolve(config.model, state, times, tolerance=solver.tolerance, on_step=on_step)
     from tnspin.solvers import tebd
 
-    if not kernels.is_compiled():
-        say("compiling the numerical kernels (once per installation, about a minute)")
-        kernels.warm_up()
+    _compile_kernels(say)
     return tebd.evolve(
         config.model,
         state,
-        points,
+        times,
         dt=solver.dt,
         order=solver.order,
         bond_dim=solver.bond_dim,
@@ -134,6 +129,15 @@ def _snapshots(
         ledger=ledger,
         on_step=on_step,
     )
+
+
+def _compile_kernels(say: Say) -> None:
+    """Compile now, and say so, rather than leave a silent pause at the first step."""
+    from tnspin.mps import kernels
+
+    if hasattr(kernels, "is_compiled") and not kernels.is_compiled():
+        say("compiling the numerical kernels (once per installation, about a minute) ...")
+        kernels.warm_up()
 
 
 def _initial_state(config: Config) -> Any:

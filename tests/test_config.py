@@ -1,0 +1,187 @@
+"""Configuration: presets load, defaults fill in, and everything wrong is named in one line."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_runs import write_config
+
+from tnspin import config
+from tnspin.errors import InputError, nearest
+from tnspin.toml_text import dumps, parse_override
+
+NAMES = ("edge-information", "stt-collinear", "stt-noncollinear", "stt-strong")
+
+
+def test_every_preset_loads_and_says_what_it_is() -> None:
+    assert config.preset_names() == NAMES
+    for row in config.presets():
+        assert row["title"] and row["cost"] and "Phys. Rev. X" in row["reproduces"]
+        config.load(row["name"])
+
+
+def test_the_collinear_preset_has_the_numbers_of_the_paper() -> None:
+    run = config.load("stt-collinear")
+    model, solver = run.model, run.solver
+    assert (model.sites, model.localized) == (75, (35, 36, 37, 38, 39))
+    assert (model.hopping, model.J, model.Jz, model.J_sd) == (1.0, 0.1, 0.1005, 0.5)
+    assert model.convention == "pauli"
+    assert run.state is not None and run.state.values["n_electrons"] == 8
+    assert run.state.values["well"] == 10 and run.state.values["well_depth"] == 10.0
+    assert (solver.dt, solver.order, solver.bond_dim, solver.cutoff) == (0.1, 2, 400, 1e-7)
+    assert run.time.stop == 60.0
+
+
+def test_presets_differ_only_in_what_they_are_about() -> None:
+    base = config.load("stt-collinear").as_dict()
+    for name, section, key, value in (
+        ("stt-noncollinear", "state", "polarization", "x"),
+        ("stt-strong", "model", "J_sd", 2.0),
+    ):
+        other = config.load(name).as_dict()
+        del other["about"]
+        expected = {k: dict(v) for k, v in base.items() if k != "about"}
+        expected[section][key] = value
+        assert other == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_full_text_reads_back_as_the_same_configuration(name: str) -> None:
+    run = config.load(name)
+    tables = tomllib.loads(run.to_toml())
+    assert config.from_dict(tables).as_dict() == run.as_dict()
+    if run.state is not None:
+        assert tables["solver"]["method"] == "auto"  # a default nobody wrote
+
+
+REFUSED = {
+    "solver.bond_dim=-1": ("solver.bond_dim = -1", "1 or more"),
+    "solver.dt=0": ("solver.dt = 0", "above 0"),
+    "solver.order=3": ("solver.order = 3", "1, 2, 4"),
+    "solver.cutoff=2": ("solver.cutoff", "between 0 and 1"),
+    "solver.cutoff=nan": ("solver.cutoff", "a number"),
+    "solver.cutof=1e-7": ("solver.cutof", "did you mean 'cutoff'?"),
+    "solver.kind=tdvp": ("solver.kind = 'tdvp'", "not in this version", "tebd, exact"),
+    "solver.kind=tebdd": ("solver.kind = 'tebdd'", "did you mean 'tebd'?"),
+    "solver.kind=closed_form": ("solver.kind = 'closed_form'", "allowed: tebd, exact"),
+    "model.kind=spin_dimer": ("model.kind = 'spin_dimer'", "not in this version"),
+    "model.localised=[1]": ("model.localised", "did you mean 'localized'?"),
+    "model.localized=[80]": ("model.localized", "80", "0..74"),
+    "model.sites=abc": ("model.sites = 'abc'", "whole number"),
+    "model.convention=paulli": ("model.convention", "did you mean 'pauli'?"),
+    "state.n_electrons=11": ("state.n_electrons", "11", "10"),
+    "state.n_electrons=2.5": ("state.n_electrons", "2.5"),
+    "state.elektrons=3": ("state.elektrons", "did you mean 'n_electrons'?"),
+    "state.kind=grund": ("state.kind = 'grund'", "did you mean 'ground'?"),
+    "state.localized_spins=left": ("state.localized_spins", "left"),
+    "time.stop=-1": ("time.stop = -1", "0 or more"),
+    "time.every=0": ("time.every = 0", "above 0"),
+    "time=3": ("time=3", "SECTION.KEY=VALUE"),
+    "tim.stop=3": ("tim", "did you mean 'time'?"),
+    "bath.kind=universal_lindblad": ("bath", "not in this version"),
+    "record.observables=[1]": ("record.observables", "text"),
+    "solver.bond_dim": ("solver.bond_dim", "SECTION.KEY=VALUE"),
+    "solver.bond_dim=@@": ("solver.bond_dim", "not a TOML value"),
+    "model.sites.x=1": ("model.sites.x", "not a table"),
+}
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_bad_input_is_refused_with_the_key_and_what_is_allowed(override: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        config.load("stt-collinear", [override])
+    message = str(refusal.value)
+    assert "\n" not in message
+    for part in REFUSED[override]:
+        assert part in message
+
+
+def test_misspelt_presets_and_missing_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'stt-collinear'"):
+        config.load("stt-colinear")
+    with pytest.raises(InputError, match="no such file"):
+        config.load(tmp_path / "none.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[model\n")
+    with pytest.raises(InputError, match="not valid TOML"):
+        config.load(broken)
+    broken.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not a text file"):
+        config.load(broken)
+    with pytest.raises(InputError, match="neither a preset nor a TOML file"):
+        config.load(tmp_path)
+
+
+def test_missing_tables_and_keys_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="model.kind: missing"):
+        config.load(write_config(tmp_path, ""))
+    with pytest.raises(InputError, match="model.sites: missing"):
+        config.load(write_config(tmp_path, '[model]\nkind = "heisenberg"\n'))
+    spins = '[model]\nkind = "heisenberg"\nsites = 4\n'
+    with pytest.raises(InputError, match="state.kind: missing"):
+        config.load(write_config(tmp_path, spins))
+
+
+def test_another_kind_drops_the_keys_of_the_old_one_but_not_those_asked_for() -> None:
+    run = config.load("stt-collinear", ["state.n_electrons=1", "solver.kind=exact"])
+    assert run.solver == config.Exact()
+    with pytest.raises(InputError, match=r"solver\.dt"):
+        config.load("stt-collinear", ["solver.dt=0.05", "solver.kind=exact"])
+    packet = config.load("stt-collinear", ["state.center=20", "state.kind=wave_packet"])
+    assert packet.state is not None and packet.state.values["polarization"] == "z"
+    assert "n_electrons" not in packet.state.values
+
+
+def test_the_time_grid_does_not_depend_on_where_it_stops() -> None:
+    short, long = config.Time(3.0, 0.3).points, config.Time(30.0, 0.3).points
+    assert np.array_equal(short, long[: short.size]) and short.size == 11
+    ragged = config.Time(1.0, 0.3)
+    assert np.array_equal(ragged.points[:-1], ragged.grid) and ragged.points[-1] == 1.0
+    assert config.Time(0.0, 1.0).points.tolist() == [0.0]
+
+
+@given(st.integers(1, 400), st.sampled_from([0.1, 0.05, 0.3, 0.7, 1.0, 2.5]))
+@settings(deadline=None, max_examples=80)
+def test_a_stop_on_the_grid_adds_no_extra_point(steps: int, every: float) -> None:
+    points = config.Time(round(steps * every, 10), every).points
+    assert points.size == steps + 1
+    assert np.diff(points).min() > 0.99 * every
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True),
+        st.recursive(
+            st.one_of(
+                st.booleans(),
+                st.integers(-(2**63), 2**63 - 1),
+                st.floats(allow_nan=False, allow_infinity=False),
+                st.text(st.characters(codec="utf-8")),
+            ),
+            lambda inner: st.lists(inner, max_size=3),
+            max_leaves=6,
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(deadline=None, max_examples=150)
+def test_toml_text_reads_back_exactly(table: dict[str, object]) -> None:
+    assert tomllib.loads(dumps({"section": table})) == {"section": table}
+
+
+def test_override_values_are_toml_and_bare_words_are_text() -> None:
+    assert parse_override("solver.cutoff=1e-9") == (("solver", "cutoff"), 1e-9)
+    assert parse_override("state.localized_spins=['up', 'down']")[1] == ["up", "down"]
+    assert parse_override("solver.kind=exact") == (("solver", "kind"), "exact")
+    assert parse_override("state.charges.N = 3") == (("state", "charges", "N"), 3)
+
+
+def test_nearest_name() -> None:
+    assert nearest("cutof", ["cutoff", "dt"]) == "; did you mean 'cutoff'?"
+    assert nearest("zzz", ["cutoff", "dt"]) == ""
