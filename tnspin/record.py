@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def record(
             if not rows.add(snapshot):
                 continue
             if saver is not None:
-                saver.offer(snapshot, lambda: rows.result(complete=False))
+                saver.offer(snapshot, partial(rows.result, False, len(rows.times)))
             if on_snapshot is not None:
                 on_snapshot(snapshot)
     except Interrupted:
@@ -123,12 +124,12 @@ class _Rows:
         self.times.append(float(snapshot.time))
         return True
 
-    def result(self, complete: bool) -> Result:
-        variables = {
-            "time": Variable(("time",), np.array(self.times, float), "hbar/energy unit", "time")
-        }
+    def result(self, complete: bool, count: int | None = None) -> Result:
+        """Everything measured, or the first ``count`` rows of it."""
+        times = np.array(self.times[:count], float)
+        variables = {"time": Variable(("time",), times, "hbar/energy unit", "time")}
         for column in self.columns:
-            data = np.array(self.data[column.name])
+            data = np.array(self.data[column.name][:count])
             dims = column.dims
             if dims is None:
                 dims = tuple(f"{column.name}_{k}" for k in range(data.ndim - 1))

@@ -1,0 +1,159 @@
+"""Kill it, resume it: the numbers are those of a run that was never touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_runs import SMALL, write_config
+
+from tnspin.checkpoint import checkpoint_path
+from tnspin.config import load
+from tnspin.errors import InputError
+from tnspin.record import Interrupted
+from tnspin.result import Result
+from tnspin.simulation import simulate
+
+KINDS = ("tebd", "exact")
+
+
+def same_numbers(one: Result, other: Result) -> None:
+    assert list(one) == list(other)
+    for name in one:
+        assert np.array_equal(one[name], other[name]), name
+
+
+def start(folder: Path, *extra: str) -> subprocess.Popen[str]:
+    """Start ``tnspin run`` on the small configuration, as a user would."""
+    command = [sys.executable, "-m", "tnspin", "run", "small.toml", "-o", "run.h5", *extra]
+    root = str(Path(__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str], status: int) -> str:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == status, errors
+    return errors
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a run has written its first checkpoint (or ended)."""
+    deadline = time.monotonic() + 120
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("steps", [1, 7, 23])
+def test_stopped_anywhere_and_resumed(tmp_path: Path, kind: str, steps: int) -> None:
+    config = load(write_config(tmp_path), [f"solver.kind={kind}"])
+    whole = simulate(config)
+    taken = 0
+
+    def stop(progress: object) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == steps:
+            raise Interrupted
+
+    path = tmp_path / "run.h5"
+    part = simulate(config, path, on_step=stop)
+    assert part.complete == (taken < steps)
+    same_numbers(simulate(config, path, resume=True), whole)
+    assert Result.load(path).complete
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_past_the_old_end_and_back(tmp_path: Path, kind: str) -> None:
+    source, path = write_config(tmp_path), tmp_path / "run.h5"
+    whole = simulate(load(source, [f"solver.kind={kind}"]))
+    # 1.6 is not a multiple of time.every: its row is measured, but nothing continues from it.
+    for stop in (0.5, 1.6, 4.0):
+        config = load(source, [f"solver.kind={kind}", f"time.stop={stop}"])
+        result = simulate(config, path, resume=True)
+        assert result["time"][-1] == stop and result.complete
+    same_numbers(result, whole)
+    shorter = simulate(load(source, [f"solver.kind={kind}", "time.stop=1.0"]), path, resume=True)
+    assert np.array_equal(shorter["spin"], whole["spin"][:5])
+
+
+def test_resuming_a_finished_run_gives_it_again(tmp_path: Path) -> None:
+    config, path = load(write_config(tmp_path), ["time.stop=1"]), tmp_path / "run.h5"
+    same_numbers(simulate(config, path), simulate(config, path, resume=True))
+
+
+def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    source, path = write_config(tmp_path), tmp_path / "run.h5"
+    simulate(load(source, ["time.stop=0.5"]), path)
+    before = checkpoint_path(path).read_bytes()
+    with pytest.raises(InputError, match=r"solver\.dt was 0\.1 and is now 0\.05"):
+        simulate(load(source, ["solver.dt=0.05"]), path, resume=True)
+    with pytest.raises(InputError, match=r"model\.sites was 8 and is now 9"):
+        simulate(load(source, ["model.sites=9"]), path, resume=True)
+    assert checkpoint_path(path).read_bytes() == before
+
+
+def test_a_broken_checkpoint_is_refused(tmp_path: Path) -> None:
+    config, path = load(write_config(tmp_path), ["time.stop=0.5"]), tmp_path / "run.h5"
+    checkpoint_path(path).write_bytes(b"nothing")
+    with pytest.raises(InputError, match="not a tnspin result"):
+        simulate(config, path, resume=True)
+    simulate(config).save(checkpoint_path(path))
+    with pytest.raises(InputError, match="is a result, not a checkpoint"):
+        simulate(config, path, resume=True)
+
+
+def test_resume_without_a_checkpoint_starts_from_the_beginning(tmp_path: Path) -> None:
+    config = load(write_config(tmp_path), ["time.stop=0.5"])
+    said: list[str] = []
+    result = simulate(config, tmp_path / "run.h5", resume=True, say=said.append)
+    assert result.complete and any("from the beginning" in text for text in said)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    config = load(write_config(tmp_path, SMALL), ["time.stop=400"])
+    process = start(tmp_path, "--set", "time.stop=400")
+    wait_for(tmp_path / "run.ckpt.h5", process)
+    process.send_signal(number)
+    errors = finish(process, 1)
+    last = errors.strip().splitlines()[-1]
+    assert last.endswith("tnspin run small.toml -o run.h5 --set time.stop=400 --resume")
+    assert "Traceback" not in errors
+    part = Result.load(tmp_path / "run.h5")
+    reached = part["time"][-1]
+    assert not part.complete and 0 <= reached < 400
+    longer = load(tmp_path / "small.toml", [f"time.stop={reached + 1}"])
+    same_numbers(simulate(longer, tmp_path / "run.h5", resume=True), simulate(longer))
+    assert config.time.stop == 400
+
+
+@pytest.mark.slow
+def test_killed_at_a_random_moment_twenty_times_out_of_twenty(tmp_path: Path) -> None:
+    whole = simulate(load(write_config(tmp_path), ["time.stop=40"]))
+    random = np.random.default_rng(2021)
+    interrupted = 0
+    for trial in range(20):
+        folder = tmp_path / str(trial)
+        folder.mkdir()
+        write_config(folder)
+        stop = ("--set", "time.stop=40", "--quiet")
+        process = start(folder, *stop)
+        wait_for(folder / "run.ckpt.h5", process)
+        time.sleep(random.uniform(0.0, 1.0))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        interrupted += not (folder / "run.h5").exists()
+        finish(start(folder, *stop, "--resume"), 0)
+        same_numbers(Result.load(folder / "run.h5"), whole)
+    assert interrupted >= 10  # most of the kills came while the run was under way
