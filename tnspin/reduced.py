@@ -1,0 +1,282 @@
+"""From any kind of state to numbers: expectation values, density matrices, Schmidt values.
+
+The only place that knows the kinds apart.  An `MPS` and a `VectorState` answer for themselves;
+quimb's matrix product states and plain numpy arrays get an adapter here.  Everything else, the
+entanglement measures included, works on what these functions return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+
+from tnspin.errors import InputError
+
+__all__ = ["entropy", "expect", "rdm", "schmidt"]
+
+
+class _Reducible(Protocol):
+    """A state that can be reduced, with its chain."""
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Dimension of each site."""
+
+    def rdm(self, sites: Sequence[int]) -> np.ndarray:
+        """Reduced density matrix, factors in the order given."""
+
+    def schmidt(self, bond: int) -> np.ndarray:
+        """Schmidt values, descending."""
+
+
+def expect(
+    state: Any, site: int, operator: str | np.ndarray, dims: Sequence[int] | None = None
+) -> complex:
+    """Expectation value of a one-site operator in the normalized state.
+
+    Parameters
+    ----------
+    state
+        Any state that `rdm` takes.
+    site
+        0-based site.
+    operator
+        (d, d) matrix [out, in], or the name of an operator of the site where the state knows
+        its sites.
+    dims
+        As for `rdm`.
+
+    Returns
+    -------
+    complex
+        ``<operator>``; its real part is the value of a Hermitian operator.
+
+    Raises
+    ------
+    InputError
+        If the site, the name or the shape is wrong.
+    """
+    rho = rdm(state, [site], dims=dims)
+    if isinstance(operator, str):
+        if not hasattr(state, "sites") or not hasattr(state.sites[site], "op"):
+            raise InputError(f"operator: {operator!r} by name needs a state that knows its sites")
+        matrix = state.sites[site].op(operator)
+    else:
+        matrix = np.asarray(operator)
+    if matrix.shape != rho.shape:
+        raise InputError(f"operator: shape {matrix.shape} on a site of dimension {len(rho)}")
+    return complex(np.vdot(matrix.conj().T, rho))
+
+
+def rdm(
+    state: Any,
+    sites: Sequence[int],
+    *,
+    keep: Sequence[int] | None = None,
+    dims: Sequence[int] | None = None,
+) -> np.ndarray:
+    """Reduced density matrix of a few sites, trace 1.
+
+    Parameters
+    ----------
+    state
+        `MPS`, `VectorState`, quimb ``MatrixProductState``, or a numpy array: (D,) vector or
+        (D, D) density matrix, site 0 slowest.
+    sites
+        Distinct 0-based sites; the factors of the result have this order.
+    keep
+        Trailing dimension to keep of each site, tracing out the rest: 2 for the spin 1/2 of a
+        Kondo site.  Default: everything.
+    dims
+        Dimension of each site of a numpy array; spins 1/2 by default.
+
+    Returns
+    -------
+    ndarray
+        (D', D') complex Hermitian.
+
+    Raises
+    ------
+    InputError
+        If the state is of no known kind, or sites or dimensions do not fit it.
+    """
+    adapted = _adapt(state, dims)
+    chosen = [_checked(site, len(adapted.dims), "sites") for site in sites]
+    if len(set(chosen)) != len(chosen):
+        raise InputError(f"sites: {chosen} names a site twice")
+    if keep is None:
+        return adapted.rdm(chosen)
+    if len(keep) != len(chosen):
+        raise InputError(f"keep: {len(keep)} dimensions for {len(chosen)} sites")
+    for site, size in zip(chosen, keep, strict=True):
+        if size < 1 or adapted.dims[site] % size:
+            raise InputError(
+                f"keep: site {site} of dimension {adapted.dims[site]} has no factor of {size}"
+            )
+    if isinstance(adapted, _Native):
+        return np.asarray(adapted.state.rdm(chosen, keep=list(keep)))
+    return _trailing(adapted.rdm(chosen), [adapted.dims[site] for site in chosen], keep)
+
+
+def schmidt(state: Any, bond: int, dims: Sequence[int] | None = None) -> np.ndarray:
+    """Schmidt values of the cut between sites ``bond`` and ``bond + 1``.
+
+    Parameters
+    ----------
+    state, dims
+        As for `rdm`; a density matrix has no Schmidt values.
+    bond
+        0-based bond.
+
+    Returns
+    -------
+    ndarray
+        (chi,) real, descending, squares summing to 1.
+
+    Raises
+    ------
+    InputError
+        If the bond is outside the chain or the state is a density matrix.
+    """
+    adapted = _adapt(state, dims)
+    return adapted.schmidt(_checked(bond, len(adapted.dims) - 1, "bond"))
+
+
+def entropy(state: Any, bond: int, dims: Sequence[int] | None = None) -> float:
+    """Von Neumann entanglement entropy of the cut between ``bond`` and ``bond + 1``, in nats.
+
+    Of a density matrix, it is the entropy of the reduced state of the sites left of the cut.
+    """
+    adapted = _adapt(state, dims)
+    bond = _checked(bond, len(adapted.dims) - 1, "bond")
+    if isinstance(adapted, _Dense) and adapted.mixed:
+        p = np.linalg.eigvalsh(adapted.rdm(range(bond + 1)))
+    else:
+        p = adapted.schmidt(bond) ** 2
+    p = p[p > 0]
+    return float(max(0.0, -np.sum(p * np.log(p))))
+
+
+def _adapt(state: Any, dims: Sequence[int] | None) -> _Reducible:
+    if isinstance(state, np.ndarray):
+        return _Dense(state, dims)
+    if dims is not None:
+        raise InputError("dims: only needed for a numpy array, this state knows its own")
+    if all(hasattr(state, name) for name in ("rdm", "schmidt", "sites")) and hasattr(
+        state.sites[0], "dim"
+    ):
+        return _Native(state)
+    # By name, because importing quimb takes seconds and few runs need it.
+    if any(base.__name__ == "MatrixProductState" for base in type(state).__mro__):
+        return _Quimb(state)
+    raise InputError(f"state: {type(state).__name__} is no MPS, state vector or array")
+
+
+def _checked(value: int, count: int, key: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{key}: {value!r} is not an integer")
+    if not 0 <= value < count:
+        raise InputError(f"{key}: {value} is outside the chain (0..{count - 1})")
+    return int(value)
+
+
+def _trailing(rho: np.ndarray, dims: Sequence[int], keep: Sequence[int]) -> np.ndarray:
+    """Trace out the leading part of each factor, one factor at a time."""
+    size = len(rho)
+    before = 1
+    for dim, kept in zip(dims, keep, strict=True):
+        after = size // (before * dim)
+        parts = rho.reshape(before, dim // kept, kept * after, before, dim // kept, kept * after)
+        size = before * kept * after
+        rho = np.einsum("amxbmy->axby", parts).reshape(size, size)
+        before *= kept
+    return rho
+
+
+class _Native:
+    """A state of this package, which answers for itself."""
+
+    def __init__(self, state: Any) -> None:
+        self.state = state
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return tuple(site.dim for site in self.state.sites)
+
+    def rdm(self, sites: Sequence[int]) -> np.ndarray:
+        return np.asarray(self.state.rdm(list(sites)))
+
+    def schmidt(self, bond: int) -> np.ndarray:
+        return np.asarray(self.state.schmidt(bond))
+
+
+class _Quimb:
+    """A quimb matrix product state; measuring it moves its gauge, so a copy is measured."""
+
+    def __init__(self, state: Any) -> None:
+        if state.cyclic:
+            raise InputError("state: a periodic matrix product state has no canonical form")
+        self.state = state
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return tuple(self.state.phys_dim(site) for site in range(self.state.L))
+
+    def rdm(self, sites: Sequence[int]) -> np.ndarray:
+        ordered = sorted(sites)
+        dims = [self.dims[site] for site in ordered]
+        rho = np.asarray(self.state.copy().partial_trace_to_dense_canonical(tuple(ordered)))
+        order = [ordered.index(site) for site in sites]
+        tensor = rho.reshape(*dims, *dims).transpose(*order, *(len(dims) + k for k in order))
+        return np.ascontiguousarray(tensor).reshape(rho.shape)
+
+    def schmidt(self, bond: int) -> np.ndarray:
+        values = np.sort(np.asarray(self.state.copy().singular_values(bond + 1)))[::-1]
+        return values / np.linalg.norm(values)
+
+
+class _Dense:
+    """A vector or density matrix of few sites."""
+
+    def __init__(self, array: np.ndarray, dims: Sequence[int] | None) -> None:
+        array = np.asarray(array)
+        if array.ndim == 2 and 1 in array.shape:
+            array = array.ravel()
+        if array.ndim > 2 or (array.ndim == 2 and array.shape[0] != array.shape[1]):
+            raise InputError(f"state: shape {array.shape} is no vector and no density matrix")
+        self.mixed = array.ndim == 2
+        size = len(array)
+        if dims is None and size & (size - 1):
+            raise InputError(f"dims: needed, {size} amplitudes are not those of spins 1/2")
+        self._dims = (2,) * (size.bit_length() - 1) if dims is None else tuple(map(int, dims))
+        if prod(self._dims) != size:
+            raise InputError(f"dims: {self._dims} does not match {size} amplitudes")
+        norm = np.trace(array).real if self.mixed else np.linalg.norm(array)
+        if not norm > 0:
+            raise InputError("state: its norm is zero")
+        self.array = array / norm
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return self._dims
+
+    def rdm(self, sites: Sequence[int]) -> np.ndarray:
+        kept = list(sites)
+        traced = [k for k in range(len(self._dims)) if k not in kept]
+        order = kept + traced
+        inner, outer = prod(self._dims[k] for k in kept), prod(self._dims[k] for k in traced)
+        if not self.mixed:
+            wide = self.array.reshape(self._dims).transpose(order).reshape(inner, outer)
+            return wide @ wide.conj().T
+        both = order + [len(self._dims) + k for k in order]
+        tensor = self.array.reshape(self._dims * 2).transpose(both)
+        return np.einsum("ambm->ab", tensor.reshape(inner, outer, inner, outer))
+
+    def schmidt(self, bond: int) -> np.ndarray:
+        if self.mixed:
+            raise InputError("state: a density matrix has no Schmidt values")
+        left = prod(self._dims[: bond + 1])
+        return np.linalg.svd(self.array.reshape(left, -1), compute_uv=False)
