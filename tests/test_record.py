@@ -35,7 +35,7 @@ OBSERVABLES = {
 
 
 def run(**options: Any) -> Result:
-    return record(fake_evolve(TIMES), OBSERVABLES, config='[time]\nstop = 2.0\n', **options)
+    return record(fake_evolve(TIMES), OBSERVABLES, config="[time]\nstop = 2.0\n", **options)
 
 
 def test_observables_come_back_under_their_names_with_dimensions() -> None:
@@ -58,8 +58,10 @@ def test_a_file_opens_in_xarray_with_units_and_provenance(tmp_path: Path) -> Non
         for variable in data.variables.values():
             assert variable.attrs["units"] and variable.attrs["long_name"]
         assert data["spin"].sel(axis="z", localized=5).shape == (5,)
-        assert {"config", "tnspin_version", "created", "wall_time_s", "cpu_time_s"} <= set(data.attrs)
-        assert data.attrs["config"] == '[time]\nstop = 2.0\n'
+        assert {"config", "tnspin_version", "created", "wall_time_s", "cpu_time_s"} <= set(
+            data.attrs
+        )
+        assert data.attrs["config"] == "[time]\nstop = 2.0\n"
         assert {"python", "numpy", "numba", "quimb"} <= set(json.loads(data.attrs["versions"]))
         xarray.testing.assert_equal(data.load(), result.to_xarray())
 
@@ -212,7 +214,9 @@ def test_a_continued_result_repeats_no_point_and_adds_up_the_time() -> None:
 def test_the_first_difference_between_two_configurations() -> None:
     old = {"time": {"stop": 1.0}, "solver": {"dt": 0.1}, "about": {"title": "a"}}
     assert first_difference(old, old | {"time": {"stop": 9.0}, "about": {}}) is None
-    assert first_difference(old, old | {"solver": {"dt": 0.2}}) == "solver.dt was 0.1 and is now 0.2"
+    assert (
+        first_difference(old, old | {"solver": {"dt": 0.2}}) == "solver.dt was 0.1 and is now 0.2"
+    )
 
 
 def test_variables_without_time_are_kept(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Figures: the right one is chosen, and what it shows is what the result holds."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tnspin import figures
+from tnspin.errors import InputError
+from tnspin.result import Result, Variable
+
+CONFIG = """
+[about]
+title = "a small pulse"
+[model]
+kind = "kondo_heisenberg"
+sites = 12
+localized = [6, 7]
+hopping = 1.0
+J_sd = 0.5
+J = 0.1
+[state]
+n_electrons = 3
+"""
+
+
+def pulse(steps: int = 9, axis: int = 2, sites: int = 12) -> Result:
+    """A made-up result with the variables of a Kondo run."""
+    random = np.random.default_rng(1)
+    time = np.arange(steps) * 0.5
+    density = random.uniform(0, 1, (steps, sites))
+    electron_spin = np.zeros((steps, sites, 3))
+    electron_spin[:, :, axis] = density
+    spin = np.zeros((steps, 2, 3))
+    spin[:, :, 2] = np.linspace(-1, 0.4, steps)[:, None]
+    growth = np.linspace(0, 1, steps)[:, None] * np.ones(sites - 1)
+    arrays = {
+        "time": (("time",), time),
+        "localized": (("localized",), np.array([6, 7])),
+        "spin": (("time", "localized", "axis"), spin),
+        "electron_density": (("time", "site"), density),
+        "electron_spin": (("time", "site", "axis"), electron_spin),
+        "entropy": (("time", "bond"), growth),
+        "discarded_weight": (("time", "bond"), 1e-6 * growth),
+        "bond_dim": (("time", "bond"), (1 + 9 * growth).astype(int)),
+        "energy": (("time",), -3 + 1e-5 * time),
+        "particle_number": (("time",), np.full(steps, 3.0)),
+    }
+    variables = {name: Variable(dims, data) for name, (dims, data) in arrays.items()}
+    return Result(variables, {"config": CONFIG})
+
+
+def test_the_pulse_figure_has_six_lettered_panels_with_units() -> None:
+    result = pulse()
+    drawing = figures.figure(result)
+    panels = [ax for ax in drawing.axes if ax.get_title(loc="left").startswith("(")]
+    assert [ax.get_title(loc="left")[:3] for ax in panels] == [f"({c})" for c in "abcdef"]
+    assert panels[4].get_xlabel() == panels[5].get_xlabel() == r"time ($\hbar/\gamma$)"
+    assert "nat" in panels[3].get_ylabel() and panels[0].get_ylabel() == "site"
+    title = drawing.get_suptitle()
+    assert "3 electrons" in title and "12 sites" in title and "2 localized spins" in title
+
+
+def test_the_maps_and_lines_hold_the_numbers_of_the_result() -> None:
+    result = pulse()
+    panels = figures.figure(result).axes
+    charge = np.asarray(panels[0].collections[0].get_array())
+    np.testing.assert_array_equal(charge.reshape(12, 9), result["electron_density"].T)
+    for k in range(2):
+        np.testing.assert_array_equal(panels[2].lines[k].get_ydata(), result["spin"][:, k, 2])
+    # The cut in the middle of 12 sites lies between sites 5 and 6, which is bond 5.
+    np.testing.assert_array_equal(panels[3].lines[0].get_ydata(), result["entropy"][:, 5])
+    assert panels[3].lines[0].get_label() == "cut 5|6"
+
+
+def test_an_odd_chain_is_cut_as_in_the_paper() -> None:
+    """75 sites: between 37 and 38, with 38 sites to the left."""
+    assert figures.figure(pulse(sites=75)).axes[3].lines[0].get_label() == "cut 37|38"
+
+
+def test_a_noncollinear_pulse_shows_the_component_of_the_electrons() -> None:
+    panels = figures.figure(pulse(axis=0)).axes
+    assert "electron spin, x" in panels[1].get_title(loc="left")
+
+
+def test_a_single_time_can_be_drawn(tmp_path: Path) -> None:
+    figures.save_figure(pulse(steps=1), tmp_path / "one.png")
+
+
+def test_runs_without_electrons_get_a_panel_for_each_variable() -> None:
+    result = pulse()
+    keep = ("time", "localized", "spin", "entropy", "energy")
+    spins = Result({name: result.variables[name] for name in keep}, result.attrs)
+    drawing = figures.figure(spins)
+    titles = [ax.get_title(loc="left") for ax in drawing.axes if ax.get_title(loc="left")]
+    assert titles == ["(a)  spin", "(b)  entropy", "(c)  energy"]
+    nothing = Result({"time": result.variables["time"]}, {})
+    with pytest.raises(InputError, match="nothing to draw"):
+        figures.figure(nothing)
+
+
+def test_a_movie_has_one_frame_for_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "pulse.gif"
+    figures.save_movie(pulse(), path)
+    with Image.open(path) as movie:
+        assert movie.n_frames == 9  # type: ignore[attr-defined]
+    assert [p.name for p in tmp_path.iterdir()] == ["pulse.gif"]
+
+
+def test_movie_formats(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a movie is a \.gif or \.mp4"):
+        figures.save_movie(pulse(), tmp_path / "pulse.avi")
+    if shutil.which("ffmpeg") is None:
+        with pytest.raises(InputError, match="ffmpeg"):
+            figures.save_movie(pulse(), tmp_path / "pulse.mp4")
+    else:
+        figures.save_movie(pulse(), tmp_path / "pulse.mp4")
