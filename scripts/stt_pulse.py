@@ -34,7 +34,9 @@ def main(stop: float) -> None:
     # Observables of the package by name; any function of a snapshot is one as well.
     names = ("spin", "electron_density", "electron_spin", "entropy", "discarded_weight", "bond_dim")
     result = record(run, {name: OBSERVABLES[name] for name in names} | {"purity": purity})
-    for t, spin, length in zip(result["time"], result["spin"][:, 0, 2], result["purity"]):
+    for t, spin, length in zip(
+        result["time"], result["spin"][:, 0, 2], result["purity"], strict=True
+    ):
         print(f"t = {t:5.1f}   S_1^z = {spin:+.4f}   |S_1| = {length:.4f}")
 
     result.save("pulse.h5")

@@ -118,12 +118,12 @@ def test_misspelt_presets_and_missing_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_missing_tables_and_keys_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="model.kind: missing"):
+    with pytest.raises(InputError, match=r"model\.kind: missing"):
         config.load(write_config(tmp_path, ""))
-    with pytest.raises(InputError, match="model.sites: missing"):
+    with pytest.raises(InputError, match=r"model\.sites: missing"):
         config.load(write_config(tmp_path, '[model]\nkind = "heisenberg"\n'))
     spins = '[model]\nkind = "heisenberg"\nsites = 4\n'
-    with pytest.raises(InputError, match="state.kind: missing"):
+    with pytest.raises(InputError, match=r"state\.kind: missing"):
         config.load(write_config(tmp_path, spins))
 
 

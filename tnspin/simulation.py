@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from tnspin.toml_text import loads
 __all__ = ["simulate"]
 
 Say = Callable[[str], None]
+
+# Largest state vector: 1 GiB, of which an exact run needs several.
+_MOST_STATES = 2**26
 
 
 def simulate(
@@ -145,12 +149,19 @@ def _initial_state(config: Config) -> Any:
     description, model = config.initial_state, config.model
     conserved = description.conserved()
     charges = [name for name in model.hamiltonian.conserved() if name in conserved]
-    if isinstance(config.solver, Exact):
-        from tnspin.compile import ChargeBasis
+    if not isinstance(config.solver, Exact):
+        return description.to_mps(charges)
+    from tnspin.compile import ChargeBasis
 
-        totals = description.total_charge(charges)
-        return description.to_vector(ChargeBasis(model.local_sites, totals) if charges else None)
-    return description.to_mps(charges)
+    totals = description.total_charge(charges)
+    basis = ChargeBasis(model.local_sites, totals) if charges else None
+    states = basis.dim if basis else math.prod(site.dim for site in model.local_sites)
+    if states > _MOST_STATES:
+        raise InputError(
+            f"solver.kind = 'exact': this run has {states:.1e} states, and at most "
+            f"{_MOST_STATES:.1e} fit; use 'tebd', or fewer sites or electrons"
+        )
+    return description.to_vector(basis)
 
 
 def _with_observables(config: Config) -> Config:
