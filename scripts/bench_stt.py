@@ -1,0 +1,295 @@
+"""The current pulse side by side in tnspin and TeNPy: same Trotter step, cutoff, bond dimension.
+
+    python scripts/bench_stt.py                       # 8 electrons, about six minutes
+    python scripts/bench_stt.py --times 10 20         # the first two rows, under two minutes
+
+Each quoted time is a block of ten steps that ends there. The programs repeat it in turns, each
+from its own evolved state, so that a busy machine slows all of them alike. Needs the extra
+``bench``; the numbers are seconds per step, minimum of the repeats with the median in brackets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from blas_profile import Profile, Routine, zgemm_peak
+from threadpoolctl import threadpool_limits
+
+from tnspin.compile import bonds
+from tnspin.models import KondoHeisenbergChain
+from tnspin.mps import MPS, lapack
+from tnspin.mps import tebd as engine_module
+from tnspin.mps.tebd import Tebd
+from tnspin.states import confined_electrons
+
+DT = 0.1
+BLOCK = 10
+CHARGES = ("N", "2Sz")
+CHAIN = KondoHeisenbergChain(sites=75, localized=range(35, 40), J_sd=0.5, J=0.1, Jz=0.1005)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Truncation of the run."""
+
+    bond_dim: int
+    cutoff: float
+
+
+class TnspinPulse:
+    """The run in tnspin, with the same three verbs as `tenpy_stt.TenpyPulse`."""
+
+    def __init__(self, state: MPS, settings: Settings, threads: int) -> None:
+        terms = bonds(CHAIN.hamiltonian)
+        driven = [False] * (CHAIN.length - 1)
+        self.engine = Tebd(
+            state, terms.matrix, driven, threads=threads,
+            bond_dim=settings.bond_dim, cutoff=settings.cutoff,
+        )  # fmt: skip
+
+    @property
+    def state(self) -> MPS:
+        """The present state."""
+        return self.engine.state
+
+    def restart(self, state: MPS) -> None:
+        """Continue from a copy of ``state``."""
+        self.engine.state = state.copy()
+
+    def advance(self, steps: int) -> None:
+        """Make Trotter steps; the state is canonical afterwards."""
+        for _ in self.engine.advance(0.0, DT, steps):
+            pass
+
+    def localized_spins(self) -> np.ndarray:
+        """<sigma_z> of each localized spin."""
+        rdms = self.state.site_rdms()
+        return np.array(
+            [
+                2 * np.trace(rdms[i] @ CHAIN.local_sites[i].op("Sz")).real
+                for i in CHAIN.localized_sites
+            ]
+        )
+
+
+@dataclass
+class Timing:
+    """Repeated measurements of one block, seconds per step."""
+
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+
+    def measure(self, run: Callable[[int], None]) -> None:
+        """Time one block of steps."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        run(BLOCK)
+        self.cpu.append((time.process_time() - cpu) / BLOCK)
+        self.wall.append((time.perf_counter() - wall) / BLOCK)
+
+
+def spread(values: list[float]) -> str:
+    """Minimum and, in brackets, median."""
+    return f"{min(values):.4f} ({statistics.median(values):.4f})"
+
+
+class Contest:
+    """All runs, moved through time together.
+
+    Parameters
+    ----------
+    initial
+        Canonical initial state.
+    settings
+        Truncation.
+    threads
+        Numbers of threads of tnspin to measure.
+    tenpy_engine
+        "svd", "qr", or None to leave TeNPy out.
+    """
+
+    def __init__(
+        self, initial: MPS, settings: Settings, threads: list[int], tenpy_engine: str | None
+    ) -> None:
+        # Threads do not change numbers, so one evolved state serves every number of threads.
+        self.runs: dict[str, Any] = {}
+        if tenpy_engine:
+            from tenpy_stt import TenpyPulse
+
+            self.runs["TeNPy"] = TenpyPulse(
+                CHAIN, initial, dt=DT, engine=tenpy_engine,
+                bond_dim=settings.bond_dim, cutoff=settings.cutoff,
+            )  # fmt: skip
+        for count in threads:
+            self.runs[f"tnspin x{count}"] = TnspinPulse(initial, settings, count)
+        self._blocks = 0
+
+    def programs(self) -> Iterator[list[Any]]:
+        """Runs that share one state: TeNPy's, and those of tnspin."""
+        for prefix in ("TeNPy", "tnspin"):
+            group = [run for name, run in self.runs.items() if name.startswith(prefix)]
+            if group:
+                yield group
+
+    def evolve(self, stop: int) -> None:
+        """Move all runs to time ``stop``, untimed."""
+        while self._blocks < stop:
+            for *_, last in self.programs():
+                last.advance(BLOCK)
+            self._blocks += 1
+        for *rest, last in self.programs():
+            for run in rest:
+                run.restart(last.state)
+
+    def measure(self, repeats: int) -> dict[str, Timing]:
+        """Time the next block of all runs, in turns, and stay at its end."""
+        before = {name: run.state.copy() for name, run in self.runs.items()}
+        timings = {name: Timing() for name in self.runs}
+        for _ in range(repeats):
+            for name, run in self.runs.items():
+                run.restart(before[name])
+                timings[name].measure(run.advance)
+        self._blocks += 1
+        return timings
+
+
+def report(stop: int, timings: dict[str, Timing], contest: Contest) -> None:
+    """Print the rows of one time."""
+    peer = timings.get("TeNPy")
+    ours = [(name, timing) for name, timing in timings.items() if name != "TeNPy"]
+    dims = contest.runs[ours[0][0]].state.bond_dims()
+    print(f"\nt = {stop} hbar/gamma, bond dimension {dims.max()}")
+    print(f"  {'':12}{'CPU s/step':>20}{'wall s/step':>20}{'TeNPy CPU / CPU':>18}{'speed-up':>10}")
+    for name, timing in timings.items():
+        ratio = f"{min(peer.cpu) / min(timing.cpu):.1f}" if peer else "-"
+        gain = min(ours[0][1].wall) / min(timing.wall) if timing is not peer else 1.0
+        print(
+            f"  {name:12}{spread(timing.cpu):>20}{spread(timing.wall):>20}{ratio:>18}"
+            + (f"{gain:>10.2f}" if timing is not peer else "")
+        )
+    spins = {name: run.localized_spins() for name, run in contest.runs.items()}
+    for name in (*spins,)[: 2 if peer else 1]:
+        print(f"  S_i^z {name:12}" + " ".join(f"{s:+.5f}" for s in spins[name]))
+    if peer:
+        gap = max(np.abs(spins["TeNPy"] - spins[name]).max() for name, _ in ours)
+        print(f"  largest difference of S_i^z between the programs: {gap:.1e}")
+    sys.stdout.flush()
+
+
+def profile(path: Path, names: list[str], settings: Settings) -> dict[str, Any]:
+    """Profile one block from each saved state, on one thread (in a fresh process)."""
+    calls = Profile()
+    calls.install(lapack)
+    seconds = [0.0]
+    kernel = engine_module.update_bond
+
+    def timed(*arguments: Any) -> Any:
+        begin = time.perf_counter()
+        out = kernel(*arguments)
+        seconds[0] += time.perf_counter() - begin
+        return out
+
+    engine_module.update_bond = timed
+    found: dict[str, Any] = {}
+    with threadpool_limits(1), h5py.File(path, "r") as file:
+        peak = zgemm_peak()
+        for name in names:
+            state = MPS.load(file[name], CHAIN.local_sites)
+            run = TnspinPulse(state, settings, threads=1)
+            run.advance(BLOCK)
+            run.restart(state)
+            calls.reset()
+            seconds[0] = 0.0
+            begin = time.perf_counter()
+            run.advance(BLOCK)
+            wall = time.perf_counter() - begin
+            found[name] = wall, seconds[0], peak, calls.routines()
+    return found
+
+
+def report_profile(
+    name: str, wall: float, kernel: float, peak: float, routines: list[Routine]
+) -> None:
+    """Print where the time of one block went and how near the floating-point limit it was."""
+    library = sum(routine.seconds for routine in routines)
+    operations = sum(routine.operations for routine in routines)
+    print(f"\nprofile of tnspin at t = {name}, one thread, {wall / BLOCK:.4f} s per step")
+    print(f"  {'routine':10}{'calls/step':>12}{'share':>9}{'Gflop/s':>10}{'of peak':>9}")
+    for routine in routines:
+        rate = routine.operations / routine.seconds
+        print(
+            f"  {routine.name:10}{routine.calls / BLOCK:>12.0f}{routine.seconds / wall:>9.1%}"
+            f"{rate / 1e9:>10.1f}{rate / peak:>9.0%}"
+        )
+    rate = operations / wall
+    print(
+        f"  BLAS and LAPACK: {library / wall:.1%} of the time, at {operations / library / 1e9:.1f}"
+        f" Gflop/s; zgemm peak {peak / 1e9:.1f}"
+    )
+    print(f"  everything: {rate / 1e9:.1f} Gflop/s, {rate / peak:.0%} of the peak")
+    print(f"  outside the bond updates (canonical form, Python): {1 - kernel / wall:.1%}")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add = parser.add_argument
+    add("--electrons", type=int, default=8)
+    add("--bond-dim", type=int, default=400)
+    add("--cutoff", type=float, default=1e-7, help="discarded weight of one update")
+    add("--times", type=int, nargs="+", default=[10, 20, 30], help="whole units of hbar/gamma")
+    add("--threads", type=int, nargs="+", default=[1, 2])
+    add("--repeats", type=int, default=3)
+    add("--tenpy-engine", choices=("svd", "qr"), default="svd",
+        help="TEBDEngine or QRBasedTEBDEngine")  # fmt: skip
+    add("--skip-tenpy", action="store_true")
+    add("--skip-profile", action="store_true")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the contest, then the profile."""
+    options = arguments()
+    settings = Settings(options.bond_dim, options.cutoff)
+    initial = confined_electrons(CHAIN, options.electrons).to_mps(CHARGES)
+    try:
+        contest = Contest(initial, settings, options.threads,
+                          None if options.skip_tenpy else options.tenpy_engine)  # fmt: skip
+    except ImportError:
+        print("TeNPy is not installed: pip install 'tnspin[bench]', or add --skip-tenpy",
+              file=sys.stderr)  # fmt: skip
+        return 2
+    times = sorted(set(options.times))
+    with ExitStack() as stack:
+        stack.enter_context(threadpool_limits(1))
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        path = Path(folder) / "states.h5"
+        for stop in times:
+            contest.evolve(stop - 1)
+            before = contest.runs[f"tnspin x{options.threads[0]}"].state
+            with h5py.File(path, "a") as file:
+                before.save(file.create_group(f"{stop}"))
+            report(stop, contest.measure(options.repeats), contest)
+        if not options.skip_profile:
+            # A fresh process: the wrappers must be there before any kernel is loaded.
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                found = pool.submit(profile, path, [f"{t}" for t in times], settings).result()
+            for name, entry in found.items():
+                report_profile(name, *entry)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
