@@ -81,7 +81,7 @@ def evolve(
     """
     points = [float(t) for t in times]
     if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
-        raise InputError(f"times: {times!r} do not ascend")
+        raise InputError("times: must be finite numbers in ascending order")
     if not 1e-15 <= tolerance <= 1e-2:
         raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-15 and 1e-2")
     hamiltonian = Hamiltonian(model.hamiltonian, state.basis, points[0])
