@@ -76,6 +76,34 @@ def assert_charges(os, tensors, charges):
             assert not np.any(w[~allowed])
 
 
+@st.composite
+def conserving_sums(draw):
+    """A sum that conserves at least one charge, and the sector of a random product state."""
+    kinds = draw(chains())
+    chain = [make(k) for k in kinds]
+    name = draw(st.sampled_from(sorted({q for site in chain for q in site.charges})))
+    drawn = draw(items(kinds, max_terms=25, max_factors=3))
+    kept = [x for x in drawn if name in OperatorSum.of(chain, [x]).conserved()]
+    state = [draw(st.integers(0, site.dim - 1)) for site in chain]
+    names = OperatorSum.of(chain, kept).conserved()
+    totals = {
+        q: sum(int(site.charge(q)[x]) for site, x in zip(chain, state, strict=True)) for q in names
+    }
+    return kinds, chain, kept, totals
+
+
+@given(conserving_sums())
+@FEW
+def test_sector_of_any_conserving_sum(case):
+    kinds, chain, terms, totals = case
+    os = OperatorSum.of(chain, terms)
+    keep = sector_by_hand(chain, totals)
+    dense = Reference(kinds).matrix(terms)[np.ix_(keep, keep)]
+    tolerance = 1e-12 * max(1.0, np.abs(dense).max())
+    found = tc.to_sparse(os, tc.ChargeBasis(chain, totals)).toarray()
+    assert np.abs(found - dense).max() <= tolerance
+
+
 @given(sums())
 @FEW
 def test_conserved_means_commuting_with_the_charge(case):
