@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tnspin import states
-from tnspin.compile import ChargeBasis
+from tnspin.compile import ChargeBasis, to_sparse
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.sites import electron, kondo, spin
@@ -155,6 +155,17 @@ def test_pulse_of_the_paper_as_mps():
     exact = state.amplitudes(rows)
     assert np.abs(exact).max() > 1e-3
     assert np.abs(mps.amplitudes(rows) - exact).max() < 1e-10
+    density = [
+        np.vdot(s.op("n"), rho).real for s, rho in zip(mps.sites, mps.site_rdms(), strict=True)
+    ]
+    correlations = np.einsum("ajs,aks->jk", state.orbitals.conj(), state.orbitals)
+    assert np.abs(density - np.diag(correlations)).max() < 1e-10
+    # Free fermions: the entropy of a cut follows from the one-body density matrix of one side.
+    for bond in range(74):
+        filling = np.linalg.eigvalsh(correlations[: bond + 1, : bond + 1])
+        parts = np.concatenate([filling, 1 - filling])
+        expected = -sum(p * np.log(p) for p in parts if p > 1e-15)
+        assert mps.entropies()[bond] == pytest.approx(expected, abs=1e-10)
 
 
 def test_wave_packet():
@@ -204,6 +215,39 @@ def test_product_states():
     assert np.abs(tilted.to_mps().amplitudes(rows) - tilted.to_vector().vector).max() < 1e-10
     empty = states.product(KondoHeisenbergChain(sites=4, localized=[1, 2]), ["down", "x"])
     assert empty.total_charge(("N",)) == {"N": 0}
+
+
+RING = HeisenbergChain(4, periodic=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "charges", "energy"),
+    [
+        # Energies in closed form: the singlet of the ring, its triplet sector, one magnon of
+        # momentum pi over the ferromagnet, and an electron in a chain of hopping alone.
+        (RING, None, -2.0),
+        (RING, {"2Sz": 0}, -2.0),
+        (RING, {"2Sz": 2}, -1.0),
+        (RING, {"2Sz": 4}, 1.0),
+        (HeisenbergChain(4, J=-1.0, field=(0, 0, 0.8)), None, -0.75 - 1.6),
+        (KondoHeisenbergChain(5, [4], J_sd=0.0), {"N": 1}, -2 * np.cos(np.pi / 6)),
+        (KondoHeisenbergChain(5, [4], J_sd=0.0), {"N": 2, "2Sz": 3}, -1 - 2 * np.cos(np.pi / 6)),
+    ],
+)
+@pytest.mark.parametrize("form", ["vector", "mps"])
+def test_ground_states(model, charges, energy, form):
+    state = states.ground(model, charges)
+    names = tuple(charges or ())
+    assert state.conserved() == names
+    if form == "mps":
+        pytest.importorskip("tnspin.mps.dmrg")
+        vector = state.to_mps(names).to_quimb().to_dense().ravel()
+        hamiltonian = to_sparse(model.hamiltonian)
+    else:
+        basis = ChargeBasis(model.local_sites, charges) if charges else None
+        vector = state.to_vector(basis).vector
+        hamiltonian = to_sparse(model.hamiltonian, basis)
+    assert np.vdot(vector, hamiltonian @ vector).real == pytest.approx(energy, abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ repeated here.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from tnspin.compile import BondTerms, bonds
 from tnspin.errors import InputError
 from tnspin.sites import Site, kron
 from tnspin.terms import OperatorSum
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
 
 __all__ = [
     "electron_spin",
@@ -90,14 +87,14 @@ def hopping_current(left: Site, right: Site) -> np.ndarray:
     for elements in pauli:
         os = OperatorSum((left, right))
         for s, other, value in elements:
-            os = os + (-1j * value, f"cdag_{s}", 0, f"c_{other}", 1)
-            os = os + (1j * np.conj(value), f"cdag_{other}", 1, f"c_{s}", 0)
+            os += (-1j * value, f"cdag_{s}", 0, f"c_{other}", 1)
+            os += (1j * np.conj(value), f"cdag_{other}", 1, f"c_{s}", 0)
         matrices.append(bonds(os).matrix(0))
     return np.stack(matrices)
 
 
 @lru_cache(maxsize=8)
-def hamiltonian_bonds(model: Model) -> BondTerms | None:
+def hamiltonian_bonds(model: Any) -> BondTerms | None:
     """Bond matrices of a model, None if its Hamiltonian reaches beyond neighbours."""
     try:
         return bonds(model.hamiltonian)
@@ -105,7 +102,7 @@ def hamiltonian_bonds(model: Model) -> BondTerms | None:
         return None
 
 
-def supports(model: Model, t: float) -> list[tuple[tuple[int, ...], np.ndarray]]:
+def supports(model: Any, t: float) -> list[tuple[tuple[int, ...], np.ndarray]]:
     """Hamiltonian at time ``t`` as one matrix per set of sites, for couplings of any range."""
     sums: dict[tuple[int, ...], np.ndarray] = {}
     for term in model.hamiltonian.local_terms():
@@ -114,7 +111,7 @@ def supports(model: Model, t: float) -> list[tuple[tuple[int, ...], np.ndarray]]
     return list(sums.items())
 
 
-def torque(model: Model, t: float) -> list[np.ndarray]:
+def torque(model: Any, t: float) -> list[np.ndarray]:
     """Torque operators ``i [H_sd, S^a] / S`` of each localized spin at time ``t``.
 
     ``H_sd`` is what the on-site Hamiltonian has beyond a part that acts on the electrons alone
@@ -130,7 +127,7 @@ def torque(model: Model, t: float) -> list[np.ndarray]:
 
 
 @lru_cache(maxsize=8)
-def _torque(model: Model, t: float) -> list[np.ndarray]:
+def _torque(model: Any, t: float) -> list[np.ndarray]:
     on_site = {k: np.zeros((model.local_sites[k].dim,) * 2, complex) for k in model.localized_sites}
     for term in model.hamiltonian.local_terms():
         if len(term.matrices) == 1:

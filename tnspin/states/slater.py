@@ -147,10 +147,9 @@ class SlaterProduct:
             stop = min(start + _CHUNK, size)
             if basis is None:
                 digits = np.unravel_index(np.arange(start, stop), dims)
-                states = np.stack(digits, axis=1)
+                vector[start:stop] = self.amplitudes(np.stack(digits, axis=1))
             else:
-                states = basis.states[start:stop]
-            vector[start:stop] = self.amplitudes(states)
+                vector[start:stop] = self.amplitudes(basis.states[start:stop])
         if abs(np.linalg.norm(vector) - 1) > 1e-8:
             raise InputError("state: it has weight outside the charge sector of the run")
         return VectorState(self.sites, vector, basis)
