@@ -12,7 +12,7 @@ import numpy as np
 
 from tnspin.checkpoint import Checkpoint, Saved, checkpoint_path, first_difference, load_checkpoint
 from tnspin.config import ClosedForm, Config, Exact
-from tnspin.errors import InputError
+from tnspin.errors import InputError, nearest
 from tnspin.record import provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.toml_text import loads
@@ -88,8 +88,7 @@ def _evolve_and_record(
         state, ledger = saved.state, saved.ledger
         say(f"resuming at t = {saved.time:g}")
     else:
-        say("building the initial state")
-        state, ledger = _initial_state(config), None
+        state, ledger = _initial_state(config, say), None
     checkpoint = None
     if path is not None:
         skip = tuple(points[points > grid[-1]])
@@ -144,12 +143,13 @@ def _compile_kernels(say: Say) -> None:
         kernels.warm_up()
 
 
-def _initial_state(config: Config) -> Any:
+def _initial_state(config: Config, say: Say) -> Any:
     """Initial state in the form the solver needs, with every charge that the run conserves."""
     description, model = config.initial_state, config.model
     conserved = description.conserved()
     charges = [name for name in model.hamiltonian.conserved() if name in conserved]
     if not isinstance(config.solver, Exact):
+        say("building the initial state")
         return description.to_mps(charges)
     from tnspin.compile import ChargeBasis
 
@@ -166,12 +166,19 @@ def _initial_state(config: Config) -> Any:
 
 def _with_observables(config: Config) -> Config:
     """The same with the observables named: all that apply, unless the user chose."""
-    if config.record.observables:
-        return config
     from tnspin.observables import OBSERVABLES
 
     kind = "vector" if isinstance(config.solver, Exact) else "mps"
     names = tuple(n for n, one in OBSERVABLES.items() if one.applies(config.model, kind))
+    for name in config.record.observables:
+        if name not in names:
+            problem = "does not apply to this run" if name in OBSERVABLES else "no such observable"
+            raise InputError(
+                f"record.observables = {name!r}: {problem}; allowed: {', '.join(names)}"
+                f"{nearest(name, names)}"
+            )
+    if config.record.observables:
+        return config
     return replace(config, record=replace(config.record, observables=names))
 
 
@@ -187,12 +194,12 @@ def _saved(config: Config, path: str | Path, say: Say) -> Saved | None:
     if not file.exists():
         say(f"no checkpoint {file.name}: starting from the beginning")
         return None
-    saved = load_checkpoint(file, config.model.local_sites)
-    old = loads(str(saved.result.attrs["config"]))
+    # The configuration first: the state of another chain could not even be read.
+    old = loads(str(Result.load(file).attrs.get("config", "")))
     difference = first_difference(old, config.as_dict())
     if difference:
         raise InputError(f"--resume: {file} is of another run: {difference}")
-    return saved
+    return load_checkpoint(file, config.model.local_sites)
 
 
 def _shortened(result: Result, config: Config) -> Result:
