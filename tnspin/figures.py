@@ -76,8 +76,9 @@ def pulse_figure(result: Result) -> Figure:
     axes = [first] + [drawing.add_subplot(grid[k // 2, k % 2], sharex=first) for k in range(1, 6)]
     axis = _polarization(result)
     drawing.suptitle(_title(result), fontsize=13)
-    _map(axes[0], result, "electron_density", None, "electrons per site", "cividis")
-    _map(axes[1], result, "electron_spin", axis, f"electron spin, {'xyz'[axis]}", "RdBu_r")
+    _map(axes[0], result, "electron_density", None, "electrons per site", "inferno")
+    spin_label = f"electron spin, {'xyz'[axis]} (ħ/2 per site)"
+    _map(axes[1], result, "electron_spin", axis, spin_label, "RdBu_r")
     _localized(axes[2], result)
     _entropy(axes[3], result)
     _discarded(axes[4], result)
@@ -225,7 +226,8 @@ def _map(ax: Axes, result: Result, name: str, axis: int | None, label: str, colo
         _edges(times), _edges(sites), values.T, cmap=colours, rasterized=True, **style
     )
     extend = "neither" if axis is None else "both"
-    bar = ax.figure.colorbar(image, ax=ax, pad=0.015, aspect=28, extend=extend)
+    # Inset, so that the bar does not change the width of the panel: all share one time axis.
+    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.015, 0, 0.025, 1)), extend=extend)
     bar.outline.set_visible(False)
     ax.set_title(label)
     ax.set_ylabel("site")
@@ -263,7 +265,11 @@ def _entropy(ax: Axes, result: Result) -> None:
     ax.plot(result["time"], entropy.max(axis=1), color=ORANGE, ls="--", label="largest of all cuts")
     if "meyer_wallach" in result:
         ax.plot(
-            result["time"], result["meyer_wallach"], color=GREEN, ls="-.", label="Meyer-Wallach Q"
+            result["time"],
+            result["meyer_wallach"],
+            color=GREEN,
+            ls="-.",
+            label="Meyer-Wallach Q (0 to 1)",
         )
     ax.set_ylim(bottom=0)
     ax.legend(loc="upper left", fontsize=9)
@@ -296,14 +302,18 @@ def _drift(ax: Axes, result: Result) -> None:
     ]
     _log_lines(ax, result["time"], *lines)
     if lines:
-        ax.legend(loc="lower right", fontsize=9, ncols=2)
+        # Above the rounding errors of what the charges conserve, below the energy.
+        ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.42), fontsize=9, ncols=2)
 
 
 def _log_lines(ax: Axes, times: np.ndarray, *lines: tuple[np.ndarray, str, str]) -> None:
-    """Lines on a logarithmic axis; zeros are drawn at 1e-16, below any rounding error."""
+    """Lines on a logarithmic axis; exact zeros are left out."""
     for values, colour, label in lines:
-        ax.plot(times, np.maximum(values, 1e-16), color=colour, label=label)
-    ax.set_yscale("log")
+        ax.plot(times, np.where(values > 0, values, np.nan), color=colour, label=label)
+    positive = [values[values > 0].min() for values, _, _ in lines if (values > 0).any()]
+    if positive:
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=min(positive) / 3)
 
 
 def _panel(ax: Axes, result: Result, name: str) -> None:
