@@ -15,14 +15,10 @@ export OMP_NUM_THREADS ?= 1
 
 .PHONY: run test lint bench clean
 
-run: results/stt-pulse.png
-
-results/stt-pulse.h5: $(VENV)/.run
+run: $(VENV)/.run
 	@mkdir -p results
-	$(BIN)/tnspin run stt-collinear --set time.stop=30 -o $@
-
-results/stt-pulse.png: results/stt-pulse.h5
-	$(BIN)/tnspin plot $< -o $@
+	$(BIN)/tnspin run stt-collinear --set time.stop=30 -o results/stt-pulse.h5
+	$(BIN)/tnspin plot results/stt-pulse.h5
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -179,3 +180,25 @@ def test_an_unforeseen_error_is_one_line_and_status_1(
     monkeypatch.setenv("TNSPIN_DEBUG", "1")
     with pytest.raises(ArithmeticError):
         main(["info", "x.h5"])
+
+
+class Terminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_shows_time_bond_dimension_and_discarded_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    write_config(Path())
+    assert main(["run", "small.toml", "-o", "a.h5"]) == 0
+    shown = terminal.getvalue()
+    assert "left, bond dimension" in shown and "discarded" in shown and "/4 " in shown
+    terminal.truncate(0)
+    assert main(["run", "small.toml", "-o", "a.h5", "--quiet"]) == 0
+    assert terminal.getvalue() == ""

@@ -34,17 +34,15 @@ class Bar:
         """Show a `Progress`."""
         if not self._shown:
             return
+        cost = f"bond dimension {progress.bond_dim}, discarded {progress.discarded:.1e}"
         if self._bar is None:
             from tqdm import tqdm
 
             self._bar = tqdm(
                 total=self._stop, initial=progress.time, bar_format=_LAYOUT, leave=False,
-                miniters=0, dynamic_ncols=True,
+                miniters=0, dynamic_ncols=True, postfix=cost,
             )  # fmt: skip
-        self._bar.set_postfix_str(
-            f"bond dimension {progress.bond_dim}, discarded {progress.discarded:.1e}",
-            refresh=False,
-        )
+        self._bar.set_postfix_str(cost, refresh=False)
         # The bar would complain of going past its end by a rounding error.
         self._bar.update(min(progress.time, self._stop) - self._bar.n)
 

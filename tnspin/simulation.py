@@ -138,9 +138,10 @@ def _compile_kernels(say: Say) -> None:
     """Compile now, and say so, rather than leave a silent pause at the first step."""
     from tnspin.mps import kernels
 
-    if hasattr(kernels, "is_compiled") and not kernels.is_compiled():
+    compiled, warm_up = (getattr(kernels, name, None) for name in ("is_compiled", "warm_up"))
+    if compiled is not None and warm_up is not None and not compiled():
         say("compiling the numerical kernels (once per installation, about a minute) ...")
-        kernels.warm_up()
+        warm_up()
 
 
 def _initial_state(config: Config, say: Say) -> Any:
