@@ -10,7 +10,23 @@ import numpy as np
 from numba import njit
 
 from .kernels import _gather_columns, _gather_rows, _select, find
-from .lapack import ADJOINT, PLAIN, eigh, gemm, gram_columns, lq, qr, svd
+from .eigen import eigh
+from .lapack import (
+    ADJOINT,
+    PLAIN,
+    cholesky,
+    gemm,
+    gram_columns,
+    gram_rows,
+    lq,
+    qr,
+    solve_lower,
+    svd,
+)
+
+#: Rows whose independent part (of the square) falls below this are orthonormalized by Householder
+#: reflections; above it a Cholesky factor leaves them orthonormal to 1e-13.
+_INDEPENDENT = 1e-3
 
 
 @njit(cache=True, nogil=True)
@@ -69,51 +85,147 @@ def absorb_from_left(l_dims, new_dims, c_start, carry, r_keys, r_dims, l_keys, q
 
 
 @njit(cache=True, nogil=True)
-def _split_rows(rows, cols, block, exact, found, low):  # type: ignore[no-untyped-def]
-    """``block = low diag-ordered rows``: Schmidt squares descending into ``found``.
+def _orthonormal_rows(rows, cols, block, low):  # type: ignore[no-untyped-def]
+    """``block = low q``: the first k rows of ``block`` become the orthonormal q; returns k.
 
-    On return the first k rows of ``block`` are orthonormal and ``low (rows, k)`` multiplies
-    them from the left, with columns of norm sqrt(found).  ``exact`` asks for an SVD instead of a
-    Gram matrix, whose small singular values are accurate relative to themselves.
+    Cholesky where the rows are nearly orthonormal already, as they are after a few Trotter
+    steps; Householder reflections otherwise.
+    """
+    if rows <= cols:
+        gram_rows(rows, cols, block, cols, low)
+        norms = np.empty(rows)
+        for j in range(rows):
+            norms[j] = low[j * rows + j].real
+        good = cholesky(rows, low) == 0
+        for j in range(rows):
+            good = good and low[j * rows + j].real ** 2 > _INDEPENDENT * norms[j]
+        if good:
+            solve_lower(rows, cols, low, rows, block, cols)
+            for i in range(rows):
+                low[i * rows + i + 1 : (i + 1) * rows] = 0.0
+            return rows
+    return lq(rows, cols, block, low)
+
+
+@njit(cache=True, nogil=True)
+def right_isometry(l_keys, l_dims, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
+    """Make a site right-orthonormal, sector by sector, without looking at Schmidt values.
+
+    Returns new left dimensions, tensor, factor starts and factors (old, new).
+    """
+    column, width, start, side = _gather_columns(l_keys, l_dims, r_keys, r_dims, q, offset, data)
+    n = l_keys.size
+    dims = np.zeros(n, dtype=np.int64)
+    c_start = np.zeros(n + 1, dtype=np.int64)
+    size = 0
+    for m in range(n):
+        dims[m] = min(l_dims[m], width[m])
+        c_start[m + 1] = c_start[m] + dims[m] * l_dims[m]
+        size += dims[m] * width[m]
+    carry = np.empty(c_start[n], dtype=np.complex128)
+    new_offset = np.full(offset.shape, -1, dtype=np.int64)
+    new_data = np.empty(size, dtype=np.complex128)
+    to = 0
+    for m in range(n):
+        if dims[m] == 0:
+            continue
+        block = side[start[m] : start[m + 1]]
+        _orthonormal_rows(l_dims[m], width[m], block, carry[c_start[m] :])
+        for p in range(q.size):
+            if column[m, p] >= 0:
+                right = r_dims[find(r_keys, l_keys[m] + q[p])]
+                new_offset[m, p] = to
+                for i in range(dims[m]):
+                    at = i * width[m] + column[m, p]
+                    new_data[to : to + right] = block[at : at + right]
+                    to += right
+    return dims, new_offset, new_data, c_start, carry
+
+
+@njit(cache=True, nogil=True)
+def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
+    """Turn the right bond of a right-orthonormal site into its Schmidt basis.
+
+    The left bond must be in its Schmidt basis.  The reduced density matrix of the right bond is
+    t^H t with t = diag(lambda) B; its eigenvectors X turn B into B X.  Returns the new right
+    dimensions, Schmidt values, tensor, and X^H (new, old) with its starts for the next site.
+    """
+    row, left, height, start, stack = _gather_rows(r_keys, r_dims, l_keys, l_dims, q, offset, data)
+    l_at = np.zeros(l_dims.size + 1, dtype=np.int64)
+    for sector in range(l_dims.size):
+        l_at[sector + 1] = l_at[sector] + l_dims[sector]
+    n = r_keys.size
+    dims = np.zeros(n, dtype=np.int64)
+    c_start = np.zeros(n + 1, dtype=np.int64)
+    turns = np.empty((r_dims * r_dims).sum(), dtype=np.complex128)
+    schmidt = np.empty(r_dims.sum())
+    new_offset = np.full(offset.shape, -1, dtype=np.int64)
+    new_data = np.empty(start[n], dtype=np.complex128)
+    to, at = 0, 0
+    for m in range(n):
+        k = r_dims[m]
+        block = stack[start[m] : start[m + 1]]
+        theta = np.empty(height[m] * k, dtype=np.complex128)
+        for p in range(q.size):
+            if row[m, p] >= 0:
+                for i in range(l_dims[left[m, p]]):
+                    x = l_schmidt[l_at[left[m, p]] + i]
+                    for j in range((row[m, p] + i) * k, (row[m, p] + i + 1) * k):
+                        theta[j] = x * block[j]
+        g = np.empty(k * k, dtype=np.complex128)
+        squares = np.empty(k)
+        gram_columns(height[m], k, theta, k, g)
+        eigh(k, g, squares)
+        keep = 0
+        while keep < k and squares[k - 1 - keep] > 1e-30:
+            schmidt[at] = np.sqrt(squares[k - 1 - keep])
+            at += 1
+            keep += 1
+        dims[m] = keep
+        turn = turns[c_start[m] :]
+        for j in range(keep):
+            turn[j * k : (j + 1) * k] = g[(k - 1 - j) * k : (k - j) * k]
+        c_start[m + 1] = c_start[m] + keep * k
+        if keep == 0:
+            continue
+        gemm(PLAIN, ADJOINT, height[m], keep, k, 1.0, block, k, turn, k, 0.0, new_data[to:], keep)
+        for p in range(q.size):
+            if row[m, p] >= 0:
+                new_offset[left[m, p], p] = to + row[m, p] * keep
+        to += height[m] * keep
+    return dims, schmidt[:at], new_offset, new_data[:to], c_start, turns
+
+
+@njit(cache=True, nogil=True)
+def _split_rows(rows, cols, block, found, low):  # type: ignore[no-untyped-def]
+    """``block = low q`` with the columns of ``low (rows, k)`` orthogonal, of squared norm ``found``.
+
+    The first k rows of ``block`` become the orthonormal q.
     """
     k = min(rows, cols)
     factor = np.empty(rows * k, dtype=np.complex128)
     lq(rows, cols, block, factor)
-    rotation = np.empty(k * k, dtype=np.complex128)  # rows: right singular vectors of `factor`
-    if exact:
-        s = np.empty(k)
-        u = np.empty(rows * k, dtype=np.complex128)
-        copy = factor.copy()
-        svd(rows, k, copy, s, u, rotation)
-    else:
-        squares = np.empty(k)
-        gram_columns(rows, k, factor, k, rotation)
-        eigh(k, rotation, squares)
-        for i in range(k // 2):
-            for j in range(k):
-                a, b = i * k + j, (k - 1 - i) * k + j
-                rotation[a], rotation[b] = rotation[b], rotation[a]
+    rotation = np.empty(k * k, dtype=np.complex128)
+    s = np.empty(k)
+    u = np.empty(rows * k, dtype=np.complex128)
+    svd(rows, k, factor.copy(), s, u, rotation)
     gemm(PLAIN, ADJOINT, rows, k, k, 1.0, factor, k, rotation, k, 0.0, low, k)
     turned = np.empty(k * cols, dtype=np.complex128)
     gemm(PLAIN, PLAIN, k, cols, k, 1.0, rotation, k, block, cols, 0.0, turned, cols)
     block[: k * cols] = turned
-    for j in range(k):
-        found[j] = 0.0
-        for i in range(rows):
-            x = low[i * k + j]
-            found[j] += x.real * x.real + x.imag * x.imag
+    found[:k] = s * s
     return k
 
 
 @njit(cache=True, nogil=True)
 def orthonormalize_right(  # type: ignore[no-untyped-def]
-    l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff, max_dim, exact
+    l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff, max_dim
 ):
     """Split a site by left sector into right-orthonormal rows and what stays on its left.
 
     With orthonormal tensors on the left, the norms of the factors are the Schmidt values, and
     truncation is optimal.  Returns new left dimensions, Schmidt values (normalized), tensor,
-    factor starts and factors (old, new), the squared norm before and the discarded share.
+    factor starts and factors (old, new) and the discarded share.
     """
     column, width, start, side = _gather_columns(l_keys, l_dims, r_keys, r_dims, q, offset, data)
     n = l_keys.size
@@ -128,7 +240,7 @@ def orthonormalize_right(  # type: ignore[no-untyped-def]
     low = np.empty(low_start[n], dtype=np.complex128)
     for m in range(n):
         if width[m] > 0 and l_dims[m] > 0:
-            counts[m] = _split_rows(l_dims[m], width[m], side[start[m] : start[m + 1]], exact,
+            counts[m] = _split_rows(l_dims[m], width[m], side[start[m] : start[m + 1]],
                                     found[base[m] :], low[low_start[m] :])  # fmt: skip
     total = found.sum()
     # Round-off directions go even without truncation; they carry no norm.
@@ -162,7 +274,7 @@ def orthonormalize_right(  # type: ignore[no-untyped-def]
                     source = start[m] + i * width[m] + column[m, p]
                     new_data[to : to + right] = side[source : source + right]
                     to += right
-    return kept, schmidt, new_offset, new_data, c_start, carry, total, discarded / total
+    return kept, schmidt, new_offset, new_data, c_start, carry, discarded / total
 
 
 @njit(cache=True, nogil=True)

@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .eigen import eigh
 from .lapack import (
     ADJOINT,
     PLAIN,
     cholesky,
-    eigh,
     gemm,
     gram_columns,
     gram_rows,
@@ -30,6 +30,9 @@ METHODS = {"auto": AUTO, "svd": SVD, "gram": GRAM, "range": RANGE}
 #: Squared singular values below this share of the largest in their block are round-off.
 _FLOOR_SVD = 1e-30
 _FLOOR_GRAM = 1e-15
+#: A probe of which less than this share (of the square) is new counts as dependent; what is left
+#: of it would be orthonormal to only 1e-16 over this.
+_DEPENDENT = 1e-6
 
 
 @njit(cache=True, nogil=True)
@@ -120,48 +123,43 @@ def fill_random(count, out, seed):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def by_range(rows, cols, c, w, seed_rows, omega, probes, found, v):  # type: ignore[no-untyped-def]
-    """Leading singular vectors inside ``range(theta omega^H)``.
+def by_range(rows, cols, c, w, seed_cols, sigma, probes, v, a, e, squares):  # type: ignore[no-untyped-def]
+    """Right space ``v`` spanned by ``sigma^H theta``, and theta diagonalized within it.
 
-    ``omega (probes, cols)``: its first ``seed_rows`` rows are the old right tensor, which is
-    orthonormal and, after a short time step, nearly spans the wanted space; the remaining
-    rows are random and are projected out of the old span here, so they sample only what
-    the gate has moved out of it.  Steps: y = theta omega^H; Cholesky of y^H y makes an
-    orthonormal basis q of its range without forming it; b = q^H theta; Gram matrix of b.
-    Returns -1 if already the old rows are numerically dependent (the caller then uses `by_gram`).
+    ``sigma (rows, probes)``: its first ``seed_cols`` columns are the old left singular vectors
+    times their Schmidt values, whose image under theta nearly spans the wanted space after a
+    short time step; the others are random and orthogonal to them, so that they sample only what
+    the gate has moved out of the old space.  Then::
+
+        b = sigma^H theta          (probes, cols)
+        v = L^-1 b,  b b^H = L L^H  orthonormal rows without a QR
+        a = c v^H                   (rows, rank)
+        (w a)^H (w a) = e^H diag(squares) e
+
+    so the new right tensor is ``e v`` and the new left one ``a e^H`` (rows of e in LAPACK's
+    ascending order).  Returns the rank, or -1 if already the seeds are numerically dependent
+    (the caller then uses `by_gram`).
     """
-    extra = probes - seed_rows
-    if extra > 0 and seed_rows > 0:
-        tail = omega[seed_rows * cols :]
-        overlap = np.empty(extra * seed_rows, dtype=np.complex128)
-        gemm(PLAIN, ADJOINT, extra, seed_rows, cols, 1.0, tail, cols, omega, cols, 0.0, overlap,
-             seed_rows)  # fmt: skip
-        gemm(PLAIN, PLAIN, extra, cols, seed_rows, -1.0, overlap, seed_rows, omega, cols, 1.0,
-             tail, cols)  # fmt: skip
-    y = np.empty(rows * probes, dtype=np.complex128)
-    gemm(PLAIN, ADJOINT, rows, probes, cols, 1.0, c, cols, omega, cols, 0.0, y, probes)
     for i in range(rows):
         for j in range(i * probes, (i + 1) * probes):
-            y[j] *= w[i]
+            sigma[j] *= w[i]
+    b = v
+    gemm(ADJOINT, PLAIN, probes, cols, rows, 1.0, sigma, probes, c, cols, 0.0, b, cols)
     g = np.empty(probes * probes, dtype=np.complex128)
-    gram_columns(rows, probes, y, probes, g)
+    gram_rows(probes, cols, b, cols, g)
     norms = np.empty(probes)
     for j in range(probes):
         norms[j] = g[j * probes + j].real
     # Random probes that find nothing new are numerically dependent: use those before them.
     cholesky(probes, g)
     rank = 0
-    while rank < probes and g[rank * probes + rank].real ** 2 > 1e-11 * norms[rank]:
+    while rank < probes and g[rank * probes + rank].real ** 2 > _DEPENDENT * norms[rank]:
         rank += 1
-    if rank < seed_rows:
+    if rank < seed_cols or rank == 0:
         return -1
-    for i in range(rows):
-        for j in range(i * probes, (i + 1) * probes):
-            y[j] *= w[i]
-    b = np.empty(rank * cols, dtype=np.complex128)
-    gemm(ADJOINT, PLAIN, rank, cols, rows, 1.0, y, probes, c, cols, 0.0, b, cols)
     solve_lower(rank, cols, g, probes, b, cols)
-    squares = np.empty(rank)
-    gram_rows(rank, cols, b, cols, g)
-    eigh(rank, g, squares)
-    return _normalized_rows(found, _FLOOR_GRAM, squares, rank, cols, g, rank, b, v)
+    gemm(PLAIN, ADJOINT, rows, rank, cols, 1.0, c, cols, v, cols, 0.0, a, rank)
+    theta = _scaled(rows, rank, a, w)
+    gram_columns(rows, rank, theta, rank, e)
+    eigh(rank, e, squares)
+    return rank

@@ -44,8 +44,9 @@ def _exponential(block: np.ndarray, span: float) -> np.ndarray:
 
 
 def compile_gate(gate: np.ndarray) -> Gate:
-    """Row table of a dense gate (out, in)."""
-    gate = np.where(np.abs(gate) > 1e-17, gate, 0.0)
+    """Row table of a dense gate (out, in), round-off in either part set to zero."""
+    tidy = np.where(np.abs(gate.real) > 1e-16, gate.real, 0.0).astype(np.complex128)
+    gate = tidy + 1j * np.where(np.abs(gate.imag) > 1e-16, gate.imag, 0.0)
     out, source = np.nonzero(gate)
     pointer = np.concatenate([[0], np.cumsum(np.bincount(out, minlength=gate.shape[0]))])
     return Gate(

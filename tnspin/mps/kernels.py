@@ -24,9 +24,11 @@ from .lapack import ADJOINT, PLAIN, gemm
 #: Below this size a full Gram matrix costs less than a range finder.
 _SMALL = 12
 #: A range finder pays if its probes stay under this share of the smaller side.
-_RANGE_SHARE = 0.6
-#: Random probes added to the old right tensor, as a share of its rows.
+_RANGE_SHARE = 0.9
+#: Random probes added to the old singular vectors, as a share of their number: while the bond
+#: grows, and once it is as large as allowed.
 _OVERSAMPLING = 0.15
+_OVERSAMPLING_FULL = 0.05
 
 
 @njit(cache=True, nogil=True)
@@ -140,6 +142,12 @@ def _axpy_block(rows, cols, amplitude, source, at, stride_in, target, to, stride
             a, b = 2 * (at + i * stride_in), 2 * (to + i * stride_out)
             for j in range(2 * cols):
                 target[b + j] += real * source[a + j]
+    elif real == 0.0:  # hopping amplitudes are purely imaginary
+        for i in range(rows):
+            a, b = 2 * (at + i * stride_in), 2 * (to + i * stride_out)
+            for j in range(cols):
+                target[b + 2 * j] -= imag * source[a + 2 * j + 1]
+                target[b + 2 * j + 1] += imag * source[a + 2 * j]
     else:
         for i in range(rows):
             a, b = 2 * (at + i * stride_in), 2 * (to + i * stride_out)
@@ -194,7 +202,7 @@ def update_bond(  # type: ignore[no-untyped-def]
     of the norm and a count of work (see `_work`).
     """
     d1, d2 = q1.size, q2.size
-    row, left, height, a_start, stack = _gather_rows(
+    row, left, height, stack_start, stack = _gather_rows(
         m_keys, m_dims, l_keys, l_dims, q1, a_offset, a_data
     )
     column, width, b_start, side = _gather_columns(
@@ -210,7 +218,7 @@ def update_bond(  # type: ignore[no-untyped-def]
                 r_of[m, p] = find(r_keys, m_keys[m] + q2[p])
     product = np.empty(product_start[n], dtype=np.complex128)
     for m in range(n):
-        gemm(PLAIN, PLAIN, height[m], width[m], m_dims[m], 1.0, stack[a_start[m] :], m_dims[m],
+        gemm(PLAIN, PLAIN, height[m], width[m], m_dims[m], 1.0, stack[stack_start[m] :], m_dims[m],
              side[b_start[m] :], width[m], 0.0, product[product_start[m] :], width[m])  # fmt: skip
 
     table = _reachable(m_keys, row, left, column, r_of, l_keys, q1, q2, pointer, source)
@@ -265,36 +273,45 @@ def update_bond(  # type: ignore[no-untyped-def]
         k = min(rows[c], cols[c])
         base[c + 1] = base[c] + k
         v_start[c + 1] = v_start[c] + k * cols[c]
+    a_start = np.zeros(nc + 1, dtype=np.int64)
+    e_start = np.zeros(nc + 1, dtype=np.int64)
+    for c in range(nc):
+        k = base[c + 1] - base[c]
+        a_start[c + 1] = a_start[c] + k * rows[c]
+        e_start[c + 1] = e_start[c] + k * k
     found = np.empty(base[nc])
     v = np.empty(v_start[nc], dtype=np.complex128)
+    a = np.empty(a_start[nc], dtype=np.complex128)
+    e = np.empty(e_start[nc], dtype=np.complex128)
     counts = np.zeros(nc, dtype=np.int64)
+    rank = np.zeros(nc, dtype=np.int64)  # > 0: found by `by_range`
     lost = np.zeros(nc)
-    ranged = np.zeros(nc, dtype=np.bool_)
+    oversampling = _OVERSAMPLING if m_dims.sum() < max_dim else _OVERSAMPLING_FULL
     for c in range(nc):
         block = coefficient[c_start[c] : c_start[c + 1]]
         w = weights[w_start[c] : w_start[c + 1]]
         old = find(m_keys, c_keys[c])
         small = min(rows[c], cols[c])
         seeds = m_dims[old] if old >= 0 else 0
-        probes = seeds + max(4, int(_OVERSAMPLING * seeds))
-        got = -1
+        probes = seeds + 2 + int(oversampling * seeds)
         if method == RANGE or (
             method == AUTO and small > _SMALL and probes < _RANGE_SHARE * small
         ):
             probes = min(probes, small)
             seeds = min(seeds, probes)
-            omega = _probes(seeds, probes, cols[c], d2, old, c_column[c], column, r_dims, c_right[c],
-                            width, side, b_start, seed + c)  # fmt: skip
-            got = by_range(rows[c], cols[c], block, w, seeds, omega, probes, found[base[c] :],
-                           v[v_start[c] :])  # fmt: skip
-            ranged[c] = got >= 0
-        if got < 0 and method == SVD:
-            got = by_svd(rows[c], cols[c], block, w, found[base[c] :], v[v_start[c] :])
-        elif got < 0:
-            got = by_gram(rows[c], cols[c], block, w, found[base[c] :], v[v_start[c] :])
-        counts[c] = got
-        if ranged[c]:
-            lost[c] = max(0.0, norms[c] - found[base[c] : base[c] + got].sum())
+            sigma = _probes(seeds, probes, rows[c], d1, old, c_row[c], row, l_dims, c_left[c],
+                            m_dims, stack, stack_start, w, seed + c)  # fmt: skip
+            got = by_range(rows[c], cols[c], block, w, seeds, sigma, probes, v[v_start[c] :],
+                           a[a_start[c] :], e[e_start[c] :], found[base[c] :])  # fmt: skip
+            if got > 0:
+                rank[c] = got
+                counts[c] = _descend(got, found[base[c] :])
+                lost[c] = max(0.0, norms[c] - found[base[c] : base[c] + counts[c]].sum())
+                continue
+        if method == SVD:
+            counts[c] = by_svd(rows[c], cols[c], block, w, found[base[c] :], v[v_start[c] :])
+        else:
+            counts[c] = by_gram(rows[c], cols[c], block, w, found[base[c] :], v[v_start[c] :])
 
     kept, discarded = _select(found, counts, base, cutoff, max_dim, total, lost.sum())
     if method != RANGE:
@@ -302,16 +319,29 @@ def update_bond(  # type: ignore[no-untyped-def]
         for c in range(nc):
             # A direction that was missed has at most the lost weight.  It could have been kept only
             # if every one that was found is: then look at the whole block.
-            if ranged[c] and kept[c] == counts[c] and lost[c] > 0.1 * cutoff * total / nc:
+            if rank[c] > 0 and kept[c] == counts[c] and lost[c] > 0.5 * cutoff * total / nc:
                 counts[c] = by_gram(rows[c], cols[c], coefficient[c_start[c] : c_start[c + 1]],
                                     weights[w_start[c] : w_start[c + 1]], found[base[c] :],
                                     v[v_start[c] :])  # fmt: skip
+                rank[c] = 0
                 lost[c] = 0.0
                 again = True
         if again:
             kept, discarded = _select(found, counts, base, cutoff, max_dim, total, lost.sum())
-    return _form(nc, c_keys, kept, rows, cols, c_start, coefficient, v_start, v, base, found, l_dims,
-                 r_dims, c_left, c_right, c_row, c_column, total, discarded)  # fmt: skip
+    return _form(nc, c_keys, kept, rank, rows, cols, c_start, coefficient, v_start, v, a_start, a,
+                 e_start, e, base, found, l_dims, r_dims, c_left, c_right, c_row, c_column, total,
+                 discarded)  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _descend(n, squares):  # type: ignore[no-untyped-def]
+    """Reverse n ascending eigenvalues in place; returns how many are above round-off."""
+    for j in range(n // 2):
+        squares[j], squares[n - 1 - j] = squares[n - 1 - j], squares[j]
+    count = n
+    while count > 1 and squares[count - 1] <= 1e-15 * squares[0]:
+        count -= 1
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -352,25 +382,49 @@ def _block_norms(nc, rows, cols, c_start, coefficient, w_start, weights):  # typ
 
 
 @njit(cache=True, nogil=True)
-def _probes(seeds, probes, cols, d2, old, c_column, column, r_dims, c_right, width, side, b_start,
+def _probes(seeds, probes, rows, d1, old, c_row, row, l_dims, c_left, m_dims, stack, stack_start, w,
             seed):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Old right tensor of this middle sector in the new column order, then random rows."""
-    omega = np.zeros(probes * cols, dtype=np.complex128)
+    """Old left singular vectors of this middle sector in the new row order, then random columns.
+
+    The random part is made orthogonal to the old one, which is orthogonal up to what truncation
+    has done to the canonical form; that is close enough for a probe.
+    """
+    sigma = np.zeros(rows * probes, dtype=np.complex128)
+    extra = probes - seeds
+    noise = np.empty(rows * extra, dtype=np.complex128)
+    fill_random(rows * extra, noise, seed)
     if old >= 0:
-        for p in range(d2):
-            if c_column[p] >= 0 and column[old, p] >= 0:
-                size = r_dims[c_right[p]]
-                for i in range(seeds):
-                    at = b_start[old] + i * width[old] + column[old, p]
-                    to = i * cols + c_column[p]
-                    omega[to : to + size] = side[at : at + size]
-    fill_random((probes - seeds) * cols, omega[seeds * cols :], seed)
-    return omega
+        height = m_dims[old]
+        for p in range(d1):
+            if c_row[p] < 0 or row[old, p] < 0:
+                continue
+            for i in range(l_dims[c_left[p]]):
+                at = stack_start[old] + (row[old, p] + i) * height
+                to = (c_row[p] + i) * probes
+                x = w[c_row[p] + i]
+                for j in range(seeds):
+                    sigma[to + j] = x * stack[at + j]
+        overlap = np.empty(seeds * extra, dtype=np.complex128)
+        gemm(ADJOINT, PLAIN, seeds, extra, rows, 1.0, sigma, probes, noise, extra, 0.0, overlap,
+             extra)  # fmt: skip
+        norms = np.zeros(seeds)
+        for i in range(rows):
+            for j in range(seeds):
+                x = sigma[i * probes + j]
+                norms[j] += x.real * x.real + x.imag * x.imag
+        for j in range(seeds):
+            for k in range(extra):
+                overlap[j * extra + k] /= max(norms[j], 1e-300)
+        gemm(PLAIN, PLAIN, rows, extra, seeds, -1.0, sigma, probes, overlap, extra, 1.0, noise,
+             extra)  # fmt: skip
+    for i in range(rows):
+        sigma[i * probes + seeds : (i + 1) * probes] = noise[i * extra : (i + 1) * extra]
+    return sigma
 
 
 @njit(cache=True, nogil=True)
-def _form(nc, c_keys, kept, rows, cols, c_start, coefficient, v_start, v, base, found, l_dims, r_dims,
-          c_left, c_right, c_row, c_column, total, discarded):  # type: ignore[no-untyped-def]  # fmt: skip
+def _form(nc, c_keys, kept, rank, rows, cols, c_start, coefficient, v_start, v, a_start, a, e_start,
+          e, base, found, l_dims, r_dims, c_left, c_right, c_row, c_column, total, discarded):  # type: ignore[no-untyped-def]  # fmt: skip
     """New bond and tensors from the kept right singular vectors, normalized to one."""
     alive = np.flatnonzero(kept)
     n = alive.size
@@ -393,8 +447,20 @@ def _form(nc, c_keys, kept, rows, cols, c_start, coefficient, v_start, v, base, 
         for j in range(dims[k]):
             schmidt[at] = np.sqrt(found[base[c] + j]) / norm
             at += 1
-        gemm(PLAIN, ADJOINT, rows[c], dims[k], cols[c], 1.0 / norm, coefficient[c_start[c] :],
-             cols[c], v[v_start[c] :], cols[c], 0.0, a_data[a_at:], dims[k])  # fmt: skip
+        right = v[v_start[c] :]
+        if rank[c] > 0:
+            right = np.empty(dims[k] * cols[c], dtype=np.complex128)
+            turn = np.empty(dims[k] * rank[c], dtype=np.complex128)
+            for j in range(dims[k]):
+                at_e = e_start[c] + (rank[c] - 1 - j) * rank[c]
+                turn[j * rank[c] : (j + 1) * rank[c]] = e[at_e : at_e + rank[c]]
+            gemm(PLAIN, PLAIN, dims[k], cols[c], rank[c], 1.0, turn, rank[c], v[v_start[c] :],
+                 cols[c], 0.0, right, cols[c])  # fmt: skip
+            gemm(PLAIN, ADJOINT, rows[c], dims[k], rank[c], 1.0 / norm, a[a_start[c] :], rank[c],
+                 turn, rank[c], 0.0, a_data[a_at:], dims[k])  # fmt: skip
+        else:
+            gemm(PLAIN, ADJOINT, rows[c], dims[k], cols[c], 1.0 / norm, coefficient[c_start[c] :],
+                 cols[c], right, cols[c], 0.0, a_data[a_at:], dims[k])  # fmt: skip
         for p in range(d1):
             if c_row[c, p] >= 0:
                 a_offset[c_left[c, p], p] = a_at + c_row[c, p] * dims[k]
@@ -404,7 +470,7 @@ def _form(nc, c_keys, kept, rows, cols, c_start, coefficient, v_start, v, base, 
                 size = r_dims[c_right[c, p]]
                 b_offset[k, p] = b_at
                 for i in range(dims[k]):
-                    start = v_start[c] + i * cols[c] + c_column[c, p]
-                    b_data[b_at : b_at + size] = v[start : start + size]
+                    start = i * cols[c] + c_column[c, p]
+                    b_data[b_at : b_at + size] = right[start : start + size]
                     b_at += size
     return keys, dims, schmidt, a_offset, a_data, b_offset, b_data, discarded / total, norm

@@ -39,6 +39,9 @@ _zheevd = _bind("lapack", "zheevd", _C, _C, _I, _Z, _I, _D, _Z, _I, _D, _I, _I, 
 _zgesdd = _bind(
     "lapack", "zgesdd", _C, _I, _I, _Z, _I, _D, _Z, _I, _Z, _I, _Z, _I, _D, _I, _I
 )
+_zhetrd = _bind("lapack", "zhetrd", _C, _I, _Z, _I, _D, _D, _Z, _Z, _I, _I)
+_zungtr = _bind("lapack", "zungtr", _C, _I, _Z, _I, _Z, _Z, _I, _I)
+_dgemm = _bind("blas", "dgemm", _C, _C, _I, _I, _I, _D, _D, _I, _D, _I, _D, _D, _I)
 _zgeqrf = _bind("lapack", "zgeqrf", _I, _I, _Z, _I, _Z, _Z, _I, _I)
 _zungqr = _bind("lapack", "zungqr", _I, _I, _I, _Z, _I, _Z, _Z, _I, _I)
 _zgelqf = _bind("lapack", "zgelqf", _I, _I, _Z, _I, _Z, _Z, _I, _I)
@@ -113,7 +116,40 @@ def solve_lower(m, n, lower, ldl, b, ldb):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def eigh(n, g, w):  # type: ignore[no-untyped-def]
+def gemm_real(m, n, k, a, b, c):  # type: ignore[no-untyped-def]
+    """``c (m, n) = a (m, k) @ b (k, n)`` of real matrices without gaps."""
+    flags = np.array([PLAIN], dtype=np.uint8)
+    size = np.array([n, m, k], dtype=np.int32)
+    scale = np.array([1.0, 0.0])
+    _dgemm(
+        flags.ctypes, flags.ctypes, size.ctypes, size[1:].ctypes, size[2:].ctypes, scale.ctypes,
+        b.ctypes, size.ctypes, a.ctypes, size[2:].ctypes, scale[1:].ctypes, c.ctypes, size.ctypes,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def tridiagonalize(n, g, diagonal, off):  # type: ignore[no-untyped-def]
+    """Reduce ``g`` (lower triangle, row-major) to a real tridiagonal t.
+
+    ``g`` becomes the unitary h with ``g = h^H t h``; ``diagonal (n)`` and ``off (n - 1)`` are t.
+    """
+    flags = np.array([85], dtype=np.uint8)
+    lwork = 32 * n
+    size = np.array([n, lwork, 0], dtype=np.int32)
+    tau = np.empty(n, dtype=np.complex128)
+    work = np.empty(lwork, dtype=np.complex128)
+    _zhetrd(
+        flags.ctypes, size.ctypes, g.ctypes, size.ctypes, diagonal.ctypes, off.ctypes, tau.ctypes,
+        work.ctypes, size[1:].ctypes, size[2:].ctypes,
+    )  # fmt: skip
+    _zungtr(
+        flags.ctypes, size.ctypes, g.ctypes, size.ctypes, tau.ctypes, work.ctypes, size[1:].ctypes,
+        size[2:].ctypes,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def divide_and_conquer(n, g, w):  # type: ignore[no-untyped-def]
     """Eigenvalues ascending into ``w``; ``g`` becomes U^H, one eigenvector per row."""
     if n == 1:
         w[0] = g[0].real

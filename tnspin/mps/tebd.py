@@ -121,7 +121,7 @@ class Tebd:
                 yield elapsed
         self.ledger.steps += steps
         with single_threaded_blas():
-            self.state.canonicalize()
+            self.state.canonicalize(method="svd" if self.method == SVD else "gram")
 
     def _apply(self, layer: TimedLayer) -> None:
         bonds = list(range(layer.parity, self.state.length - 1, 2))
