@@ -25,13 +25,13 @@ from typing import Any
 
 import h5py
 import numpy as np
-from blas_profile import Profile, Routine, zgemm_peak
+from blas_profile import Breakdown, Clock, Profile, print_breakdown, zgemm_peak
 from threadpoolctl import threadpool_limits
 
 from tnspin.compile import bonds
 from tnspin.models import KondoHeisenbergChain
 from tnspin.mps import MPS, lapack
-from tnspin.mps import tebd as engine_module
+from tnspin.mps import tebd as tebd_module
 from tnspin.mps.tebd import Tebd
 from tnspin.states import confined_electrons
 
@@ -188,58 +188,35 @@ def report(stop: int, timings: dict[str, Timing], contest: Contest) -> None:
     sys.stdout.flush()
 
 
-def profile(path: Path, names: list[str], settings: Settings) -> dict[str, Any]:
-    """Profile one block from each saved state, on one thread (in a fresh process)."""
+def profile(
+    path: Path, names: list[str], settings: Settings, repeats: int
+) -> tuple[float, dict[str, Breakdown]]:
+    """Profile one block from each saved state on one thread, in a fresh process.
+
+    Returns the best zgemm rate seen, in real operations per second, and the fastest repeat.
+    """
     calls = Profile()
     calls.install(lapack)
-    seconds = [0.0]
-    kernel = engine_module.update_bond
-
-    def timed(*arguments: Any) -> Any:
-        begin = time.perf_counter()
-        out = kernel(*arguments)
-        seconds[0] += time.perf_counter() - begin
-        return out
-
-    engine_module.update_bond = timed
-    found: dict[str, Any] = {}
+    engine: Any = tebd_module
+    engine.update_bond = clock = Clock(engine.update_bond)
+    found: dict[str, Breakdown] = {}
     with threadpool_limits(1), h5py.File(path, "r") as file:
         peak = zgemm_peak()
         for name in names:
             state = MPS.load(file[name], CHAIN.local_sites)
             run = TnspinPulse(state, settings, threads=1)
-            run.advance(BLOCK)
-            run.restart(state)
-            calls.reset()
-            seconds[0] = 0.0
-            begin = time.perf_counter()
-            run.advance(BLOCK)
-            wall = time.perf_counter() - begin
-            found[name] = wall, seconds[0], peak, calls.routines()
-    return found
-
-
-def report_profile(
-    name: str, wall: float, kernel: float, peak: float, routines: list[Routine]
-) -> None:
-    """Print where the time of one block went and how near the floating-point limit it was."""
-    library = sum(routine.seconds for routine in routines)
-    operations = sum(routine.operations for routine in routines)
-    print(f"\nprofile of tnspin at t = {name}, one thread, {wall / BLOCK:.4f} s per step")
-    print(f"  {'routine':10}{'calls/step':>12}{'share':>9}{'Gflop/s':>10}{'of peak':>9}")
-    for routine in routines:
-        rate = routine.operations / routine.seconds
-        print(
-            f"  {routine.name:10}{routine.calls / BLOCK:>12.0f}{routine.seconds / wall:>9.1%}"
-            f"{rate / 1e9:>10.1f}{rate / peak:>9.0%}"
-        )
-    rate = operations / wall
-    print(
-        f"  BLAS and LAPACK: {library / wall:.1%} of the time, at {operations / library / 1e9:.1f}"
-        f" Gflop/s; zgemm peak {peak / 1e9:.1f}"
-    )
-    print(f"  everything: {rate / 1e9:.1f} Gflop/s, {rate / peak:.0%} of the peak")
-    print(f"  outside the bond updates (canonical form, Python): {1 - kernel / wall:.1%}")
+            run.advance(BLOCK)  # loads kernels and gates
+            for _ in range(repeats):
+                run.restart(state)
+                calls.reset()
+                clock.seconds, begin = 0.0, time.perf_counter()
+                run.advance(BLOCK)
+                wall = time.perf_counter() - begin
+                if name not in found or wall < found[name].wall:
+                    found[name] = Breakdown(wall, clock.seconds, calls.routines())
+                # The peak is measured in between: a shared machine changes its pace.
+                peak = max(peak, zgemm_peak())
+    return peak, found
 
 
 def arguments() -> argparse.Namespace:
@@ -285,9 +262,13 @@ def main() -> int:
         if not options.skip_profile:
             # A fresh process: the wrappers must be there before any kernel is loaded.
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                found = pool.submit(profile, path, [f"{t}" for t in times], settings).result()
-            for name, entry in found.items():
-                report_profile(name, *entry)
+                names = [f"{t}" for t in times]
+                job = pool.submit(profile, path, names, settings, options.repeats)
+                peak, found = job.result()
+            for name, part in found.items():
+                pace = f"one thread, {part.wall / BLOCK:.4f} s per step"
+                print(f"\nprofile of tnspin at t = {name}, {pace}")
+                print_breakdown(part, BLOCK, peak)
     return 0
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import cfunc, njit, types
 from numba.extending import intrinsic
+from numba.np.numpy_support import carray
 from scipy.linalg.blas import zgemm
 
 _PREFIX = "tnspin_"
@@ -23,10 +25,13 @@ _PREFIX = "tnspin_"
 # back-transformation 8 n^3 and about 8/3 n^3 of divide and conquer; `zgesdd` is R-SVD, roughly.
 _OPERATIONS: dict[str, tuple[tuple[int, int, int], Callable[[Any, Any, Any], Any]]] = {
     "zgemm": ((2, 3, 4), lambda m, n, k: 8 * m * n * k),
+    "dgemm": ((2, 3, 4), lambda m, n, k: 2 * m * n * k),
     "zherk": ((2, 2, 3), lambda n, _, k: 4 * n * n * k),
     "ztrsm": ((4, 5, 5), lambda m, n, _: 4 * m * n * n),
     "zpotrf": ((1, 1, 1), lambda n, _, __: 4 * n**3 / 3),
     "zheevd": ((2, 2, 2), lambda n, _, __: 16 * n**3),
+    "zhetrd": ((1, 1, 1), lambda n, _, __: 16 * n**3 / 3),
+    "zungtr": ((1, 1, 1), lambda n, _, __: 16 * n**3 / 3),
     "zgesdd": ((1, 2, 2), lambda m, n, _: 4 * (6 * max(m, n) + 11 * min(m, n)) * min(m, n) ** 2),
     "zgeqrf": ((0, 1, 1), lambda m, n, _: 8 * min(m, n) ** 2 * (max(m, n) - min(m, n) / 3)),
     "zgelqf": ((0, 1, 1), lambda m, n, _: 8 * min(m, n) ** 2 * (max(m, n) - min(m, n) / 3)),
@@ -133,3 +138,47 @@ def zgemm_peak(size: int = 768, repeats: int = 5) -> float:
         zgemm(1.0, a, b)
         best = min(best, time.perf_counter() - begin)
     return 8 * size**3 / best
+
+
+class Clock:
+    """A function that adds up the time spent in it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.seconds = 0.0
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        begin = time.perf_counter()
+        out = self.function(*arguments)
+        self.seconds += time.perf_counter() - begin
+        return out
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """Seconds of some steps: all of it, inside the bond updates, inside BLAS and LAPACK."""
+
+    wall: float
+    updates: float
+    routines: list[Routine]
+
+
+def print_breakdown(part: Breakdown, steps: int, peak: float) -> None:
+    """Print where the time of some steps went, and how near the floating-point limit it was."""
+    library = sum(routine.seconds for routine in part.routines)
+    operations = sum(routine.operations for routine in part.routines)
+    print(f"  {'routine':10}{'calls/step':>12}{'share':>9}{'Gflop/s':>10}{'of peak':>9}")
+    for routine in part.routines:
+        rate = routine.operations / routine.seconds
+        print(
+            f"  {routine.name:10}{routine.calls / steps:>12.0f}{routine.seconds / part.wall:>9.1%}"
+            f"{rate / 1e9:>10.1f}{rate / peak:>9.0%}"
+        )
+    rate = operations / part.wall
+    print(
+        f"  BLAS and LAPACK: {library / part.wall:.1%} of the time, at "
+        f"{operations / library / 1e9:.1f} Gflop/s; zgemm peak {peak / 1e9:.1f}"
+    )
+    print(f"  everything: {rate / 1e9:.1f} Gflop/s, {rate / peak:.0%} of the peak")
+    print(f"  outside bond updates (canonical form, Python): {1 - part.updates / part.wall:.1%}")

@@ -55,6 +55,11 @@ class TenpyPulse:
         engine: str = "svd",
     ) -> None:
         self.chain = chain
+        along = chain.J if chain.Jz is None else chain.Jz
+        # A chain may have one coupling per group; this one has a single group.
+        self._j, self._jz, self._j_sd = (
+            float(np.ravel(x)[0]) for x in (chain.J, along, chain.J_sd)
+        )
         electron, spin = SpinHalfFermionSite("N", "Sz"), SpinHalfSite("Sz")
         set_common_charges([electron, spin], "same")
         both = GroupedSite([electron, spin], labels=["_e", "_s"], charges="same")
@@ -123,7 +128,7 @@ class TenpyPulse:
             flip = np.kron(self._matrix(i, "Sp", "_s"), self._matrix(j, "Sm", "_s"))
             along = np.kron(self._matrix(i, "Sz", "_s"), self._matrix(j, "Sz", "_s"))
             # sigma = 2 S: sx sx + sy sy = 2 (S+ S- + S- S+), sz sz = 4 Sz Sz.
-            h -= 2 * chain.J * (flip + flip.T) + 4 * (chain.Jz or chain.J) * along
+            h -= 2 * self._j * (flip + flip.T) + 4 * self._jz * along
         return h
 
     def _on_site(self, i: int) -> np.ndarray:
@@ -131,7 +136,7 @@ class TenpyPulse:
         n_up, n_down = (self._matrix(i, f"Cd{s}") @ self._matrix(i, f"C{s}") for s in "ud")
         flip = up @ self._matrix(i, "Sm", "_s")
         along = (n_up - n_down) @ self._matrix(i, "Sz", "_s")
-        return -2 * self.chain.J_sd * (flip + flip.T + along)
+        return -2 * self._j_sd * (flip + flip.T + along)
 
     def _converted(self, state: mps.MPS) -> MPS:
         """The initial state as a TeNPy MPS."""
