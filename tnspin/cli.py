@@ -132,17 +132,25 @@ def _run(options: argparse.Namespace) -> int:
                 on_snapshot=on_snapshot,
                 say=say,
             )
+        except KeyboardInterrupt as stopped:
+            raise RunError("stopped" + _how_to_go_on(options, path)) from stopped
         finally:
             bar.close()
     if not result.complete:
-        again = [a for a in options.arguments if a != "--resume"] + ["--resume"]
-        raise RunError(
-            f"stopped at t = {result['time'][-1]:g}, saved; continue with: "
-            + shlex.join(["tnspin", *again])
-        )
+        reached = f"stopped at t = {result['time'][-1]:g}"
+        raise RunError(reached + _how_to_go_on(options, path))
     if not options.quiet:
         print(summary(result, str(path)))
     return DONE
+
+
+def _how_to_go_on(options: argparse.Namespace, path: Path) -> str:
+    from tnspin.checkpoint import checkpoint_path
+
+    if not checkpoint_path(path).exists():
+        return " before anything was saved"
+    again = [argument for argument in options.arguments if argument != "--resume"]
+    return ", saved; continue with: " + shlex.join(["tnspin", *again, "--resume"])
 
 
 def _presets(options: argparse.Namespace) -> int:
