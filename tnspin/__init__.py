@@ -1,7 +1,74 @@
-"""tnspin: driven quantum spins and electrons by tensor networks."""
+"""tnspin: driven quantum spins and electrons by tensor networks.
+
+``import tnspin as ts`` gives the whole library; names load what they need on first use::
+
+    ts.entropy(state, bond)                       # any state, quimb's included
+    ts.log_negativity(state, part_a, part_b)
+    ts.evolve(model, state, times, solver="tebd", bond_dim=400)
+    ts.load("pulse.h5")["spin"]
+"""
 
 from __future__ import annotations
 
-from .version import __version__
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+from .blas import prefer_wide_kernels
+
+prefer_wide_kernels()
+
+from .version import __version__  # noqa: E402  (BLAS kernels are chosen before numpy loads)
+
+if TYPE_CHECKING:
+    from .errors import InputError, RunError
+    from .measures import log_negativity, mutual_information
+    from .models import HeisenbergChain, KondoHeisenbergChain
+    from .mps import MPS
+    from .record import record
+    from .reduced import entropy, expect, rdm, schmidt
+    from .result import Result, load
+    from .solvers import evolve
+    from .terms import OperatorSum
+
+_HOMES = {
+    "errors": ("InputError", "RunError"),
+    "measures": ("log_negativity", "mutual_information"),
+    "models": ("HeisenbergChain", "KondoHeisenbergChain"),
+    "mps": ("MPS",),
+    "record": ("record",),
+    "reduced": ("entropy", "expect", "rdm", "schmidt"),
+    "result": ("Result", "load"),
+    "solvers": ("evolve",),
+    "terms": ("OperatorSum",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "MPS",
+    "HeisenbergChain",
+    "InputError",
+    "KondoHeisenbergChain",
+    "OperatorSum",
+    "Result",
+    "RunError",
+    "__version__",
+    "entropy",
+    "evolve",
+    "expect",
+    "load",
+    "log_negativity",
+    "mutual_information",
+    "rdm",
+    "record",
+    "schmidt",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tnspin' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .kernels import _gather_columns, _gather_rows, _select, find
+from .decompose import select
+from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
 from .eigen import eigh
 from .lapack import (
     ADJOINT,
@@ -36,30 +37,22 @@ def orthonormalize_left(l_keys, l_dims, r_keys, r_dims, q, offset, data):  # typ
     Returns the new right dimensions (0 for sectors that cannot be reached), the
     left-orthonormal tensor and, flat per right sector, the factors R (new, old).
     """
-    row, left, height, start, stack = _gather_rows(r_keys, r_dims, l_keys, l_dims, q, offset, data)
-    n = r_keys.size
-    dims = np.zeros(n, dtype=np.int64)
-    r_start = np.zeros(n + 1, dtype=np.int64)
-    for m in range(n):
-        dims[m] = min(height[m], r_dims[m])
-        r_start[m + 1] = r_start[m] + dims[m] * r_dims[m]
-    carry = np.empty(r_start[n], dtype=np.complex128)
+    stack = gather_rows(r_keys, r_dims, l_keys, l_dims, q, offset, data)
+    dims = np.minimum(stack.height, r_dims)
+    r_start = starts_of(dims * r_dims)
+    start = starts_of(stack.height * dims)
+    carry = np.empty(r_start[-1], dtype=np.complex128)
     new_offset = np.full(offset.shape, -1, dtype=np.int64)
-    size = 0
-    for m in range(n):
-        size += height[m] * dims[m]
-    new_data = np.empty(size, dtype=np.complex128)
-    at = 0
-    for m in range(n):
+    new_data = np.empty(start[-1], dtype=np.complex128)
+    for m in range(r_keys.size):
         if dims[m] == 0:
             continue
-        block = stack[start[m] : start[m + 1]]
-        qr(height[m], r_dims[m], block, carry[r_start[m] :])
-        new_data[at : at + height[m] * dims[m]] = block[: height[m] * dims[m]]
+        block = stack.data[stack.start[m] : stack.start[m + 1]]
+        qr(stack.height[m], r_dims[m], block, carry[r_start[m] :])
+        new_data[start[m] : start[m + 1]] = block[: stack.height[m] * dims[m]]
         for p in range(q.size):
-            if row[m, p] >= 0:
-                new_offset[left[m, p], p] = at + row[m, p] * dims[m]
-        at += height[m] * dims[m]
+            if stack.row[m, p] >= 0:
+                new_offset[stack.left[m, p], p] = start[m] + stack.row[m, p] * dims[m]
     return dims, new_offset, new_data, r_start, carry
 
 
@@ -113,33 +106,37 @@ def right_isometry(l_keys, l_dims, r_keys, r_dims, q, offset, data):  # type: ig
 
     Returns new left dimensions, tensor, factor starts and factors (old, new).
     """
-    column, width, start, side = _gather_columns(l_keys, l_dims, r_keys, r_dims, q, offset, data)
-    n = l_keys.size
-    dims = np.zeros(n, dtype=np.int64)
-    c_start = np.zeros(n + 1, dtype=np.int64)
-    size = 0
-    for m in range(n):
-        dims[m] = min(l_dims[m], width[m])
-        c_start[m + 1] = c_start[m] + dims[m] * l_dims[m]
-        size += dims[m] * width[m]
-    carry = np.empty(c_start[n], dtype=np.complex128)
+    side = gather_columns(l_keys, l_dims, r_keys, r_dims, q, offset, data)
+    dims = np.minimum(l_dims, side.width)
+    c_start = starts_of(dims * l_dims)
+    carry = np.empty(c_start[-1], dtype=np.complex128)
     new_offset = np.full(offset.shape, -1, dtype=np.int64)
-    new_data = np.empty(size, dtype=np.complex128)
+    new_data = np.empty((dims * side.width).sum(), dtype=np.complex128)
     to = 0
-    for m in range(n):
+    for m in range(l_keys.size):
         if dims[m] == 0:
             continue
-        block = side[start[m] : start[m + 1]]
-        _orthonormal_rows(l_dims[m], width[m], block, carry[c_start[m] :])
-        for p in range(q.size):
-            if column[m, p] >= 0:
-                right = r_dims[find(r_keys, l_keys[m] + q[p])]
-                new_offset[m, p] = to
-                for i in range(dims[m]):
-                    at = i * width[m] + column[m, p]
-                    new_data[to : to + right] = block[at : at + right]
-                    to += right
+        block = side.data[side.start[m] : side.start[m + 1]]
+        _orthonormal_rows(l_dims[m], side.width[m], block, carry[c_start[m] :])
+        to = scatter_columns(dims[m], side.width[m], side.column[m], side.right[m], r_dims, block,
+                             new_offset[m], new_data, to)  # fmt: skip
     return dims, new_offset, new_data, c_start, carry
+
+
+@njit(cache=True, nogil=True)
+def _weighted_rows(m, k, stack, l_dims, l_start, l_schmidt):  # type: ignore[no-untyped-def]
+    """Matrix m (height, k) of ``stack`` with every row times its left Schmidt value."""
+    theta = np.empty(stack.height[m] * k, dtype=np.complex128)
+    block = stack.data[stack.start[m] : stack.start[m + 1]]
+    for p in range(stack.row.shape[1]):
+        if stack.row[m, p] < 0:
+            continue
+        sector = stack.left[m, p]
+        for i in range(l_dims[sector]):
+            x = l_schmidt[l_start[sector] + i]
+            for j in range((stack.row[m, p] + i) * k, (stack.row[m, p] + i + 1) * k):
+                theta[j] = x * block[j]
+    return theta
 
 
 @njit(cache=True, nogil=True)
@@ -150,31 +147,22 @@ def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data
     t^H t with t = diag(lambda) B; its eigenvectors X turn B into B X.  Returns the new right
     dimensions, Schmidt values, tensor, and X^H (new, old) with its starts for the next site.
     """
-    row, left, height, start, stack = _gather_rows(r_keys, r_dims, l_keys, l_dims, q, offset, data)
-    l_at = np.zeros(l_dims.size + 1, dtype=np.int64)
-    for sector in range(l_dims.size):
-        l_at[sector + 1] = l_at[sector] + l_dims[sector]
+    stack = gather_rows(r_keys, r_dims, l_keys, l_dims, q, offset, data)
+    l_start = starts_of(l_dims)
     n = r_keys.size
     dims = np.zeros(n, dtype=np.int64)
     c_start = np.zeros(n + 1, dtype=np.int64)
     turns = np.empty((r_dims * r_dims).sum(), dtype=np.complex128)
     schmidt = np.empty(r_dims.sum())
     new_offset = np.full(offset.shape, -1, dtype=np.int64)
-    new_data = np.empty(start[n], dtype=np.complex128)
+    new_data = np.empty(stack.start[n], dtype=np.complex128)
     to, at = 0, 0
     for m in range(n):
-        k = r_dims[m]
-        block = stack[start[m] : start[m + 1]]
-        theta = np.empty(height[m] * k, dtype=np.complex128)
-        for p in range(q.size):
-            if row[m, p] >= 0:
-                for i in range(l_dims[left[m, p]]):
-                    x = l_schmidt[l_at[left[m, p]] + i]
-                    for j in range((row[m, p] + i) * k, (row[m, p] + i + 1) * k):
-                        theta[j] = x * block[j]
+        k, height = r_dims[m], stack.height[m]
+        theta = _weighted_rows(m, k, stack, l_dims, l_start, l_schmidt)
         g = np.empty(k * k, dtype=np.complex128)
         squares = np.empty(k)
-        gram_columns(height[m], k, theta, k, g)
+        gram_columns(height, k, theta, k, g)
         eigh(k, g, squares)
         keep = 0
         while keep < k and squares[k - 1 - keep] > 1e-30:
@@ -182,17 +170,18 @@ def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data
             at += 1
             keep += 1
         dims[m] = keep
-        turn = turns[c_start[m] :]
-        for j in range(keep):
-            turn[j * k : (j + 1) * k] = g[(k - 1 - j) * k : (k - j) * k]
         c_start[m + 1] = c_start[m] + keep * k
         if keep == 0:
             continue
-        gemm(PLAIN, ADJOINT, height[m], keep, k, 1.0, block, k, turn, k, 0.0, new_data[to:], keep)
+        turn = turns[c_start[m] :]
+        for j in range(keep):
+            turn[j * k : (j + 1) * k] = g[(k - 1 - j) * k : (k - j) * k]
+        gemm(PLAIN, ADJOINT, height, keep, k, 1.0, stack.data[stack.start[m] :], k, turn, k, 0.0,
+             new_data[to:], keep)  # fmt: skip
         for p in range(q.size):
-            if row[m, p] >= 0:
-                new_offset[left[m, p], p] = to + row[m, p] * keep
-        to += height[m] * keep
+            if stack.row[m, p] >= 0:
+                new_offset[stack.left[m, p], p] = to + stack.row[m, p] * keep
+        to += height * keep
     return dims, schmidt[:at], new_offset, new_data[:to], c_start, turns
 
 
@@ -227,53 +216,36 @@ def orthonormalize_right(  # type: ignore[no-untyped-def]
     truncation is optimal.  Returns new left dimensions, Schmidt values (normalized), tensor,
     factor starts and factors (old, new) and the discarded share.
     """
-    column, width, start, side = _gather_columns(l_keys, l_dims, r_keys, r_dims, q, offset, data)
+    side = gather_columns(l_keys, l_dims, r_keys, r_dims, q, offset, data)
     n = l_keys.size
-    base = np.zeros(n + 1, dtype=np.int64)
-    low_start = np.zeros(n + 1, dtype=np.int64)
-    counts = np.zeros(n, dtype=np.int64)
-    for m in range(n):
-        k = min(l_dims[m], width[m])
-        base[m + 1] = base[m] + k
-        low_start[m + 1] = low_start[m] + k * l_dims[m]
+    small = np.minimum(l_dims, side.width)
+    base, low_start = starts_of(small), starts_of(small * l_dims)
     found = np.empty(base[n])
     low = np.empty(low_start[n], dtype=np.complex128)
     for m in range(n):
-        if width[m] > 0 and l_dims[m] > 0:
-            counts[m] = _split_rows(l_dims[m], width[m], side[start[m] : start[m + 1]],
-                                    found[base[m] :], low[low_start[m] :])  # fmt: skip
+        if small[m] > 0:
+            _split_rows(l_dims[m], side.width[m], side.data[side.start[m] : side.start[m + 1]],
+                        found[base[m] :], low[low_start[m] :])  # fmt: skip
     total = found.sum()
     # Round-off directions go even without truncation; they carry no norm.
-    kept, discarded = _select(found, counts, base, max(cutoff, 1e-30), max_dim, total, 0.0)
+    kept, discarded = select(found, small, base, max(cutoff, 1e-30), max_dim, total, 0.0)
     norm = np.sqrt(max(total - discarded, 0.0))
     schmidt = np.empty(kept.sum())
     new_offset = np.full(offset.shape, -1, dtype=np.int64)
-    c_start = np.zeros(n + 1, dtype=np.int64)
-    size = 0
-    for m in range(n):
-        c_start[m + 1] = c_start[m] + l_dims[m] * kept[m]
-        size += kept[m] * width[m]
+    c_start = starts_of(l_dims * kept)
     carry = np.empty(c_start[n], dtype=np.complex128)
-    new_data = np.empty(size, dtype=np.complex128)
+    new_data = np.empty((kept * side.width).sum(), dtype=np.complex128)
     at, to = 0, 0
     for m in range(n):
-        k = min(l_dims[m], width[m])
-        for j in range(kept[m]):
-            schmidt[at] = np.sqrt(found[base[m] + j]) / norm
-            at += 1
+        k = small[m]
+        schmidt[at : at + kept[m]] = np.sqrt(found[base[m] : base[m] + kept[m]]) / norm
+        at += kept[m]
         for i in range(l_dims[m]):
             for j in range(kept[m]):
                 carry[c_start[m] + i * kept[m] + j] = low[low_start[m] + i * k + j]
-        if kept[m] == 0:
-            continue
-        for p in range(q.size):
-            if column[m, p] >= 0:
-                right = r_dims[find(r_keys, l_keys[m] + q[p])]
-                new_offset[m, p] = to
-                for i in range(kept[m]):
-                    source = start[m] + i * width[m] + column[m, p]
-                    new_data[to : to + right] = side[source : source + right]
-                    to += right
+        if kept[m] > 0:
+            to = scatter_columns(kept[m], side.width[m], side.column[m], side.right[m], r_dims,
+                                 side.data[side.start[m] :], new_offset[m], new_data, to)  # fmt: skip
     return kept, schmidt, new_offset, new_data, c_start, carry, discarded / total
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 
 from ..errors import InputError
-from .kernels import _gather_columns, _gather_rows, find
-from .lapack import PLAIN, gemm
+from .kernels import multiply_sites
+from .layout import find, gather_columns, gather_rows
 
 if TYPE_CHECKING:
     from .state import MPS
@@ -71,20 +71,10 @@ def bond_rdm(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Reduced density matrix (d1 d2, d1 d2) of two neighbouring right-orthonormal sites."""
     d1, d2 = q1.size, q2.size
-    row, left, height, a_start, stack = _gather_rows(
-        m_keys, m_dims, l_keys, l_dims, q1, a_offset, a_data
-    )
-    column, width, b_start, side = _gather_columns(
-        m_keys, m_dims, r_keys, r_dims, q2, b_offset, b_data
-    )
-    n = m_keys.size
-    start = np.zeros(n + 1, dtype=np.int64)
-    for m in range(n):
-        start[m + 1] = start[m] + height[m] * width[m]
-    product = np.empty(start[n], dtype=np.complex128)
-    for m in range(n):
-        gemm(PLAIN, PLAIN, height[m], width[m], m_dims[m], 1.0, stack[a_start[m] :], m_dims[m],
-             side[b_start[m] :], width[m], 0.0, product[start[m] :], width[m])  # fmt: skip
+    stack = gather_rows(m_keys, m_dims, l_keys, l_dims, q1, a_offset, a_data)
+    side = gather_columns(m_keys, m_dims, r_keys, r_dims, q2, b_offset, b_data)
+    start, product = multiply_sites(m_dims, stack, side)
+    row, column, width = stack.row, side.column, side.width
     flat = product.view(np.float64)
     rho = np.zeros((d1 * d2, d1 * d2), dtype=np.complex128)
     at = 0

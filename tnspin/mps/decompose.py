@@ -163,3 +163,70 @@ def by_range(rows, cols, c, w, seed_cols, sigma, probes, v, a, e, squares):  # t
     gram_columns(rows, rank, theta, rank, e)
     eigh(rank, e, squares)
     return rank
+
+
+@njit(cache=True, nogil=True)
+def probes_for(seeds, probes, rows, old, row, left, stack, l_dims, m_dims, w, seed):  # type: ignore[no-untyped-def]
+    """``sigma (rows, probes)`` for `by_range`: old left singular vectors, then random columns.
+
+    ``row``, ``left`` (p) place the blocks of this middle sector, sector ``old`` of ``stack`` (-1:
+    new).  The random part is made orthogonal to the old vectors, which are orthogonal up to what
+    truncation has done to the canonical form; that is close enough for a probe.
+    """
+    sigma = np.zeros(rows * probes, dtype=np.complex128)
+    extra = probes - seeds
+    noise = np.empty(rows * extra, dtype=np.complex128)
+    fill_random(rows * extra, noise, seed)
+    if old >= 0:
+        height = m_dims[old]
+        norms = np.zeros(seeds)
+        for p in range(row.size):
+            if row[p] < 0 or stack.row[old, p] < 0:
+                continue
+            for i in range(l_dims[left[p]]):
+                at = stack.start[old] + (stack.row[old, p] + i) * height
+                to = (row[p] + i) * probes
+                x = w[row[p] + i]
+                for j in range(seeds):
+                    y = x * stack.data[at + j]
+                    sigma[to + j] = y
+                    norms[j] += y.real * y.real + y.imag * y.imag
+        overlap = np.empty(seeds * extra, dtype=np.complex128)
+        gemm(ADJOINT, PLAIN, seeds, extra, rows, 1.0, sigma, probes, noise, extra, 0.0, overlap,
+             extra)  # fmt: skip
+        for j in range(seeds):
+            for k in range(extra):
+                overlap[j * extra + k] /= max(norms[j], 1e-300)
+        gemm(PLAIN, PLAIN, rows, extra, seeds, -1.0, sigma, probes, overlap, extra, 1.0, noise,
+             extra)  # fmt: skip
+    for i in range(rows):
+        sigma[i * probes + seeds : (i + 1) * probes] = noise[i * extra : (i + 1) * extra]
+    return sigma
+
+
+@njit(cache=True, nogil=True)
+def select(squares, count, base, cutoff, max_dim, total, lost):  # type: ignore[no-untyped-def]
+    """How many of the descending squares of each sector to keep, and the weight discarded.
+
+    Discards the smallest ones while their sum, with what is lost already, stays below
+    ``cutoff * total``; then as many as it takes to keep no more than ``max_dim``.
+    """
+    number = count.sum()
+    values = np.empty(number)
+    owner = np.empty(number, dtype=np.int64)
+    k = 0
+    for c in range(count.size):
+        for j in range(count[c]):
+            values[k] = squares[base[c] + j]
+            owner[k] = c
+            k += 1
+    order = np.argsort(values)
+    kept = count.copy()
+    weight = lost
+    for k in range(number - 1):
+        value = values[order[k]]
+        if number - k <= max_dim and weight + value > cutoff * total:
+            break
+        weight += value
+        kept[owner[order[k]]] -= 1
+    return kept, weight

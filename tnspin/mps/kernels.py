@@ -1,24 +1,22 @@
-"""The compiled two-site update of block-sparse TEBD.
+"""The compiled two-site update of block-sparse TEBD::
 
-Every basis state of a site has a definite charge, encoded with all U(1) charges in one
-additive integer key (see `charges`), so a site tensor is a set of blocks
-``(left sector, physical state) -> matrix``; the right sector follows::
+    l --[ A ]-- m --[ B ]-- r        key[m] = key[l] + q1[p1]
+          |           |              key[r] = key[m] + q2[p2]
+          p1          p2
 
-        l --[ A ]-- m --[ B ]-- r        key[m] = key[l] + q1[p1]
-              |           |              key[r] = key[m] + q2[p2]
-              p1          p2
-
-A tensor is a table ``offset[left sector, p]`` (-1: no block) into one flat buffer of
-row-major blocks.  `update_bond` never touches Python objects and runs without the
-interpreter lock, so bonds of one layer run in parallel threads.
+`update_bond` touches no Python object and runs without the interpreter lock, so the bonds of
+one layer run in parallel threads.  See `layout` for how blocks are stored.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-from .decompose import AUTO, GRAM, RANGE, SVD, by_gram, by_range, by_svd, fill_random
+from .decompose import AUTO, RANGE, SVD, by_gram, by_range, by_svd, probes_for, select
+from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
 from .lapack import ADJOINT, PLAIN, gemm
 
 #: Below this size a full Gram matrix costs less than a range finder.
@@ -31,110 +29,113 @@ _OVERSAMPLING = 0.15
 _OVERSAMPLING_FULL = 0.05
 
 
-@njit(cache=True, nogil=True)
-def find(keys, key):  # type: ignore[no-untyped-def]
-    """Position of ``key`` in the ascending ``keys``, or -1."""
-    low, high = 0, keys.size
-    while low < high:
-        middle = (low + high) // 2
-        if keys[middle] < key:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < keys.size and keys[low] == key else -1
+class Plan(NamedTuple):
+    """Blocks of the updated two-site tensor, one matrix (rows, cols) per new middle sector.
 
-
-@njit(cache=True, nogil=True)
-def _gather_rows(m_keys, m_dims, l_keys, l_dims, q, offset, data):  # type: ignore[no-untyped-def]
-    """Stack the blocks of a left tensor by middle sector.
-
-    Returns ``row (middle, p)`` (first row of that block, -1 if absent), the heights, the start
-    of each stack in the new buffer, the left sector of each (middle, p) and the buffer.
+    ``table`` lists the blocks that the gate can fill as (left sector, p1, p2, right sector, new
+    middle sector); ``row``/``left`` (middle, p1) and ``column``/``right`` (middle, p2) as in
+    `Stack` and `Side`; ``start`` is where each matrix begins.
     """
-    n, d = m_keys.size, q.size
-    row = np.full((n, d), -1, dtype=np.int64)
-    left = np.full((n, d), -1, dtype=np.int64)
-    height = np.zeros(n, dtype=np.int64)
-    start = np.zeros(n + 1, dtype=np.int64)
-    for m in range(n):
-        for p in range(d):
-            sector = find(l_keys, m_keys[m] - q[p])
-            if sector >= 0 and offset[sector, p] >= 0:
-                row[m, p] = height[m]
-                left[m, p] = sector
-                height[m] += l_dims[sector]
-        start[m + 1] = start[m] + height[m] * m_dims[m]
-    out = np.empty(start[n], dtype=np.complex128)
-    for m in range(n):
-        for p in range(d):
-            if row[m, p] >= 0:
-                size = l_dims[left[m, p]] * m_dims[m]
-                to, at = start[m] + row[m, p] * m_dims[m], offset[left[m, p], p]
-                out[to : to + size] = data[at : at + size]
-    return row, left, height, start, out
+
+    keys: np.ndarray
+    table: np.ndarray
+    row: np.ndarray
+    left: np.ndarray
+    column: np.ndarray
+    right: np.ndarray
+    rows: np.ndarray
+    cols: np.ndarray
+    start: np.ndarray
 
 
-@njit(cache=True, nogil=True)
-def _gather_columns(m_keys, m_dims, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
-    """Put the blocks of a right tensor side by side for each middle sector."""
-    n, d = m_keys.size, q.size
-    column = np.full((n, d), -1, dtype=np.int64)
-    width = np.zeros(n, dtype=np.int64)
-    start = np.zeros(n + 1, dtype=np.int64)
-    for m in range(n):
-        for p in range(d):
-            if offset[m, p] >= 0:
-                column[m, p] = width[m]
-                width[m] += r_dims[find(r_keys, m_keys[m] + q[p])]
-        start[m + 1] = start[m] + width[m] * m_dims[m]
-    out = np.empty(start[n], dtype=np.complex128)
-    for m in range(n):
-        for p in range(d):
-            if column[m, p] >= 0:
-                size = r_dims[find(r_keys, m_keys[m] + q[p])]
-                for i in range(m_dims[m]):
-                    to = start[m] + i * width[m] + column[m, p]
-                    at = offset[m, p] + i * size
-                    out[to : to + size] = data[at : at + size]
-    return column, width, start, out
+class Found(NamedTuple):
+    """Singular triplets of each matrix of a `Plan`, before truncation.
 
-
-@njit(cache=True, nogil=True)
-def _reachable(m_keys, row, left, column, r_of, l_keys, q1, q2, pointer, source):  # type: ignore[no-untyped-def]
-    """Blocks ``(l, p1, p2, r)`` that the gate can fill, as rows of an int table.
-
-    The last column is the key of the new middle sector.
+    ``squares[base[c]:][:count[c]]`` descend; ``v``: right vectors as rows.  Where ``rank > 0`` the
+    range finder left them unrotated: see `by_range` for ``a`` and ``e``.  ``lost`` is the weight
+    that it did not find, of the ``norm`` squared.
     """
+
+    base: np.ndarray
+    count: np.ndarray
+    rank: np.ndarray
+    squares: np.ndarray
+    v_start: np.ndarray
+    v: np.ndarray
+    a_start: np.ndarray
+    a: np.ndarray
+    e_start: np.ndarray
+    e: np.ndarray
+    norm: np.ndarray
+    lost: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def _reachable(m_keys, stack, side, l_keys, q1, q2, pointer, source):  # type: ignore[no-untyped-def]
+    """Blocks that the gate can fill, as in `Plan.table` but with the key of the new sector."""
     d1, d2 = q1.size, q2.size
-    limit = 0
-    for m in range(m_keys.size):
-        for p1 in range(d1):
-            limit += d2 * d1 * d2 if row[m, p1] >= 0 else 0
-    seen = np.zeros((l_keys.size, d1 * d2), dtype=np.bool_)
-    table = np.empty((min(limit, l_keys.size * d1 * d2), 5), dtype=np.int64)
-    # `source` lists the inputs of each output; walk the inputs that exist and mark outputs.
+    table = np.empty((l_keys.size * d1 * d2, 5), dtype=np.int64)
     count = 0
     for sector in range(l_keys.size):
         for out in range(d1 * d2):
-            p1, p2 = out // d2, out % d2
             for entry in range(pointer[out], pointer[out + 1]):
-                a, b = source[entry] // d2, source[entry] % d2
-                m = find(m_keys, l_keys[sector] + q1[a])
-                if m < 0 or row[m, a] < 0 or column[m, b] < 0:
+                p1, p2 = source[entry] // d2, source[entry] % d2
+                m = find(m_keys, l_keys[sector] + q1[p1])
+                if m < 0 or stack.row[m, p1] < 0 or side.column[m, p2] < 0:
                     continue
-                if not seen[sector, out]:
-                    seen[sector, out] = True
-                    table[count, 0] = sector
-                    table[count, 1] = p1
-                    table[count, 2] = p2
-                    table[count, 3] = r_of[m, b]
-                    table[count, 4] = l_keys[sector] + q1[p1]
-                    count += 1
+                table[count, 0] = sector
+                table[count, 1] = out // d2
+                table[count, 2] = out % d2
+                table[count, 3] = side.right[m, p2]
+                table[count, 4] = l_keys[sector] + q1[out // d2]
+                count += 1
+                break
     return table[:count]
 
 
+@njit(cache=True, nogil=True)
+def _plan(m_keys, stack, side, l_keys, l_dims, r_dims, q1, q2, pointer, source):  # type: ignore[no-untyped-def]
+    """Sectors, shapes and places of the updated two-site tensor."""
+    table = _reachable(m_keys, stack, side, l_keys, q1, q2, pointer, source)
+    keys = np.unique(table[:, 4])
+    n, d1, d2 = keys.size, q1.size, q2.size
+    row = np.full((n, d1), -1, dtype=np.int64)
+    left = np.full((n, d1), -1, dtype=np.int64)
+    column = np.full((n, d2), -1, dtype=np.int64)
+    right = np.full((n, d2), -1, dtype=np.int64)
+    for t in range(table.shape[0]):
+        c = find(keys, table[t, 4])
+        table[t, 4] = c
+        left[c, table[t, 1]] = table[t, 0]
+        right[c, table[t, 2]] = table[t, 3]
+    rows = np.zeros(n, dtype=np.int64)
+    cols = np.zeros(n, dtype=np.int64)
+    for c in range(n):
+        for p in range(d1):
+            if left[c, p] >= 0:
+                row[c, p] = rows[c]
+                rows[c] += l_dims[left[c, p]]
+        for p in range(d2):
+            if right[c, p] >= 0:
+                column[c, p] = cols[c]
+                cols[c] += r_dims[right[c, p]]
+    return Plan(keys, table, row, left, column, right, rows, cols, starts_of(rows * cols))
+
+
+@njit(cache=True, nogil=True)
+def multiply_sites(m_dims, stack, side):  # type: ignore[no-untyped-def]
+    """Two-site tensor ``A B``, one matrix (height, width) per middle sector, and the starts."""
+    start = starts_of(stack.height * side.width)
+    product = np.empty(start[-1], dtype=np.complex128)
+    for m in range(m_dims.size):
+        gemm(PLAIN, PLAIN, stack.height[m], side.width[m], m_dims[m], 1.0,
+             stack.data[stack.start[m] :], m_dims[m], side.data[side.start[m] :], side.width[m],
+             0.0, product[start[m] :], side.width[m])  # fmt: skip
+    return start, product
+
+
 @njit(cache=True, nogil=True, fastmath=True)
-def _axpy_block(rows, cols, amplitude, source, at, stride_in, target, to, stride_out):  # type: ignore[no-untyped-def]
+def _add_block(rows, cols, amplitude, source, at, stride_in, target, to, stride_out):  # type: ignore[no-untyped-def]
     """``target block += amplitude * source block`` on interleaved real and imaginary parts."""
     real, imag = amplitude.real, amplitude.imag
     if imag == 0.0:
@@ -158,179 +159,108 @@ def _axpy_block(rows, cols, amplitude, source, at, stride_in, target, to, stride
 
 
 @njit(cache=True, nogil=True)
-def _select(found, counts, base, cutoff, max_dim, total, lost):  # type: ignore[no-untyped-def]
-    """How many of the descending squares of each block to keep: ``kept (blocks)``.
-
-    Discards the smallest ones while their sum, with what the range finders lost already, stays
-    below ``cutoff * total``; then down to ``max_dim`` altogether.
-    """
-    n = counts.size
-    number = 0
-    for c in range(n):
-        number += counts[c]
-    values = np.empty(number)
-    owner = np.empty(number, dtype=np.int64)
-    k = 0
-    for c in range(n):
-        for j in range(counts[c]):
-            values[k] = found[base[c] + j]
-            owner[k] = c
-            k += 1
-    order = np.argsort(values)
-    kept = counts.copy()
-    weight = lost
-    for k in range(number - 1):
-        value = values[order[k]]
-        if number - k <= max_dim and weight + value > cutoff * total:
-            break
-        weight += value
-        kept[owner[order[k]]] -= 1
-    return kept, weight
+def _apply_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims, r_dims, q1, pointer,
+                source, amplitude):  # type: ignore[no-untyped-def]  # fmt: skip
+    """The gate's image of the two-site tensor ``product``, laid out by ``plan``."""
+    d2 = plan.column.shape[1]
+    coefficient = np.zeros(plan.start[-1], dtype=np.complex128)
+    flat_in, flat_out = product.view(np.float64), coefficient.view(np.float64)
+    for t in range(plan.table.shape[0]):
+        sector, p1, p2, right, c = plan.table[t]
+        to = plan.start[c] + plan.row[c, p1] * plan.cols[c] + plan.column[c, p2]
+        out = p1 * d2 + p2
+        for entry in range(pointer[out], pointer[out + 1]):
+            a, b = source[entry] // d2, source[entry] % d2
+            m = find(m_keys, l_keys[sector] + q1[a])
+            if m < 0 or stack.row[m, a] < 0 or side.column[m, b] < 0:
+                continue
+            at = start[m] + stack.row[m, a] * side.width[m] + side.column[m, b]
+            _add_block(l_dims[sector], r_dims[right], amplitude[entry], flat_in, at, side.width[m],
+                       flat_out, to, plan.cols[c])  # fmt: skip
+    return coefficient
 
 
 @njit(cache=True, nogil=True)
-def update_bond(  # type: ignore[no-untyped-def]
-    l_keys, l_dims, l_schmidt, m_keys, m_dims, r_keys, r_dims, a_offset, a_data, b_offset, b_data,
-    q1, q2, pointer, source, amplitude, cutoff, max_dim, method, seed,
-):  # fmt: skip
-    """Apply a two-site gate and truncate the bond between the sites.
+def _row_weights(plan, l_dims, l_schmidt):  # type: ignore[no-untyped-def]
+    """Left Schmidt value of every row of every matrix of ``plan``, and the starts."""
+    at = starts_of(l_dims)
+    start = starts_of(plan.rows)
+    weights = np.empty(start[-1])
+    for c in range(plan.keys.size):
+        for p in range(plan.row.shape[1]):
+            sector = plan.left[c, p]
+            if sector >= 0:
+                to = start[c] + plan.row[c, p]
+                weights[to : to + l_dims[sector]] = l_schmidt[at[sector] : at[sector + 1]]
+    return start, weights
 
-    ``a``, ``b`` are right-orthonormal site tensors, ``l_schmidt`` the Schmidt values left of
-    ``a``.  The gate is a compressed row table: output state ``p1 d2 + p2`` is the sum over
-    entries ``pointer[out]:pointer[out + 1]`` of ``amplitude * source``.  Returns the new middle
-    bond (keys, dims, Schmidt values), both tensors (offset table, data), the discarded share
-    of the norm and a count of work (see `_work`).
-    """
-    d1, d2 = q1.size, q2.size
-    row, left, height, stack_start, stack = _gather_rows(
-        m_keys, m_dims, l_keys, l_dims, q1, a_offset, a_data
-    )
-    column, width, b_start, side = _gather_columns(
-        m_keys, m_dims, r_keys, r_dims, q2, b_offset, b_data
-    )
-    n = m_keys.size
-    r_of = np.full((n, d2), -1, dtype=np.int64)
-    product_start = np.zeros(n + 1, dtype=np.int64)
-    for m in range(n):
-        product_start[m + 1] = product_start[m] + height[m] * width[m]
-        for p in range(d2):
-            if column[m, p] >= 0:
-                r_of[m, p] = find(r_keys, m_keys[m] + q2[p])
-    product = np.empty(product_start[n], dtype=np.complex128)
-    for m in range(n):
-        gemm(PLAIN, PLAIN, height[m], width[m], m_dims[m], 1.0, stack[stack_start[m] :], m_dims[m],
-             side[b_start[m] :], width[m], 0.0, product[product_start[m] :], width[m])  # fmt: skip
 
-    table = _reachable(m_keys, row, left, column, r_of, l_keys, q1, q2, pointer, source)
-    c_keys = np.unique(table[:, 4])
-    nc = c_keys.size
-    c_row = np.full((nc, d1), -1, dtype=np.int64)
-    c_column = np.full((nc, d2), -1, dtype=np.int64)
-    c_left = np.full((nc, d1), -1, dtype=np.int64)
-    c_right = np.full((nc, d2), -1, dtype=np.int64)
-    c_of = np.empty(table.shape[0], dtype=np.int64)
-    for t in range(table.shape[0]):
-        c = find(c_keys, table[t, 4])
-        c_of[t] = c
-        c_left[c, table[t, 1]] = table[t, 0]
-        c_right[c, table[t, 2]] = table[t, 3]
-    rows = np.zeros(nc, dtype=np.int64)
-    cols = np.zeros(nc, dtype=np.int64)
-    c_start = np.zeros(nc + 1, dtype=np.int64)
-    for c in range(nc):
-        for p in range(d1):
-            if c_left[c, p] >= 0:
-                c_row[c, p] = rows[c]
-                rows[c] += l_dims[c_left[c, p]]
-        for p in range(d2):
-            if c_right[c, p] >= 0:
-                c_column[c, p] = cols[c]
-                cols[c] += r_dims[c_right[c, p]]
-        c_start[c + 1] = c_start[c] + rows[c] * cols[c]
-    coefficient = np.zeros(c_start[nc], dtype=np.complex128)
-    _apply_gate(table, c_of, c_start, c_row, c_column, cols, l_keys, l_dims, r_dims, q1, m_keys,
-                row, column, width, product_start, product, coefficient, d2, pointer, source,
-                amplitude)  # fmt: skip
+@njit(cache=True, nogil=True, fastmath=True)
+def _norms(plan, coefficient, w_start, weights):  # type: ignore[no-untyped-def]
+    """Squared norm of each weighted matrix."""
+    norms = np.zeros(plan.keys.size)
+    flat = coefficient.view(np.float64)
+    for c in range(plan.keys.size):
+        for i in range(plan.rows[c]):
+            part = 0.0
+            begin = 2 * (plan.start[c] + i * plan.cols[c])
+            for j in range(begin, begin + 2 * plan.cols[c]):
+                part += flat[j] * flat[j]
+            norms[c] += part * weights[w_start[c] + i] ** 2
+    return norms
 
-    l_at = np.zeros(l_dims.size + 1, dtype=np.int64)
-    for sector in range(l_dims.size):
-        l_at[sector + 1] = l_at[sector] + l_dims[sector]
-    weights = np.empty(rows.sum())
-    w_start = np.zeros(nc + 1, dtype=np.int64)
-    for c in range(nc):
-        w_start[c + 1] = w_start[c] + rows[c]
-        for p in range(d1):
-            if c_left[c, p] >= 0:
-                sector = c_left[c, p]
-                to = w_start[c] + c_row[c, p]
-                weights[to : to + l_dims[sector]] = l_schmidt[l_at[sector] : l_at[sector + 1]]
 
-    norms = _block_norms(nc, rows, cols, c_start, coefficient, w_start, weights)
-    total = norms.sum()
-    base = np.zeros(nc + 1, dtype=np.int64)
-    v_start = np.zeros(nc + 1, dtype=np.int64)
-    for c in range(nc):
-        k = min(rows[c], cols[c])
-        base[c + 1] = base[c] + k
-        v_start[c + 1] = v_start[c] + k * cols[c]
-    a_start = np.zeros(nc + 1, dtype=np.int64)
-    e_start = np.zeros(nc + 1, dtype=np.int64)
-    for c in range(nc):
-        k = base[c + 1] - base[c]
-        a_start[c + 1] = a_start[c] + k * rows[c]
-        e_start[c + 1] = e_start[c] + k * k
-    found = np.empty(base[nc])
-    v = np.empty(v_start[nc], dtype=np.complex128)
-    a = np.empty(a_start[nc], dtype=np.complex128)
-    e = np.empty(e_start[nc], dtype=np.complex128)
-    counts = np.zeros(nc, dtype=np.int64)
-    rank = np.zeros(nc, dtype=np.int64)  # > 0: found by `by_range`
-    lost = np.zeros(nc)
+@njit(cache=True, nogil=True)
+def _empty_found(plan, norms):  # type: ignore[no-untyped-def]
+    """Room for all singular triplets of a plan."""
+    n = plan.keys.size
+    small = np.minimum(plan.rows, plan.cols)
+    base = starts_of(small)
+    v_start, a_start, e_start = (
+        starts_of(small * plan.cols), starts_of(small * plan.rows), starts_of(small * small),
+    )  # fmt: skip
+    return Found(
+        base, np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), np.empty(base[n]),
+        v_start, np.empty(v_start[n], dtype=np.complex128),
+        a_start, np.empty(a_start[n], dtype=np.complex128),
+        e_start, np.empty(e_start[n], dtype=np.complex128),
+        norms, np.zeros(n),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, l_dims, stack, max_dim, method,
+               seed):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Singular triplets of every matrix, each by the cheapest method that is accurate enough."""
+    found = _empty_found(plan, _norms(plan, coefficient, w_start, weights))
     oversampling = _OVERSAMPLING if m_dims.sum() < max_dim else _OVERSAMPLING_FULL
-    for c in range(nc):
-        block = coefficient[c_start[c] : c_start[c + 1]]
+    for c in range(plan.keys.size):
+        rows, cols = plan.rows[c], plan.cols[c]
+        block = coefficient[plan.start[c] : plan.start[c + 1]]
         w = weights[w_start[c] : w_start[c + 1]]
-        old = find(m_keys, c_keys[c])
-        small = min(rows[c], cols[c])
+        squares, v = found.squares[found.base[c] :], found.v[found.v_start[c] :]
+        old = find(m_keys, plan.keys[c])
+        small = min(rows, cols)
         seeds = m_dims[old] if old >= 0 else 0
         probes = seeds + 2 + int(oversampling * seeds)
-        if method == RANGE or (
-            method == AUTO and small > _SMALL and probes < _RANGE_SHARE * small
-        ):
+        cheap = small > _SMALL and probes < _RANGE_SHARE * small
+        if method == RANGE or (method == AUTO and cheap):
             probes = min(probes, small)
-            seeds = min(seeds, probes)
-            sigma = _probes(seeds, probes, rows[c], d1, old, c_row[c], row, l_dims, c_left[c],
-                            m_dims, stack, stack_start, w, seed + c)  # fmt: skip
-            got = by_range(rows[c], cols[c], block, w, seeds, sigma, probes, v[v_start[c] :],
-                           a[a_start[c] :], e[e_start[c] :], found[base[c] :])  # fmt: skip
-            if got > 0:
-                rank[c] = got
-                counts[c] = _descend(got, found[base[c] :])
-                lost[c] = max(0.0, norms[c] - found[base[c] : base[c] + counts[c]].sum())
+            sigma = probes_for(min(seeds, probes), probes, rows, old, plan.row[c], plan.left[c],
+                               stack, l_dims, m_dims, w, seed + c)  # fmt: skip
+            rank = by_range(rows, cols, block, w, min(seeds, probes), sigma, probes, v,
+                            found.a[found.a_start[c] :], found.e[found.e_start[c] :], squares)  # fmt: skip
+            if rank > 0:
+                found.rank[c] = rank
+                found.count[c] = _descend(rank, squares)
+                seen = squares[: found.count[c]].sum()
+                found.lost[c] = max(0.0, found.norm[c] - seen)
                 continue
         if method == SVD:
-            counts[c] = by_svd(rows[c], cols[c], block, w, found[base[c] :], v[v_start[c] :])
+            found.count[c] = by_svd(rows, cols, block, w, squares, v)
         else:
-            counts[c] = by_gram(rows[c], cols[c], block, w, found[base[c] :], v[v_start[c] :])
-
-    kept, discarded = _select(found, counts, base, cutoff, max_dim, total, lost.sum())
-    if method != RANGE:
-        again = False
-        for c in range(nc):
-            # A direction that was missed has at most the lost weight.  It could have been kept only
-            # if every one that was found is: then look at the whole block.
-            if rank[c] > 0 and kept[c] == counts[c] and lost[c] > 0.5 * cutoff * total / nc:
-                counts[c] = by_gram(rows[c], cols[c], coefficient[c_start[c] : c_start[c + 1]],
-                                    weights[w_start[c] : w_start[c + 1]], found[base[c] :],
-                                    v[v_start[c] :])  # fmt: skip
-                rank[c] = 0
-                lost[c] = 0.0
-                again = True
-        if again:
-            kept, discarded = _select(found, counts, base, cutoff, max_dim, total, lost.sum())
-    return _form(nc, c_keys, kept, rank, rows, cols, c_start, coefficient, v_start, v, a_start, a,
-                 e_start, e, base, found, l_dims, r_dims, c_left, c_right, c_row, c_column, total,
-                 discarded)  # fmt: skip
+            found.count[c] = by_gram(rows, cols, block, w, squares, v)
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -345,132 +275,104 @@ def _descend(n, squares):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _apply_gate(table, c_of, c_start, c_row, c_column, cols, l_keys, l_dims, r_dims, q1, m_keys, row,
-                column, width, product_start, product, coefficient, d2, pointer, source,
-                amplitude):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Fill the zeroed ``coefficient`` blocks with the gate's image of ``product``."""
-    flat_in = product.view(np.float64)
-    flat_out = coefficient.view(np.float64)
-    for t in range(table.shape[0]):
-        sector, p1, p2, right = table[t, 0], table[t, 1], table[t, 2], table[t, 3]
-        c = c_of[t]
-        to = c_start[c] + c_row[c, p1] * cols[c] + c_column[c, p2]
-        out = p1 * d2 + p2
-        for entry in range(pointer[out], pointer[out + 1]):
-            a, b = source[entry] // d2, source[entry] % d2
-            m = find(m_keys, l_keys[sector] + q1[a])
-            if m < 0 or row[m, a] < 0 or column[m, b] < 0:
-                continue
-            at = product_start[m] + row[m, a] * width[m] + column[m, b]
-            _axpy_block(l_dims[sector], r_dims[right], amplitude[entry], flat_in, at, width[m],
-                        flat_out, to, cols[c])  # fmt: skip
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def _block_norms(nc, rows, cols, c_start, coefficient, w_start, weights):  # type: ignore[no-untyped-def]
-    """Squared norm of each block of ``theta``."""
-    norms = np.zeros(nc)
-    flat = coefficient.view(np.float64)
-    for c in range(nc):
-        for i in range(rows[c]):
-            part = 0.0
-            begin = 2 * (c_start[c] + i * cols[c])
-            for j in range(begin, begin + 2 * cols[c]):
-                part += flat[j] * flat[j]
-            norms[c] += part * weights[w_start[c] + i] ** 2
-    return norms
+def _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, method):  # type: ignore[no-untyped-def]
+    """Choose what to keep; decompose anew where the range finder may have missed some of it."""
+    n, total = plan.keys.size, found.norm.sum()
+    kept, discarded = select(found.squares, found.count, found.base, cutoff, max_dim, total,
+                             found.lost.sum())  # fmt: skip
+    again = False
+    for c in range(n):
+        # A direction that was missed has at most the lost weight.  It could have been kept only if
+        # every one that was found is: then look at the whole matrix.
+        suspicious = found.rank[c] > 0 and kept[c] == found.count[c]
+        if method != RANGE and suspicious and found.lost[c] > 0.5 * cutoff * total / n:
+            found.count[c] = by_gram(
+                plan.rows[c], plan.cols[c], coefficient[plan.start[c] : plan.start[c + 1]],
+                weights[w_start[c] : w_start[c + 1]], found.squares[found.base[c] :],
+                found.v[found.v_start[c] :],
+            )  # fmt: skip
+            found.rank[c] = 0
+            found.lost[c] = 0.0
+            again = True
+    if again:
+        kept, discarded = select(found.squares, found.count, found.base, cutoff, max_dim, total,
+                                 found.lost.sum())  # fmt: skip
+    return kept, discarded
 
 
 @njit(cache=True, nogil=True)
-def _probes(seeds, probes, rows, d1, old, c_row, row, l_dims, c_left, m_dims, stack, stack_start, w,
-            seed):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Old left singular vectors of this middle sector in the new row order, then random columns.
-
-    The random part is made orthogonal to the old one, which is orthogonal up to what truncation
-    has done to the canonical form; that is close enough for a probe.
-    """
-    sigma = np.zeros(rows * probes, dtype=np.complex128)
-    extra = probes - seeds
-    noise = np.empty(rows * extra, dtype=np.complex128)
-    fill_random(rows * extra, noise, seed)
-    if old >= 0:
-        height = m_dims[old]
-        for p in range(d1):
-            if c_row[p] < 0 or row[old, p] < 0:
-                continue
-            for i in range(l_dims[c_left[p]]):
-                at = stack_start[old] + (row[old, p] + i) * height
-                to = (c_row[p] + i) * probes
-                x = w[c_row[p] + i]
-                for j in range(seeds):
-                    sigma[to + j] = x * stack[at + j]
-        overlap = np.empty(seeds * extra, dtype=np.complex128)
-        gemm(ADJOINT, PLAIN, seeds, extra, rows, 1.0, sigma, probes, noise, extra, 0.0, overlap,
-             extra)  # fmt: skip
-        norms = np.zeros(seeds)
-        for i in range(rows):
-            for j in range(seeds):
-                x = sigma[i * probes + j]
-                norms[j] += x.real * x.real + x.imag * x.imag
-        for j in range(seeds):
-            for k in range(extra):
-                overlap[j * extra + k] /= max(norms[j], 1e-300)
-        gemm(PLAIN, PLAIN, rows, extra, seeds, -1.0, sigma, probes, overlap, extra, 1.0, noise,
-             extra)  # fmt: skip
-    for i in range(rows):
-        sigma[i * probes + seeds : (i + 1) * probes] = noise[i * extra : (i + 1) * extra]
-    return sigma
+def _new_matrices(plan, found, c, kept, scale, coefficient, left):  # type: ignore[no-untyped-def]
+    """Left matrix (rows, kept) into ``left``, times ``scale``; returns the right one (kept, cols)."""
+    rows, cols, rank = plan.rows[c], plan.cols[c], found.rank[c]
+    v = found.v[found.v_start[c] :]
+    if rank == 0:
+        gemm(PLAIN, ADJOINT, rows, kept, cols, scale, coefficient[plan.start[c] :], cols, v, cols,
+             0.0, left, kept)  # fmt: skip
+        return v
+    turn = np.empty(kept * rank, dtype=np.complex128)
+    for j in range(kept):
+        at = found.e_start[c] + (rank - 1 - j) * rank
+        turn[j * rank : (j + 1) * rank] = found.e[at : at + rank]
+    right = np.empty(kept * cols, dtype=np.complex128)
+    gemm(PLAIN, PLAIN, kept, cols, rank, 1.0, turn, rank, v, cols, 0.0, right, cols)
+    gemm(PLAIN, ADJOINT, rows, kept, rank, scale, found.a[found.a_start[c] :], rank, turn, rank,
+         0.0, left, kept)  # fmt: skip
+    return right
 
 
 @njit(cache=True, nogil=True)
-def _form(nc, c_keys, kept, rank, rows, cols, c_start, coefficient, v_start, v, a_start, a, e_start,
-          e, base, found, l_dims, r_dims, c_left, c_right, c_row, c_column, total, discarded):  # type: ignore[no-untyped-def]  # fmt: skip
-    """New bond and tensors from the kept right singular vectors, normalized to one."""
+def _form(plan, found, kept, norm, coefficient, n_left, r_dims):  # type: ignore[no-untyped-def]
+    """New middle bond (keys, dims, Schmidt values) and both tensors (offset, data)."""
     alive = np.flatnonzero(kept)
-    n = alive.size
-    keys = c_keys[alive]
     dims = kept[alive]
-    d1, d2 = c_row.shape[1], c_column.shape[1]
-    norm = np.sqrt(max(total - discarded, 0.0))
     schmidt = np.empty(dims.sum())
-    a_offset = np.full((l_dims.size, d1), -1, dtype=np.int64)
-    b_offset = np.full((n, d2), -1, dtype=np.int64)
-    a_size, b_size, at = 0, 0, 0
-    for k in range(n):
-        a_size += rows[alive[k]] * dims[k]
-        b_size += cols[alive[k]] * dims[k]
-    a_data = np.empty(a_size, dtype=np.complex128)
-    b_data = np.empty(b_size, dtype=np.complex128)
-    a_at, b_at = 0, 0
-    for k in range(n):
+    a_offset = np.full((n_left, plan.row.shape[1]), -1, dtype=np.int64)
+    b_offset = np.full((alive.size, plan.column.shape[1]), -1, dtype=np.int64)
+    a_data = np.empty((plan.rows[alive] * dims).sum(), dtype=np.complex128)
+    b_data = np.empty((plan.cols[alive] * dims).sum(), dtype=np.complex128)
+    at, a_at, b_at = 0, 0, 0
+    for k in range(alive.size):
         c = alive[k]
         for j in range(dims[k]):
-            schmidt[at] = np.sqrt(found[base[c] + j]) / norm
+            schmidt[at] = np.sqrt(found.squares[found.base[c] + j]) / norm
             at += 1
-        right = v[v_start[c] :]
-        if rank[c] > 0:
-            right = np.empty(dims[k] * cols[c], dtype=np.complex128)
-            turn = np.empty(dims[k] * rank[c], dtype=np.complex128)
-            for j in range(dims[k]):
-                at_e = e_start[c] + (rank[c] - 1 - j) * rank[c]
-                turn[j * rank[c] : (j + 1) * rank[c]] = e[at_e : at_e + rank[c]]
-            gemm(PLAIN, PLAIN, dims[k], cols[c], rank[c], 1.0, turn, rank[c], v[v_start[c] :],
-                 cols[c], 0.0, right, cols[c])  # fmt: skip
-            gemm(PLAIN, ADJOINT, rows[c], dims[k], rank[c], 1.0 / norm, a[a_start[c] :], rank[c],
-                 turn, rank[c], 0.0, a_data[a_at:], dims[k])  # fmt: skip
-        else:
-            gemm(PLAIN, ADJOINT, rows[c], dims[k], cols[c], 1.0 / norm, coefficient[c_start[c] :],
-                 cols[c], right, cols[c], 0.0, a_data[a_at:], dims[k])  # fmt: skip
-        for p in range(d1):
-            if c_row[c, p] >= 0:
-                a_offset[c_left[c, p], p] = a_at + c_row[c, p] * dims[k]
-        a_at += rows[c] * dims[k]
-        for p in range(d2):
-            if c_column[c, p] >= 0:
-                size = r_dims[c_right[c, p]]
-                b_offset[k, p] = b_at
-                for i in range(dims[k]):
-                    start = i * cols[c] + c_column[c, p]
-                    b_data[b_at : b_at + size] = right[start : start + size]
-                    b_at += size
-    return keys, dims, schmidt, a_offset, a_data, b_offset, b_data, discarded / total, norm
+        right = _new_matrices(plan, found, c, dims[k], 1.0 / norm, coefficient, a_data[a_at:])
+        for p in range(plan.row.shape[1]):
+            if plan.row[c, p] >= 0:
+                a_offset[plan.left[c, p], p] = a_at + plan.row[c, p] * dims[k]
+        a_at += plan.rows[c] * dims[k]
+        b_at = scatter_columns(dims[k], plan.cols[c], plan.column[c], plan.right[c], r_dims, right,
+                               b_offset[k], b_data, b_at)  # fmt: skip
+    return plan.keys[alive], dims, schmidt, a_offset, a_data, b_offset, b_data
+
+
+@njit(cache=True, nogil=True)
+def update_bond(  # type: ignore[no-untyped-def]
+    l_keys, l_dims, l_schmidt, m_keys, m_dims, r_keys, r_dims, a_offset, a_data, b_offset, b_data,
+    q1, q2, pointer, source, amplitude, cutoff, max_dim, method, seed,
+):  # fmt: skip
+    """Apply a two-site gate and truncate the bond between the sites.
+
+    ``a``, ``b`` are right-orthonormal site tensors, ``l_schmidt`` the Schmidt values left of
+    ``a``.  The gate is a compiled row table, see `gates.Gate`.
+
+    Returns
+    -------
+    tuple
+        The new middle bond (keys, dims, Schmidt values), both tensors (offset, data each), and the
+        discarded share of the norm squared.
+    """
+    stack = gather_rows(m_keys, m_dims, l_keys, l_dims, q1, a_offset, a_data)
+    side = gather_columns(m_keys, m_dims, r_keys, r_dims, q2, b_offset, b_data)
+    start, product = multiply_sites(m_dims, stack, side)
+    plan = _plan(m_keys, stack, side, l_keys, l_dims, r_dims, q1, q2, pointer, source)
+    coefficient = _apply_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims, r_dims,
+                              q1, pointer, source, amplitude)  # fmt: skip
+    w_start, weights = _row_weights(plan, l_dims, l_schmidt)
+    found = _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, l_dims, stack, max_dim,
+                       method, seed)  # fmt: skip
+    kept, discarded = _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, method)
+    total = found.norm.sum()
+    norm = np.sqrt(max(total - discarded, 0.0))
+    new = _form(plan, found, kept, norm, coefficient, l_keys.size, r_dims)
+    return new, discarded / total

@@ -81,7 +81,7 @@ class Tebd:
     ) -> None:
         if method not in METHODS:
             raise InputError(
-                f"solver.method: {method!r} is not one of {sorted(METHODS)};"
+                f"solver.method: {method!r} is not one of {sorted(METHODS)}"
                 f"{nearest(method, METHODS)}"
             )
         self.state = state.copy()
@@ -170,13 +170,13 @@ class Tebd:
     def _update(self, bond: int, gate: Gate, seed: int) -> float:
         state = self.state
         left, middle, right = state.bonds[bond : bond + 3]
-        keys, dims, schmidt, a_offset, a_data, b_offset, b_data, discarded, _ = update_bond(
+        new, discarded = update_bond(
             *left, middle.keys, middle.dims, right.keys, right.dims,
             *state.tensors[bond], *state.tensors[bond + 1],
             state.site_keys[bond], state.site_keys[bond + 1], *gate,
             self.cutoff, self.bond_dim, self.method, seed + bond,
         )  # fmt: skip
-        state.bonds[bond + 1] = Bond(keys, dims, schmidt)
-        state.tensors[bond] = Tensor(a_offset, a_data)
-        state.tensors[bond + 1] = Tensor(b_offset, b_data)
+        state.bonds[bond + 1] = Bond(*new[:3])
+        state.tensors[bond] = Tensor(*new[3:5])
+        state.tensors[bond + 1] = Tensor(*new[5:])
         return float(discarded)
