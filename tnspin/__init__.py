@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .measures import log_negativity, mutual_information
     from .models import HeisenbergChain, KondoHeisenbergChain
     from .mps import MPS
-    from .record import record
     from .reduced import entropy, expect, rdm, schmidt
     from .result import Result, load
     from .solvers import evolve
@@ -35,7 +34,6 @@ _HOMES = {
     "measures": ("log_negativity", "mutual_information"),
     "models": ("HeisenbergChain", "KondoHeisenbergChain"),
     "mps": ("MPS",),
-    "record": ("record",),
     "reduced": ("entropy", "expect", "rdm", "schmidt"),
     "result": ("Result", "load"),
     "solvers": ("evolve",),
@@ -59,7 +57,6 @@ __all__ = [
     "log_negativity",
     "mutual_information",
     "rdm",
-    "record",
     "schmidt",
 ]
 

@@ -19,7 +19,7 @@ from tnspin.errors import InputError, RunError
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Result", "Variable", "check_writable", "is_result", "write_atomically"]
+__all__ = ["Result", "Variable", "check_writable", "is_result", "load", "write_atomically"]
 
 FORMAT = "tnspin-result"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -123,6 +123,11 @@ class Result:
         return xarray.Dataset(data, attrs=dict(self.attrs)).set_coords(
             [name for name, v in self.variables.items() if v.dims == (name,)]
         )
+
+
+def load(path: str | Path) -> Result:
+    """Read a result (or checkpoint) file; see `Result.load`."""
+    return Result.load(path)
 
 
 def is_result(path: str | Path) -> bool:
