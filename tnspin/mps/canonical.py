@@ -164,11 +164,12 @@ def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data
         squares = np.empty(k)
         gram_columns(height, k, theta, k, g)
         eigh(k, g, squares)
-        keep = 0
-        while keep < k and squares[k - 1 - keep] > 1e-30:
-            schmidt[at] = np.sqrt(squares[k - 1 - keep])
-            at += 1
-            keep += 1
+        # Directions of no weight stay: without them the rows of the next site of no weight
+        # would not be orthonormal.  A sector that nothing on the left reaches goes.
+        keep = k if height > 0 else 0
+        for j in range(keep):
+            schmidt[at + j] = np.sqrt(max(squares[k - 1 - j], 0.0))
+        at += keep
         dims[m] = keep
         c_start[m + 1] = c_start[m] + keep * k
         if keep == 0:

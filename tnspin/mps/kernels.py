@@ -22,10 +22,10 @@ from .lapack import ADJOINT, PLAIN, gemm
 #: Below this size a full Gram matrix costs less than a range finder.
 _SMALL = 12
 #: A range finder pays if its probes stay under this share of the smaller side.
-_RANGE_SHARE = 0.9
+_RANGE_SHARE = 0.8
 #: Random probes added to the old singular vectors, as a share of their number: while the bond
 #: grows, and once it is as large as allowed.
-_OVERSAMPLING = 0.15
+_OVERSAMPLING = 0.3
 _OVERSAMPLING_FULL = 0.05
 
 
