@@ -136,10 +136,9 @@ def _snapshots(
 
 def _compile_kernels(say: Say) -> None:
     """Compile now, and say so, rather than leave a silent pause at the first step."""
-    from tnspin.mps import kernels
+    from tnspin.mps.compiled import is_compiled, warm_up
 
-    compiled, warm_up = (getattr(kernels, name, None) for name in ("is_compiled", "warm_up"))
-    if compiled is not None and warm_up is not None and not compiled():
+    if not is_compiled():
         say("compiling the numerical kernels (once per installation, about a minute) ...")
         warm_up()
 
