@@ -112,14 +112,12 @@ def by_gram(rows, cols, c, w, found, v):  # type: ignore[no-untyped-def]
 def fill_random(count, out, seed):  # type: ignore[no-untyped-def]
     """Reproducible numbers in the unit square; ``seed`` makes them differ between bonds."""
     state = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x1234567)
-    for i in range(count):
-        x = np.zeros(2)
-        for part in range(2):
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
-            x[part] = np.float64(state >> np.uint64(11)) * 2.0**-52 - 1.0
-        out[i] = complex(x[0], x[1])
+    flat = out.view(np.float64)
+    for i in range(2 * count):
+        state ^= state << np.uint64(13)
+        state ^= state >> np.uint64(7)
+        state ^= state << np.uint64(17)
+        flat[i] = np.float64(state >> np.uint64(11)) * 2.0**-52 - 1.0
 
 
 @njit(cache=True, nogil=True)

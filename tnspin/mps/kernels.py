@@ -135,27 +135,29 @@ def multiply_sites(m_dims, stack, side):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _add_block(rows, cols, amplitude, source, at, stride_in, target, to, stride_out):  # type: ignore[no-untyped-def]
-    """``target block += amplitude * source block`` on interleaved real and imaginary parts."""
+def _add_block(rows, cols, amplitude, source, at, stride_in, keep, target, to, stride_out):  # type: ignore[no-untyped-def]
+    """``target block = keep * target block + amplitude * source block``, keep 0 or 1.
+
+    Buffers are interleaved real and imaginary parts; with keep = 0 the target is not read.
+    """
     real, imag = amplitude.real, amplitude.imag
-    if imag == 0.0:
-        for i in range(rows):
-            a, b = 2 * (at + i * stride_in), 2 * (to + i * stride_out)
+    for i in range(rows):
+        x, y = source[at + 2 * i * stride_in :], target[to + 2 * i * stride_out :]
+        if keep == 0:
+            for j in range(cols):
+                y[2 * j] = real * x[2 * j] - imag * x[2 * j + 1]
+                y[2 * j + 1] = real * x[2 * j + 1] + imag * x[2 * j]
+        elif imag == 0.0:
             for j in range(2 * cols):
-                target[b + j] += real * source[a + j]
-    elif real == 0.0:  # hopping amplitudes are purely imaginary
-        for i in range(rows):
-            a, b = 2 * (at + i * stride_in), 2 * (to + i * stride_out)
+                y[j] += real * x[j]
+        elif real == 0.0:  # hopping amplitudes are purely imaginary
             for j in range(cols):
-                target[b + 2 * j] -= imag * source[a + 2 * j + 1]
-                target[b + 2 * j + 1] += imag * source[a + 2 * j]
-    else:
-        for i in range(rows):
-            a, b = 2 * (at + i * stride_in), 2 * (to + i * stride_out)
+                y[2 * j] -= imag * x[2 * j + 1]
+                y[2 * j + 1] += imag * x[2 * j]
+        else:
             for j in range(cols):
-                x, y = source[a + 2 * j], source[a + 2 * j + 1]
-                target[b + 2 * j] += real * x - imag * y
-                target[b + 2 * j + 1] += real * y + imag * x
+                y[2 * j] += real * x[2 * j] - imag * x[2 * j + 1]
+                y[2 * j + 1] += real * x[2 * j + 1] + imag * x[2 * j]
 
 
 @njit(cache=True, nogil=True)
@@ -163,20 +165,27 @@ def _apply_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims, r_dim
                 source, amplitude):  # type: ignore[no-untyped-def]  # fmt: skip
     """The gate's image of the two-site tensor ``product``, laid out by ``plan``."""
     d2 = plan.column.shape[1]
-    coefficient = np.zeros(plan.start[-1], dtype=np.complex128)
+    coefficient = np.empty(plan.start[-1], dtype=np.complex128)
+    filled = np.zeros(plan.keys.size, dtype=np.int64)
+    for t in range(plan.table.shape[0]):
+        filled[plan.table[t, 4]] += 1
+    for c in range(plan.keys.size):
+        if filled[c] < (plan.row[c] >= 0).sum() * (plan.column[c] >= 0).sum():
+            coefficient[plan.start[c] : plan.start[c + 1]] = 0.0
     flat_in, flat_out = product.view(np.float64), coefficient.view(np.float64)
     for t in range(plan.table.shape[0]):
         sector, p1, p2, right, c = plan.table[t]
         to = plan.start[c] + plan.row[c, p1] * plan.cols[c] + plan.column[c, p2]
-        out = p1 * d2 + p2
-        for entry in range(pointer[out], pointer[out + 1]):
+        keep = 0
+        for entry in range(pointer[p1 * d2 + p2], pointer[p1 * d2 + p2 + 1]):
             a, b = source[entry] // d2, source[entry] % d2
             m = find(m_keys, l_keys[sector] + q1[a])
             if m < 0 or stack.row[m, a] < 0 or side.column[m, b] < 0:
                 continue
             at = start[m] + stack.row[m, a] * side.width[m] + side.column[m, b]
-            _add_block(l_dims[sector], r_dims[right], amplitude[entry], flat_in, at, side.width[m],
-                       flat_out, to, plan.cols[c])  # fmt: skip
+            _add_block(l_dims[sector], r_dims[right], amplitude[entry], flat_in, 2 * at,
+                       side.width[m], keep, flat_out, 2 * to, plan.cols[c])  # fmt: skip
+            keep = 1
     return coefficient
 
 
