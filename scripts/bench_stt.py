@@ -6,6 +6,8 @@
 Each quoted time is a block of ten steps that ends there. The programs repeat it in turns, each
 from its own evolved state, so that a busy machine slows all of them alike. Needs the extra
 ``bench``; the numbers are seconds per step, minimum of the repeats with the median in brackets.
+"TeNPy / CPU" is the ratio of CPU times, "speed-up" that of wall times to the first number of
+threads, "cores" what the process really got: on a busy machine it stays near one.
 """
 
 from __future__ import annotations
@@ -171,13 +173,17 @@ def report(stop: int, timings: dict[str, Timing], contest: Contest) -> None:
     ours = [(name, timing) for name, timing in timings.items() if name != "TeNPy"]
     dims = contest.runs[ours[0][0]].state.bond_dims()
     print(f"\nt = {stop} hbar/gamma, bond dimension {dims.max()}")
-    print(f"  {'':12}{'CPU s/step':>20}{'wall s/step':>20}{'TeNPy CPU / CPU':>18}{'speed-up':>10}")
+    print(
+        f"  {'':12}{'CPU s/step':>20}{'wall s/step':>20}"
+        f"{'TeNPy / CPU':>13}{'speed-up':>10}{'cores':>7}"
+    )
     for name, timing in timings.items():
         ratio = f"{min(peer.cpu) / min(timing.cpu):.1f}" if peer else "-"
-        gain = min(ours[0][1].wall) / min(timing.wall) if timing is not peer else 1.0
+        gain = f"{min(ours[0][1].wall) / min(timing.wall):.2f}" if timing is not peer else "-"
+        cores = max(cpu / wall for cpu, wall in zip(timing.cpu, timing.wall, strict=True))
         print(
-            f"  {name:12}{spread(timing.cpu):>20}{spread(timing.wall):>20}{ratio:>18}"
-            + (f"{gain:>10.2f}" if timing is not peer else "")
+            f"  {name:12}{spread(timing.cpu):>20}{spread(timing.wall):>20}"
+            f"{ratio:>13}{gain:>10}{cores:>7.2f}"
         )
     spins = {name: run.localized_spins() for name, run in contest.runs.items()}
     for name in (*spins,)[: 2 if peer else 1]:
