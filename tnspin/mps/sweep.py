@@ -240,3 +240,84 @@ class EffectiveHamiltonian:
             if key in sectors:
                 view[:] = sectors[key]
         return out
+
+
+def truncate(
+    theta: Sectors,
+    block: Block,
+    *,
+    noise: float = 0.0,
+    cutoff: float = 0.0,
+    bond_dim: int | None = None,
+) -> tuple[Sectors, float]:
+    """Best states of the enlarged ``block`` (the rows of ``theta``).
+
+    Parameters
+    ----------
+    theta
+        Normalized ``{M: (h, w)}``.
+    block
+        The enlarged block of its rows; used only with noise.
+    noise
+        Weight of White's perturbation: the density matrix of the rows gets a share of what
+        every MPO state's operator makes of theta, which brings in states and sectors that theta
+        does not hold yet (S. R. White, Phys. Rev. B 72, 180403 (2005)).
+    cutoff, bond_dim
+        Largest discarded weight and number of states.
+
+    Returns
+    -------
+    isometry : dict
+        ``{M: (h, D)}``, sectors without states left out.
+    discarded : float
+        Discarded weight of the (perturbed) density matrix.
+    """
+    found = {}
+    if noise > 0:
+        for key, rho in _perturbed(theta, block, noise).items():
+            weights, vectors = np.linalg.eigh(rho)
+            found[key] = weights[::-1], vectors[:, ::-1]
+    else:
+        for key, matrix in theta.items():
+            u, s, _ = np.linalg.svd(matrix, full_matrices=False)
+            found[key] = s**2, u
+    every = np.sort(np.concatenate([weights for weights, _ in found.values()]))[::-1].clip(0)
+    tail = np.append(np.cumsum(every[::-1])[::-1], 0.0)
+    # Round-off directions go even without a cutoff.
+    number = max(1, int(np.sum(tail[:-1] > max(cutoff, 1e-30) * tail[0])))
+    number = min(number, every.size if bond_dim is None else bond_dim)
+    least = every[number - 1]
+    isometry = {}
+    for key, (weights, vectors) in found.items():
+        keep = int(np.sum(weights >= least))
+        # States of equal weight must not exceed the limit.
+        keep = min(keep, number - sum(u.shape[1] for u in isometry.values()))
+        if keep:
+            isometry[key] = np.ascontiguousarray(vectors[:, :keep])
+    return isometry, float(tail[number] / tail[0])
+
+
+def _perturbed(theta: Sectors, block: Block, noise: float) -> Sectors:
+    """Density matrix of the rows plus the share ``noise`` of the operators' images of theta."""
+    images: dict[int, list[tuple[int, Array]]] = defaultdict(list)
+    norms: dict[int, Array] = {}
+    for (bra, charge), operator in block.operators.items():
+        if bra - charge not in theta:
+            continue
+        rows, n, _ = operator.shape
+        image = (operator.reshape(rows * n, -1) @ theta[bra - charge]).reshape(rows, n, -1)
+        images[bra].append((charge, image))
+        norms[charge] = norms.get(charge, 0.0) + np.sum(np.abs(image) ** 2, axis=(0, 2))
+    count = sum(int(np.sum(norm > 0)) for norm in norms.values())
+    # Every operator has the same say, whatever its units.
+    scale = {
+        c: np.sqrt(noise / (max(count, 1) * np.where(norm > 0, norm, np.inf)))
+        for c, norm in norms.items()
+    }
+    out = {key: matrix @ matrix.conj().T for key, matrix in theta.items()}
+    for bra, parts in images.items():
+        for charge, image in parts:
+            flat = (image * scale[charge][:, None]).reshape(image.shape[0], -1)
+            extra = flat @ flat.conj().T
+            out[bra] = out[bra] + extra if bra in out else extra
+    return out
