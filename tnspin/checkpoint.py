@@ -33,12 +33,16 @@ class Checkpoint:
     path
         File; replaced as a whole at each save.
     every
-        Seconds between saves; longer where saving would take over a tenth of the time.
+        Seconds between saves; longer where saving would take over a tenth of the time.  0 saves
+        at every snapshot, whatever it costs.
     skip
         Times that a longer run would not visit, where a checkpoint would be of no use.
     """
 
     def __init__(self, path: Path, every: float = 20.0, skip: Collection[float] = ()) -> None:
+        # Now, not at the first save: how long a save takes decides how often there is one.
+        import h5netcdf  # noqa: F401
+
         self.path = path
         self.every = every
         self.skip = skip
@@ -51,7 +55,8 @@ class Checkpoint:
         if snapshot.time in self.skip:
             return
         self._pending = (snapshot, result)
-        if time.monotonic() - self._last >= max(self.every, 10 * self._cost):
+        wait = max(self.every, 10 * self._cost) if self.every else 0.0
+        if time.monotonic() - self._last >= wait:
             self.flush()
 
     def flush(self) -> None:

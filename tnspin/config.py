@@ -121,7 +121,7 @@ class Time:
 
 @dataclass(frozen=True)
 class Record:
-    """What is measured (empty: all that apply); seconds between checkpoints."""
+    """What is measured (empty: all that apply); seconds between checkpoints (0: always)."""
 
     observables: tuple[str, ...] = ()
     checkpoint: float = 20.0
