@@ -38,6 +38,10 @@ STYLE: Any = {
     "mathtext.fontset": "dejavusans",
 }
 
+#: Summed discarded weight from which on a figure says that it is not converged.  For eight
+#: electrons local spins are then wrong by a few 1e-3, and the error grows in proportion.
+CONVERGED = 1e-2
+
 
 def save_figure(result: Result, path: Path) -> None:
     """Draw the figure for this kind of run and write it (format from the suffix).
@@ -83,6 +87,8 @@ def pulse_figure(result: Result) -> Figure:
     _entropy(axes[3], result)
     _discarded(axes[4], result)
     _drift(axes[5], result)
+    for ax in axes[2:4]:
+        _mark_unconverged(ax, result)
     for k, ax in enumerate(axes):
         ax.set_title(f"({'abcdef'[k]})  {ax.get_title(loc='left')}")
         if k >= 4:
@@ -273,6 +279,19 @@ def _entropy(ax: Axes, result: Result) -> None:
         )
     ax.set_ylim(bottom=0)
     ax.legend(loc="upper left", fontsize=9)
+
+
+def _mark_unconverged(ax: Axes, result: Result) -> None:
+    """Shade the times for which truncation has taken more than `CONVERGED` of the norm."""
+    if "discarded_weight" not in result:
+        return
+    late = np.flatnonzero(result["discarded_weight"].sum(axis=1) > CONVERGED)
+    if late.size == 0:
+        return
+    times = result["time"]
+    ax.axvspan(times[late[0]], times[-1], color="0.5", alpha=0.13, lw=0, zorder=0)
+    note = f"shaded: discarded weight > {CONVERGED:g}, not converged"
+    ax.set_title(note, loc="right", fontsize=8.5, color="0.25")
 
 
 def _discarded(ax: Axes, result: Result) -> None:

@@ -182,6 +182,11 @@ def discarded_weight(snapshot: Snapshot) -> np.ndarray:
     return snapshot.ledger.discarded.copy()
 
 
+def norm_lost(snapshot: Snapshot) -> float:
+    """Share of the norm squared that truncation has taken since t = 0, had it not been restored."""
+    return 0.0 if snapshot.ledger is None else snapshot.ledger.norm_lost
+
+
 def bond_dim(snapshot: Snapshot) -> np.ndarray:
     """Number of Schmidt values kept on each bond, (bond,)."""
     return snapshot.state.bond_dims()
@@ -296,6 +301,10 @@ _ALL = (
     Observable(
         "discarded_weight", ("time", "bond"), "1", "discarded weight summed since t = 0",
         discarded_weight, _truncated,
+    ),
+    Observable(
+        "norm_lost", ("time",), "1", "norm squared lost since t = 0, before renormalization",
+        norm_lost, _truncated,
     ),
     Observable("energy", ("time",), "energy unit", "energy", energy, _always),
     Observable("norm", ("time",), "1", "norm of the state", norm, _always),
