@@ -132,15 +132,29 @@ def repeated(psi, rng):
     return MPS.from_blocks(psi.sites, psi.code, double, blocks)
 
 
-def orthonormality(psi):
-    """Largest deviation of sum_p B_p B_p^H from one over all sites and sectors."""
+def orthonormality(psi, weighted=False):
+    """Largest deviation of sum_p B_p B_p^H from one over all sites and sectors.
+
+    ``weighted``: rows and columns times their Schmidt values.
+    """
     worst = 0.0
     for i in range(psi.length):
         grams = {}
         for (key, _), block in psi.blocks(i).items():
             grams[key] = grams.get(key, 0) + block @ block.conj().T
-        worst = max(worst, *(np.abs(g - np.eye(len(g))).max() for g in grams.values()))
+        weights = schmidt_of(psi.bonds[i])
+        for key, gram in grams.items():
+            deviation = np.abs(gram - np.eye(len(gram)))
+            if weighted:
+                deviation *= np.outer(weights[key], weights[key])
+            worst = max(worst, deviation.max())
     return worst
+
+
+def schmidt_of(bond):
+    """Schmidt values of each sector key."""
+    parts = np.split(bond.schmidt, np.cumsum(bond.dims)[:-1])
+    return dict(zip(bond.keys.tolist(), parts, strict=True))
 
 
 def left_deviation(psi):
@@ -150,9 +164,7 @@ def left_deviation(psi):
     """
     worst = 0.0
     for i in range(psi.length - 1):
-        left, right = psi.bonds[i], psi.bonds[i + 1]
-        weight = dict(zip(left.keys.tolist(), np.split(left.schmidt, np.cumsum(left.dims)[:-1]), strict=True))
-        wanted = dict(zip(right.keys.tolist(), np.split(right.schmidt, np.cumsum(right.dims)[:-1]), strict=True))
+        weight, wanted = schmidt_of(psi.bonds[i]), schmidt_of(psi.bonds[i + 1])
         grams = {}
         for (key, p), block in psi.blocks(i).items():
             theta = weight[key][:, None] * block
