@@ -49,7 +49,7 @@ def site_rdm(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data):  # typ
     return rho
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def _inner(rows, cols, weights, flat, a, b, stride_a, stride_b):  # type: ignore[no-untyped-def]
     """sum_i weights_i^2 sum_j x_ij conj(y_ij) of two blocks of an interleaved buffer."""
     real, imag = 0.0, 0.0

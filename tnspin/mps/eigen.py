@@ -19,7 +19,7 @@ _MAX_ITERATIONS = 60
 _EPSILON = 2.0**-52
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def _rotate(n, low, high, cosines, sines, rows, carry):  # type: ignore[no-untyped-def]
     """Rotate each of the rows ``high - 1`` down to ``low`` with the row below it, in that order.
 

@@ -17,7 +17,7 @@ from numba import njit
 
 from .decompose import AUTO, RANGE, SVD, by_gram, by_range, by_svd, probes_for, select
 from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
-from .lapack import ADJOINT, PLAIN, gemm
+from .lapack import ADJOINT, PLAIN, gemm, sum_of_squares
 
 #: Below this size a full Gram matrix costs less than a range finder.
 _SMALL = 12
@@ -134,7 +134,7 @@ def multiply_sites(m_dims, stack, side):  # type: ignore[no-untyped-def]
     return start, product
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def _add_block(rows, cols, amplitude, source, at, stride_in, keep, target, to, stride_out):  # type: ignore[no-untyped-def]
     """``target block = keep * target block + amplitude * source block``, keep 0 or 1.
 
@@ -204,18 +204,15 @@ def _row_weights(plan, l_dims, l_schmidt):  # type: ignore[no-untyped-def]
     return start, weights
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def _norms(plan, coefficient, w_start, weights):  # type: ignore[no-untyped-def]
     """Squared norm of each weighted matrix."""
     norms = np.zeros(plan.keys.size)
     flat = coefficient.view(np.float64)
     for c in range(plan.keys.size):
         for i in range(plan.rows[c]):
-            part = 0.0
-            begin = 2 * (plan.start[c] + i * plan.cols[c])
-            for j in range(begin, begin + 2 * plan.cols[c]):
-                part += flat[j] * flat[j]
-            norms[c] += part * weights[w_start[c] + i] ** 2
+            row = flat[2 * (plan.start[c] + i * plan.cols[c]) :]
+            norms[c] += sum_of_squares(2 * plan.cols[c], row) * weights[w_start[c] + i] ** 2
     return norms
 
 
