@@ -49,6 +49,7 @@ class Settings:
 
     bond_dim: int
     cutoff: float
+    method: str = "auto"
 
 
 class TnspinPulse:
@@ -59,7 +60,7 @@ class TnspinPulse:
         driven = [False] * (CHAIN.length - 1)
         self.engine = Tebd(
             state, terms.matrix, driven, threads=threads,
-            bond_dim=settings.bond_dim, cutoff=settings.cutoff,
+            bond_dim=settings.bond_dim, cutoff=settings.cutoff, method=settings.method,
         )  # fmt: skip
 
     @property
@@ -232,6 +233,7 @@ def arguments() -> argparse.Namespace:
     add("--electrons", type=int, default=8)
     add("--bond-dim", type=int, default=400)
     add("--cutoff", type=float, default=1e-7, help="discarded weight of one update")
+    add("--method", default="auto", help="tnspin's decomposition: auto, svd, gram or range")
     add("--times", type=int, nargs="+", default=[10, 20, 30], help="whole units of hbar/gamma")
     add("--threads", type=int, nargs="+", default=[1, 2])
     add("--repeats", type=int, default=3)
@@ -245,7 +247,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Run the contest, then the profile."""
     options = arguments()
-    settings = Settings(options.bond_dim, options.cutoff)
+    settings = Settings(options.bond_dim, options.cutoff, options.method)
     initial = confined_electrons(CHAIN, options.electrons).to_mps(CHARGES)
     try:
         contest = Contest(initial, settings, options.threads,
