@@ -10,7 +10,6 @@ import numpy as np
 from numba import njit
 
 from .decompose import select
-from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
 from .eigen import eigh
 from .lapack import (
     ADJOINT,
@@ -24,6 +23,7 @@ from .lapack import (
     solve_lower,
     svd,
 )
+from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
 
 #: Rows whose independent part (of the square) falls below this are orthonormalized by Householder
 #: reflections; above it a Cholesky factor leaves them orthonormal to 1e-13.
@@ -31,7 +31,7 @@ _INDEPENDENT = 1e-3
 
 
 @njit(cache=True, nogil=True)
-def orthonormalize_left(l_keys, l_dims, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
+def orthonormalize_left(l_keys, l_dims, r_keys, r_dims, q, offset, data):
     """QR of a site, grouped by right sector.
 
     Returns the new right dimensions (0 for sectors that cannot be reached), the
@@ -57,7 +57,7 @@ def orthonormalize_left(l_keys, l_dims, r_keys, r_dims, q, offset, data):  # typ
 
 
 @njit(cache=True, nogil=True)
-def absorb_from_left(l_dims, new_dims, c_start, carry, r_keys, r_dims, l_keys, q, offset, data):  # type: ignore[no-untyped-def]
+def absorb_from_left(l_dims, new_dims, c_start, carry, r_keys, r_dims, l_keys, q, offset, data):
     """Multiply every block by its left sector's factor ``carry (new, old)``."""
     new_offset = np.full(offset.shape, -1, dtype=np.int64)
     size = 0
@@ -78,7 +78,7 @@ def absorb_from_left(l_dims, new_dims, c_start, carry, r_keys, r_dims, l_keys, q
 
 
 @njit(cache=True, nogil=True)
-def _orthonormal_rows(rows, cols, block, low):  # type: ignore[no-untyped-def]
+def _orthonormal_rows(rows, cols, block, low):
     """``block = low q``: the first k rows of ``block`` become the orthonormal q; returns k.
 
     Cholesky where the rows are nearly orthonormal already, as they are after a few Trotter
@@ -101,7 +101,7 @@ def _orthonormal_rows(rows, cols, block, low):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def right_isometry(l_keys, l_dims, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
+def right_isometry(l_keys, l_dims, r_keys, r_dims, q, offset, data):
     """Make a site right-orthonormal, sector by sector, without looking at Schmidt values.
 
     Returns new left dimensions, tensor, factor starts and factors (old, new).
@@ -124,7 +124,7 @@ def right_isometry(l_keys, l_dims, r_keys, r_dims, q, offset, data):  # type: ig
 
 
 @njit(cache=True, nogil=True)
-def _weighted_rows(m, k, stack, l_dims, l_start, l_schmidt):  # type: ignore[no-untyped-def]
+def _weighted_rows(m, k, stack, l_dims, l_start, l_schmidt):
     """Matrix m (height, k) of ``stack`` with every row times its left Schmidt value."""
     theta = np.empty(stack.height[m] * k, dtype=np.complex128)
     block = stack.data[stack.start[m] : stack.start[m + 1]]
@@ -140,7 +140,7 @@ def _weighted_rows(m, k, stack, l_dims, l_start, l_schmidt):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
-def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
+def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data):
     """Turn the right bond of a right-orthonormal site into its Schmidt basis.
 
     The left bond must be in its Schmidt basis.  The reduced density matrix of the right bond is
@@ -187,8 +187,8 @@ def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data
 
 
 @njit(cache=True, nogil=True)
-def _split_rows(rows, cols, block, found, low):  # type: ignore[no-untyped-def]
-    """``block = low q`` with the columns of ``low (rows, k)`` orthogonal, of squared norm ``found``.
+def _split_rows(rows, cols, block, found, low):
+    """``block = low q`` with orthogonal columns of ``low (rows, k)``, of squared norm ``found``.
 
     The first k rows of ``block`` become the orthonormal q.
     """
@@ -208,9 +208,7 @@ def _split_rows(rows, cols, block, found, low):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def orthonormalize_right(  # type: ignore[no-untyped-def]
-    l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff, max_dim
-):
+def orthonormalize_right(l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff, max_dim):
     """Split a site by left sector into right-orthonormal rows and what stays on its left.
 
     With orthonormal tensors on the left, the norms of the factors are the Schmidt values, and
@@ -245,13 +243,15 @@ def orthonormalize_right(  # type: ignore[no-untyped-def]
             for j in range(kept[m]):
                 carry[c_start[m] + i * kept[m] + j] = low[low_start[m] + i * k + j]
         if kept[m] > 0:
-            to = scatter_columns(kept[m], side.width[m], side.column[m], side.right[m], r_dims,
-                                 side.data[side.start[m] :], new_offset[m], new_data, to)  # fmt: skip
+            to = scatter_columns(
+                kept[m], side.width[m], side.column[m], side.right[m], r_dims,
+                side.data[side.start[m] :], new_offset[m], new_data, to,
+            )  # fmt: skip
     return kept, schmidt, new_offset, new_data, c_start, carry, discarded / total
 
 
 @njit(cache=True, nogil=True)
-def absorb_from_right(l_keys, l_dims, r_keys, r_dims, new_dims, c_start, carry, q, offset, data):  # type: ignore[no-untyped-def]
+def absorb_from_right(l_keys, l_dims, r_keys, r_dims, new_dims, c_start, carry, q, offset, data):
     """Multiply every block by its right sector's factor ``carry (old, new)``."""
     new_offset = np.full(offset.shape, -1, dtype=np.int64)
     size = 0
@@ -267,7 +267,9 @@ def absorb_from_right(l_keys, l_dims, r_keys, r_dims, new_dims, c_start, carry, 
         for p in range(q.size):
             if new_offset[sector, p] >= 0:
                 right = find(r_keys, l_keys[sector] + q[p])
-                gemm(PLAIN, PLAIN, l_dims[sector], new_dims[right], r_dims[right], 1.0,
-                     data[offset[sector, p] :], r_dims[right], carry[c_start[right] :],
-                     new_dims[right], 0.0, out[new_offset[sector, p] :], new_dims[right])  # fmt: skip
+                gemm(
+                    PLAIN, PLAIN, l_dims[sector], new_dims[right], r_dims[right], 1.0,
+                    data[offset[sector, p] :], r_dims[right], carry[c_start[right] :],
+                    new_dims[right], 0.0, out[new_offset[sector, p] :], new_dims[right],
+                )  # fmt: skip
     return new_offset, out

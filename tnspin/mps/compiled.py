@@ -14,7 +14,7 @@ from .tebd import Tebd
 
 def is_compiled() -> bool:
     """Whether a machine-code cache of the kernels exists, so that the first step starts at once."""
-    folder = Path(update_bond.stats.cache_path)
+    folder = Path(str(update_bond.stats.cache_path))
     return any(folder.glob(f"*{update_bond.py_func.__name__}*.nbi"))
 
 

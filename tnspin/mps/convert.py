@@ -101,9 +101,7 @@ def to_quimb(mps: MPS) -> qtn.MatrixProductState:
     starts = [np.concatenate([[0], np.cumsum(bond.dims)]) for bond in mps.bonds]
     for i in range(mps.length):
         left, right = mps.bonds[i], mps.bonds[i + 1]
-        dense = np.zeros(
-            (starts[i][-1], starts[i + 1][-1], mps.sites[i].dim), dtype=np.complex128
-        )
+        dense = np.zeros((starts[i][-1], starts[i + 1][-1], mps.sites[i].dim), dtype=np.complex128)
         for (key, p), block in mps.blocks(i).items():
             a = starts[i][np.searchsorted(left.keys, key)]
             b = starts[i + 1][np.searchsorted(right.keys, key + mps.site_keys[i][p])]

@@ -36,7 +36,7 @@ _DEPENDENT = 1e-6
 
 
 @njit(cache=True, nogil=True)
-def _scaled(rows, cols, c, w):  # type: ignore[no-untyped-def]
+def _scaled(rows, cols, c, w):
     """``theta = diag(w) c`` in a new buffer."""
     theta = np.empty(rows * cols, dtype=np.complex128)
     for i in range(rows):
@@ -47,7 +47,7 @@ def _scaled(rows, cols, c, w):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _normalized_rows(found, floor, squares, n, cols, left, lefts, body, v):  # type: ignore[no-untyped-def]
+def _normalized_rows(found, floor, squares, n, cols, left, lefts, body, v):
     """Rows ``v_j = left_j @ body / s_j`` for the eigenvalues above ``floor`` times the largest.
 
     ``squares`` ascend (LAPACK's order) and ``left`` holds one eigenvector per row; the result
@@ -68,7 +68,7 @@ def _normalized_rows(found, floor, squares, n, cols, left, lefts, body, v):  # t
 
 
 @njit(cache=True, nogil=True)
-def by_svd(rows, cols, c, w, found, v):  # type: ignore[no-untyped-def]
+def by_svd(rows, cols, c, w, found, v):
     """All singular triplets by LAPACK's divide and conquer: accurate to round-off."""
     k = min(rows, cols)
     theta = _scaled(rows, cols, c, w)
@@ -85,7 +85,7 @@ def by_svd(rows, cols, c, w, found, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def by_gram(rows, cols, c, w, found, v):  # type: ignore[no-untyped-def]
+def by_gram(rows, cols, c, w, found, v):
     """All singular values down to 1e-7 of the largest, from the smaller Gram matrix."""
     theta = _scaled(rows, cols, c, w)
     if rows <= cols:
@@ -109,7 +109,7 @@ def by_gram(rows, cols, c, w, found, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def fill_random(count, out, seed):  # type: ignore[no-untyped-def]
+def fill_random(count, out, seed):
     """Reproducible numbers in the unit square; ``seed`` makes them differ between bonds."""
     state = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x1234567)
     flat = out.view(np.float64)
@@ -121,7 +121,7 @@ def fill_random(count, out, seed):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def by_range(rows, cols, c, w, seed_cols, sigma, probes, v, a, e, squares):  # type: ignore[no-untyped-def]
+def by_range(rows, cols, c, w, seed_cols, sigma, probes, v, a, e, squares):
     """Right space ``v`` spanned by ``sigma^H theta``, and theta diagonalized within it.
 
     ``sigma (rows, probes)``: its first ``seed_cols`` columns are the old left singular vectors
@@ -164,7 +164,7 @@ def by_range(rows, cols, c, w, seed_cols, sigma, probes, v, a, e, squares):  # t
 
 
 @njit(cache=True, nogil=True)
-def probes_for(seeds, probes, rows, old, row, left, stack, l_dims, m_dims, w, seed):  # type: ignore[no-untyped-def]
+def probes_for(seeds, probes, rows, old, row, left, stack, l_dims, m_dims, w, seed):
     """``sigma (rows, probes)`` for `by_range`: old left singular vectors, then random columns.
 
     ``row``, ``left`` (p) place the blocks of this middle sector, sector ``old`` of ``stack`` (-1:
@@ -203,7 +203,7 @@ def probes_for(seeds, probes, rows, old, row, left, stack, l_dims, m_dims, w, se
 
 
 @njit(cache=True, nogil=True)
-def select(squares, count, base, cutoff, max_dim, total, lost):  # type: ignore[no-untyped-def]
+def select(squares, count, base, cutoff, max_dim, total, lost):
     """How many of the descending squares of each sector to keep, and the weight discarded.
 
     Discards the smallest ones while their sum, with what is lost already, stays below

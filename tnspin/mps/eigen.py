@@ -20,7 +20,7 @@ _EPSILON = 2.0**-52
 
 
 @njit(cache=True, nogil=True)
-def _rotate(n, low, high, cosines, sines, rows, carry):  # type: ignore[no-untyped-def]
+def _rotate(n, low, high, cosines, sines, rows, carry):
     """Rotate each of the rows ``high - 1`` down to ``low`` with the row below it, in that order.
 
     The row that two rotations share waits in ``carry`` instead of in ``rows``.
@@ -37,7 +37,7 @@ def _rotate(n, low, high, cosines, sines, rows, carry):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
-def _implicit_ql(n, d, e, rows):  # type: ignore[no-untyped-def]
+def _implicit_ql(n, d, e, rows):
     """Eigenvalues of a tridiagonal matrix into ``d``; rotates ``rows`` along with it.
 
     ``e (n)`` holds the off-diagonal in its first n - 1 entries.  Implicit shifts as in EISPACK's
@@ -84,7 +84,7 @@ def _implicit_ql(n, d, e, rows):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def eigh(n, g, w):  # type: ignore[no-untyped-def]
+def eigh(n, g, w):
     """Eigenvalues ascending into ``w``; ``g`` becomes U^H, one eigenvector per row.
 
     Reads the lower triangle (row-major) of ``g (n, n)``.

@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 
 from .decompose import AUTO, RANGE, SVD, by_gram, by_range, by_svd, probes_for, select
-from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
 from .lapack import ADJOINT, PLAIN, gemm, sum_of_squares
+from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
 
 #: Below this size a full Gram matrix costs less than a range finder.
 _SMALL = 12
@@ -51,13 +51,13 @@ class Plan(NamedTuple):
 class Found(NamedTuple):
     """Singular triplets of each matrix of a `Plan`, before truncation.
 
-    ``squares[base[c]:][:count[c]]`` descend; ``v``: right vectors as rows.  Where ``rank > 0`` the
+    ``squares[base[c]:][:counts[c]]`` descend; ``v``: right vectors as rows.  Where ``rank > 0`` the
     range finder left them unrotated: see `by_range` for ``a`` and ``e``.  ``lost`` is the weight
     that it did not find, of the ``norm`` squared.
     """
 
     base: np.ndarray
-    count: np.ndarray
+    counts: np.ndarray
     rank: np.ndarray
     squares: np.ndarray
     v_start: np.ndarray
@@ -71,7 +71,7 @@ class Found(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _reachable(m_keys, stack, side, l_keys, q1, q2, pointer, source):  # type: ignore[no-untyped-def]
+def _reachable(m_keys, stack, side, l_keys, q1, q2, pointer, source):
     """Blocks that the gate can fill, as in `Plan.table` but with the key of the new sector."""
     d1, d2 = q1.size, q2.size
     table = np.empty((l_keys.size * d1 * d2, 5), dtype=np.int64)
@@ -94,7 +94,7 @@ def _reachable(m_keys, stack, side, l_keys, q1, q2, pointer, source):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def _plan(m_keys, stack, side, l_keys, l_dims, r_dims, q1, q2, pointer, source):  # type: ignore[no-untyped-def]
+def _plan(m_keys, stack, side, l_keys, l_dims, r_dims, q1, q2, pointer, source):
     """Sectors, shapes and places of the updated two-site tensor."""
     table = _reachable(m_keys, stack, side, l_keys, q1, q2, pointer, source)
     keys = np.unique(table[:, 4])
@@ -123,7 +123,7 @@ def _plan(m_keys, stack, side, l_keys, l_dims, r_dims, q1, q2, pointer, source):
 
 
 @njit(cache=True, nogil=True)
-def multiply_sites(m_dims, stack, side):  # type: ignore[no-untyped-def]
+def multiply_sites(m_dims, stack, side):
     """Two-site tensor ``A B``, one matrix (height, width) per middle sector, and the starts."""
     start = starts_of(stack.height * side.width)
     product = np.empty(start[-1], dtype=np.complex128)
@@ -135,7 +135,7 @@ def multiply_sites(m_dims, stack, side):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _add_block(rows, cols, amplitude, source, at, stride_in, keep, target, to, stride_out):  # type: ignore[no-untyped-def]
+def _add_block(rows, cols, amplitude, source, at, stride_in, keep, target, to, stride_out):
     """``target block = keep * target block + amplitude * source block``, keep 0 or 1.
 
     Buffers are interleaved real and imaginary parts; with keep = 0 the target is not read.
@@ -162,7 +162,7 @@ def _add_block(rows, cols, amplitude, source, at, stride_in, keep, target, to, s
 
 @njit(cache=True, nogil=True)
 def _apply_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims, r_dims, q1, pointer,
-                source, amplitude):  # type: ignore[no-untyped-def]  # fmt: skip
+                source, amplitude):  # fmt: skip
     """The gate's image of the two-site tensor ``product``, laid out by ``plan``."""
     d2 = plan.column.shape[1]
     coefficient = np.empty(plan.start[-1], dtype=np.complex128)
@@ -190,7 +190,7 @@ def _apply_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims, r_dim
 
 
 @njit(cache=True, nogil=True)
-def _row_weights(plan, l_dims, l_schmidt):  # type: ignore[no-untyped-def]
+def _row_weights(plan, l_dims, l_schmidt):
     """Left Schmidt value of every row of every matrix of ``plan``, and the starts."""
     at = starts_of(l_dims)
     start = starts_of(plan.rows)
@@ -205,7 +205,7 @@ def _row_weights(plan, l_dims, l_schmidt):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _norms(plan, coefficient, w_start, weights):  # type: ignore[no-untyped-def]
+def _norms(plan, coefficient, w_start, weights):
     """Squared norm of each weighted matrix."""
     norms = np.zeros(plan.keys.size)
     flat = coefficient.view(np.float64)
@@ -217,7 +217,7 @@ def _norms(plan, coefficient, w_start, weights):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _empty_found(plan, norms):  # type: ignore[no-untyped-def]
+def _empty_found(plan, norms):
     """Room for all singular triplets of a plan."""
     n = plan.keys.size
     small = np.minimum(plan.rows, plan.cols)
@@ -236,7 +236,7 @@ def _empty_found(plan, norms):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, l_dims, stack, max_dim, method,
-               seed):  # type: ignore[no-untyped-def]  # fmt: skip
+               seed):  # fmt: skip
     """Singular triplets of every matrix, each by the cheapest method that is accurate enough."""
     found = _empty_found(plan, _norms(plan, coefficient, w_start, weights))
     oversampling = _OVERSAMPLING if m_dims.sum() < max_dim else _OVERSAMPLING_FULL
@@ -254,23 +254,24 @@ def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, l_dims, stac
             probes = min(probes, small)
             sigma = probes_for(min(seeds, probes), probes, rows, old, plan.row[c], plan.left[c],
                                stack, l_dims, m_dims, w, seed + c)  # fmt: skip
-            rank = by_range(rows, cols, block, w, min(seeds, probes), sigma, probes, v,
-                            found.a[found.a_start[c] :], found.e[found.e_start[c] :], squares)  # fmt: skip
+            a, e = found.a[found.a_start[c] :], found.e[found.e_start[c] :]
+            rank = by_range(rows, cols, block, w, min(seeds, probes), sigma, probes, v, a, e,
+                            squares)  # fmt: skip
             if rank > 0:
                 found.rank[c] = rank
-                found.count[c] = _descend(rank, squares)
-                seen = squares[: found.count[c]].sum()
+                found.counts[c] = _descend(rank, squares)
+                seen = squares[: found.counts[c]].sum()
                 found.lost[c] = max(0.0, found.norm[c] - seen)
                 continue
         if method == SVD:
-            found.count[c] = by_svd(rows, cols, block, w, squares, v)
+            found.counts[c] = by_svd(rows, cols, block, w, squares, v)
         else:
-            found.count[c] = by_gram(rows, cols, block, w, squares, v)
+            found.counts[c] = by_gram(rows, cols, block, w, squares, v)
     return found
 
 
 @njit(cache=True, nogil=True)
-def _descend(n, squares):  # type: ignore[no-untyped-def]
+def _descend(n, squares):
     """Reverse n ascending eigenvalues in place; returns how many are above round-off."""
     for j in range(n // 2):
         squares[j], squares[n - 1 - j] = squares[n - 1 - j], squares[j]
@@ -281,18 +282,18 @@ def _descend(n, squares):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, method):  # type: ignore[no-untyped-def]
+def _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, method):
     """Choose what to keep; decompose anew where the range finder may have missed some of it."""
     n, total = plan.keys.size, found.norm.sum()
-    kept, discarded = select(found.squares, found.count, found.base, cutoff, max_dim, total,
+    kept, discarded = select(found.squares, found.counts, found.base, cutoff, max_dim, total,
                              found.lost.sum())  # fmt: skip
     again = False
     for c in range(n):
         # A direction that was missed has at most the lost weight.  It could have been kept only if
         # every one that was found is: then look at the whole matrix.
-        suspicious = found.rank[c] > 0 and kept[c] == found.count[c]
+        suspicious = found.rank[c] > 0 and kept[c] == found.counts[c]
         if method != RANGE and suspicious and found.lost[c] > 0.5 * cutoff * total / n:
-            found.count[c] = by_gram(
+            found.counts[c] = by_gram(
                 plan.rows[c], plan.cols[c], coefficient[plan.start[c] : plan.start[c + 1]],
                 weights[w_start[c] : w_start[c + 1]], found.squares[found.base[c] :],
                 found.v[found.v_start[c] :],
@@ -301,14 +302,14 @@ def _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, metho
             found.lost[c] = 0.0
             again = True
     if again:
-        kept, discarded = select(found.squares, found.count, found.base, cutoff, max_dim, total,
+        kept, discarded = select(found.squares, found.counts, found.base, cutoff, max_dim, total,
                                  found.lost.sum())  # fmt: skip
     return kept, discarded
 
 
 @njit(cache=True, nogil=True)
-def _new_matrices(plan, found, c, kept, scale, coefficient, left):  # type: ignore[no-untyped-def]
-    """Left matrix (rows, kept) into ``left``, times ``scale``; returns the right one (kept, cols)."""
+def _new_matrices(plan, found, c, kept, scale, coefficient, left):
+    """``scale`` times the left matrix (rows, kept) into ``left``; returns the right (kept, cols)."""
     rows, cols, rank = plan.rows[c], plan.cols[c], found.rank[c]
     v = found.v[found.v_start[c] :]
     if rank == 0:
@@ -327,7 +328,7 @@ def _new_matrices(plan, found, c, kept, scale, coefficient, left):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def _form(plan, found, kept, norm, coefficient, n_left, r_dims):  # type: ignore[no-untyped-def]
+def _form(plan, found, kept, norm, coefficient, n_left, r_dims):
     """New middle bond (keys, dims, Schmidt values) and both tensors (offset, data)."""
     alive = np.flatnonzero(kept)
     dims = kept[alive]
@@ -353,7 +354,7 @@ def _form(plan, found, kept, norm, coefficient, n_left, r_dims):  # type: ignore
 
 
 @njit(cache=True, nogil=True)
-def update_bond(  # type: ignore[no-untyped-def]
+def update_bond(
     l_keys, l_dims, l_schmidt, m_keys, m_dims, r_keys, r_dims, a_offset, a_data, b_offset, b_data,
     q1, q2, pointer, source, amplitude, cutoff, max_dim, method, seed,
 ):  # fmt: skip

@@ -25,9 +25,7 @@ _I = types.CPointer(types.int32)
 _C = types.CPointer(types.uint8)
 
 
-def _bind(
-    module: str, name: str, *arguments: Any, result: Any = types.void
-) -> types.ExternalFunction:
+def _bind(module: str, name: str, *arguments: Any, result: Any = types.void) -> Any:
     symbol = f"tnspin_{name}"
     llvm.add_symbol(symbol, get_cython_function_address(f"scipy.linalg.cython_{module}", name))
     return types.ExternalFunction(symbol, result(*arguments))
@@ -38,9 +36,7 @@ _zherk = _bind("blas", "zherk", _C, _C, _I, _I, _D, _Z, _I, _D, _Z, _I)
 _ztrsm = _bind("blas", "ztrsm", _C, _C, _C, _C, _I, _I, _Z, _Z, _I, _Z, _I)
 _zpotrf = _bind("lapack", "zpotrf", _C, _I, _Z, _I, _I)
 _zheevd = _bind("lapack", "zheevd", _C, _C, _I, _Z, _I, _D, _Z, _I, _D, _I, _I, _I, _I)
-_zgesdd = _bind(
-    "lapack", "zgesdd", _C, _I, _I, _Z, _I, _D, _Z, _I, _Z, _I, _Z, _I, _D, _I, _I
-)
+_zgesdd = _bind("lapack", "zgesdd", _C, _I, _I, _Z, _I, _D, _Z, _I, _Z, _I, _Z, _I, _D, _I, _I)
 _ddot = _bind("blas", "ddot", _I, _D, _I, _D, _I, result=types.float64)
 _zhetrd = _bind("lapack", "zhetrd", _C, _I, _Z, _I, _D, _D, _Z, _Z, _I, _I)
 _zungtr = _bind("lapack", "zungtr", _C, _I, _Z, _I, _Z, _Z, _I, _I)
@@ -55,7 +51,7 @@ ADJOINT = 67  # 'C': conjugate transpose
 
 
 @njit(cache=True, nogil=True)
-def gemm(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ignore[no-untyped-def]
+def gemm(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
     """``c (m, n) = alpha op_a(a) (m, k) @ op_b(b) (k, n) + beta c``, row-major."""
     if m == 0 or n == 0:
         return
@@ -70,7 +66,7 @@ def gemm(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):  # type: ign
 
 
 @njit(cache=True, nogil=True)
-def gram_rows(m, k, a, lda, g):  # type: ignore[no-untyped-def]
+def gram_rows(m, k, a, lda, g):
     """One triangle of ``g (m, m) = a (m, k) @ a^H``; see `eigh` and `cholesky`."""
     # Fortran sees f = a^T (k, m) and computes f^H f = conj(a a^H): upper there, lower here.
     flags = np.array([85, ADJOINT], dtype=np.uint8)
@@ -83,7 +79,7 @@ def gram_rows(m, k, a, lda, g):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def gram_columns(m, k, a, lda, g):  # type: ignore[no-untyped-def]
+def gram_columns(m, k, a, lda, g):
     """The same triangle of ``g (k, k) = a^H @ a`` for ``a (m, k)``."""
     # Fortran sees f = a^T (k, m); f f^H = conj(a^H a).
     flags = np.array([85, PLAIN], dtype=np.uint8)
@@ -96,7 +92,7 @@ def gram_columns(m, k, a, lda, g):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def cholesky(n, g):  # type: ignore[no-untyped-def]
+def cholesky(n, g):
     """In place ``g = L L^H``, L in the lower triangle (row-major). Returns LAPACK's info."""
     # Fortran holds conj(g) in its upper triangle: conj(g) = R^H R with R = L^T... conj(L)^H.
     flags = np.array([85], dtype=np.uint8)
@@ -106,7 +102,7 @@ def cholesky(n, g):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def solve_lower(m, n, lower, ldl, b, ldb):  # type: ignore[no-untyped-def]
+def solve_lower(m, n, lower, ldl, b, ldb):
     """In place ``b (m, n) = L^-1 b`` for the leading m rows of the factor of `cholesky`."""
     # b_f = b^T (n, m); (L^-1 b)^T = b_f L^-T, and Fortran holds L^T as its upper triangle.
     flags = np.array([82, 85, PLAIN, 78], dtype=np.uint8)
@@ -119,7 +115,7 @@ def solve_lower(m, n, lower, ldl, b, ldb):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def sum_of_squares(n, x):  # type: ignore[no-untyped-def]
+def sum_of_squares(n, x):
     """Sum of the squares of the first n entries of the real ``x``.
 
     A compiled loop may add in any order only if the compiler may do so, and then the last bits
@@ -130,7 +126,7 @@ def sum_of_squares(n, x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def gemm_real(m, n, k, a, b, c):  # type: ignore[no-untyped-def]
+def gemm_real(m, n, k, a, b, c):
     """``c (m, n) = a (m, k) @ b (k, n)`` of real matrices without gaps."""
     flags = np.array([PLAIN], dtype=np.uint8)
     size = np.array([n, m, k], dtype=np.int32)
@@ -142,7 +138,7 @@ def gemm_real(m, n, k, a, b, c):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def tridiagonalize(n, g, diagonal, off):  # type: ignore[no-untyped-def]
+def tridiagonalize(n, g, diagonal, off):
     """Reduce ``g`` (lower triangle, row-major) to a real tridiagonal t.
 
     ``g`` becomes the unitary h with ``g = h^H t h``; ``diagonal (n)`` and ``off (n - 1)`` are t.
@@ -163,7 +159,7 @@ def tridiagonalize(n, g, diagonal, off):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def divide_and_conquer(n, g, w):  # type: ignore[no-untyped-def]
+def divide_and_conquer(n, g, w):
     """Eigenvalues ascending into ``w``; ``g`` becomes U^H, one eigenvector per row."""
     if n == 1:
         w[0] = g[0].real
@@ -184,7 +180,7 @@ def divide_and_conquer(n, g, w):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def svd(m, n, a, s, u, vh):  # type: ignore[no-untyped-def]
+def svd(m, n, a, s, u, vh):
     """``a (m, n) = u (m, k) diag(s) vh (k, n)``, k = min(m, n), s descending; destroys ``a``."""
     # Fortran sees a^T = vh^T diag(s) u^T: its left factor is vh^T, its right one u^T.
     k = min(m, n)
@@ -205,7 +201,7 @@ def svd(m, n, a, s, u, vh):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def qr(m, n, a, r):  # type: ignore[no-untyped-def]
+def qr(m, n, a, r):
     """``a (m, n) = q (m, k) r (k, n)``, k = min(m, n); q overwrites ``a`` with row stride k.
 
     ``r`` must hold k * n entries.  Fortran sees the transposed problem, an LQ.
@@ -235,7 +231,7 @@ def qr(m, n, a, r):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def lq(m, n, a, low):  # type: ignore[no-untyped-def]
+def lq(m, n, a, low):
     """``a (m, n) = low (m, k) q (k, n)``, k = min(m, n); q overwrites the first k rows of ``a``."""
     k = min(m, n)
     lwork = 32 * max(m, n)

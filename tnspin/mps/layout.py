@@ -43,7 +43,7 @@ class Side(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def find(keys, key):  # type: ignore[no-untyped-def]
+def find(keys, key):
     """Position of ``key`` in the ascending ``keys``, or -1."""
     low, high = 0, keys.size
     while low < high:
@@ -56,7 +56,7 @@ def find(keys, key):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def starts_of(dims):  # type: ignore[no-untyped-def]
+def starts_of(dims):
     """Where each of consecutive pieces of these sizes begins, and the total at the end."""
     start = np.zeros(dims.size + 1, dtype=np.int64)
     for k in range(dims.size):
@@ -65,7 +65,7 @@ def starts_of(dims):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def gather_rows(m_keys, m_dims, l_keys, l_dims, q, offset, data):  # type: ignore[no-untyped-def]
+def gather_rows(m_keys, m_dims, l_keys, l_dims, q, offset, data):
     """`Stack` of a tensor whose right bond is (m_keys, m_dims)."""
     n, d = m_keys.size, q.size
     row = np.full((n, d), -1, dtype=np.int64)
@@ -90,7 +90,7 @@ def gather_rows(m_keys, m_dims, l_keys, l_dims, q, offset, data):  # type: ignor
 
 
 @njit(cache=True, nogil=True)
-def gather_columns(m_keys, m_dims, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
+def gather_columns(m_keys, m_dims, r_keys, r_dims, q, offset, data):
     """`Side` of a tensor whose left bond is (m_keys, m_dims)."""
     n, d = m_keys.size, q.size
     column = np.full((n, d), -1, dtype=np.int64)
@@ -116,7 +116,7 @@ def gather_columns(m_keys, m_dims, r_keys, r_dims, q, offset, data):  # type: ig
 
 
 @njit(cache=True, nogil=True)
-def scatter_columns(rows, cols, column, right, r_dims, source, offset, data, to):  # type: ignore[no-untyped-def]
+def scatter_columns(rows, cols, column, right, r_dims, source, offset, data, to):
     """Copy a matrix (rows, cols) of blocks side by side into contiguous blocks of ``data``.
 
     ``offset (p)`` receives where each block went; returns the next free place after ``to``.

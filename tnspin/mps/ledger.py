@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,8 @@ class Ledger:
         is ``exp(log_kept / 2)``.
     dt, order, steps
         Trotter step, its order and how many steps were made.
+    layers
+        How many layers of gates; it seeds the random probes, so a continued run repeats them.
     """
 
     discarded: np.ndarray
@@ -31,7 +33,7 @@ class Ledger:
     dt: float = 0.0
     order: int = 0
     steps: int = 0
-    layers: int = field(default=0)
+    layers: int = 0
 
     @classmethod
     def empty(cls, length: int) -> Ledger:
@@ -71,6 +73,5 @@ class Ledger:
     def load(cls, group: h5py.Group) -> Ledger:
         """Read what `save` wrote."""
         counts = {name: int(group.attrs[name]) for name in ("order", "steps", "layers")}
-        return cls(
-            group["discarded"][:], float(group.attrs["log_kept"]), float(group.attrs["dt"]), **counts
-        )
+        log_kept, dt = float(group.attrs["log_kept"]), float(group.attrs["dt"])
+        return cls(group["discarded"][:], log_kept, dt, **counts)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import h5py
     import quimb.tensor as qtn
 
+
 class MPS:
     """A normalized open-boundary matrix product state.
 

@@ -53,7 +53,8 @@ def load(
         If the group holds something else or a state on other sites.
     """
     if group.attrs.get("format") != _FORMAT:
-        raise InputError(f"state: {group.name} of {group.file.filename} holds no matrix product state")
+        where = f"{group.name} of {group.file.filename}"
+        raise InputError(f"state: {where} holds no matrix product state")
     dims = np.array([site.dim for site in sites])
     if not np.array_equal(dims, group.attrs["dims"]):
         raise InputError(f"state: {group.file.filename} holds a state of another chain")

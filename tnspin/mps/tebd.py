@@ -136,8 +136,9 @@ class Tebd:
             # Largest first, taken one by one: no thread is left with a big bond at the end.
             queue = iter([work[k] for k in np.argsort(sizes)[::-1]])
             lock = Lock()
-            drained = self._pool.map(self._drain, repeat(queue, self.threads), repeat(lock),
-                                     repeat(seed))  # fmt: skip
+            drained = self._pool.map(
+                self._drain, repeat(queue, self.threads), repeat(lock), repeat(seed)
+            )
             weights = sorted(entry for part in drained for entry in part)
         # Entered in chain order, so that sums do not depend on who finished first.
         for bond, weight in weights:
@@ -147,7 +148,7 @@ class Tebd:
     def _drain(
         self, queue: Iterator[tuple[int, Gate]], lock: Lock, seed: int
     ) -> list[tuple[int, float]]:
-        done = []
+        done: list[tuple[int, float]] = []
         while True:
             with lock:
                 item = next(queue, None)
