@@ -309,7 +309,7 @@ def _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, metho
 
 @njit(cache=True, nogil=True)
 def _new_matrices(plan, found, c, kept, scale, coefficient, left):
-    """``scale`` times the left matrix (rows, kept) into ``left``; returns the right (kept, cols)."""
+    """Left matrix (rows, kept) times ``scale`` into ``left``; returns the right (kept, cols)."""
     rows, cols, rank = plan.rows[c], plan.cols[c], found.rank[c]
     v = found.v[found.v_start[c] :]
     if rank == 0:
