@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tnspin import figures
+from tnspin import figures, movie
 from tnspin.errors import InputError
 from tnspin.result import Result, Variable
 
@@ -85,6 +85,29 @@ def test_an_odd_chain_is_cut_as_in_the_paper() -> None:
 def test_a_noncollinear_pulse_shows_the_component_of_the_electrons() -> None:
     panels = figures.figure(pulse(axis=0)).axes
     assert "electron spin, x" in panels[1].get_title(loc="left")
+    assert panels[2].get_title(loc="left").endswith("z and x (dashed)")
+    styles = [line.get_linestyle() for line in panels[2].lines[:4]]
+    assert styles == ["-", "-", "--", "--"]
+
+
+def test_small_rotations_are_enlarged_and_large_ones_keep_one_scale() -> None:
+    result = pulse()
+    assert figures.figure(result).axes[2].get_ylim() == (-1.06, 1.06)
+    data = result["spin"].copy()
+    data[:, :, 2] = np.linspace(-1, -0.9, len(data))[:, None]
+    variables = result.variables | {"spin": Variable(("time", "localized", "axis"), data)}
+    low, high = figures.figure(Result(variables, result.attrs)).axes[2].get_ylim()
+    assert -1.02 < low < -1 and -0.9 < high < -0.85
+
+
+def test_late_times_are_marked_where_too_much_was_discarded() -> None:
+    result = pulse()
+    discarded = 1e5 * result["discarded_weight"]
+    variables = result.variables | {"discarded_weight": Variable(("time", "bond"), discarded)}
+    for drawn, count in ((result, 0), (Result(variables, result.attrs), 1)):
+        for panel in figures.figure(drawn).axes[2:4]:
+            assert len(panel.patches) == count
+            assert ("not converged" in panel.get_title(loc="right")) == bool(count)
 
 
 def test_a_single_time_can_be_drawn(tmp_path: Path) -> None:
@@ -105,17 +128,17 @@ def test_runs_without_electrons_get_a_panel_for_each_variable() -> None:
 
 def test_a_movie_has_one_frame_for_each_time(tmp_path: Path) -> None:
     path = tmp_path / "pulse.gif"
-    figures.save_movie(pulse(), path)
-    with Image.open(path) as movie:
-        assert movie.n_frames == 9  # type: ignore[attr-defined]
+    movie.save_movie(pulse(), path)
+    with Image.open(path) as image:
+        assert image.n_frames == 9  # type: ignore[attr-defined]
     assert [p.name for p in tmp_path.iterdir()] == ["pulse.gif"]
 
 
 def test_movie_formats(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a movie is a \.gif or \.mp4"):
-        figures.save_movie(pulse(), tmp_path / "pulse.avi")
+        movie.save_movie(pulse(), tmp_path / "pulse.avi")
     if shutil.which("ffmpeg") is None:
         with pytest.raises(InputError, match="ffmpeg"):
-            figures.save_movie(pulse(), tmp_path / "pulse.mp4")
+            movie.save_movie(pulse(), tmp_path / "pulse.mp4")
     else:
-        figures.save_movie(pulse(), tmp_path / "pulse.mp4")
+        movie.save_movie(pulse(), tmp_path / "pulse.mp4")

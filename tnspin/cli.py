@@ -187,11 +187,11 @@ def _plot(options: argparse.Namespace) -> int:
     path = options.output or options.file.with_suffix(suffix)
     check_writable(path)
     try:
-        from tnspin import figures
+        from tnspin import figures, movie
     except ModuleNotFoundError as error:
         raise RunError(f"plot: {error.name} is missing: pip install 'tnspin[plot]'") from error
     if options.movie:
-        figures.save_movie(result, path)
+        movie.save_movie(result, path)
     else:
         figures.save_figure(result, path)
     print(path)

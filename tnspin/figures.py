@@ -1,9 +1,8 @@
-"""Figures and movies of a result; nothing here needs a display."""
+"""Figures of a result; nothing here needs a display."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from tnspin.errors import InputError
 from tnspin.result import Result, write_atomically
 from tnspin.toml_text import loads
 
-__all__ = ["edge_figure", "figure", "generic_figure", "pulse_figure", "save_figure", "save_movie"]
+__all__ = ["edge_figure", "figure", "generic_figure", "pulse_figure", "save_figure"]
 
 # Okabe and Ito's colours, which all common kinds of colour blindness keep apart.
 BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK = (
@@ -78,7 +77,7 @@ def pulse_figure(result: Result) -> Figure:
     grid = drawing.add_gridspec(3, 2, height_ratios=(1.25, 1.0, 0.8))
     first = drawing.add_subplot(grid[0, 0])
     axes = [first] + [drawing.add_subplot(grid[k // 2, k % 2], sharex=first) for k in range(1, 6)]
-    axis = _polarization(result)
+    axis = polarization(result)
     drawing.suptitle(_title(result), fontsize=13)
     _map(axes[0], result, "electron_density", None, "electrons per site", "inferno")
     spin_label = f"electron spin, {'xyz'[axis]} (ħ/2 per site)"
@@ -92,7 +91,7 @@ def pulse_figure(result: Result) -> Figure:
     for k, ax in enumerate(axes):
         ax.set_title(f"({'abcdef'[k]})  {ax.get_title(loc='left')}")
         if k >= 4:
-            ax.set_xlabel(_time_label(result))
+            ax.set_xlabel(time_label(result))
         else:
             ax.tick_params(labelbottom=False)
     first.set_xlim(result["time"][0], max(result["time"][-1], result["time"][0] + 1e-9))
@@ -112,6 +111,9 @@ def edge_figure(result: Result) -> Figure:
     )  # fmt: skip
     ax.axhline(np.log(2) / 2, color=BLACK, ls="--", lw=1, label="limit, (ln 2)/2")
     ax.set_xscale("log")
+    marks = [n * 10**k for k in range(6) for n in (1, 2, 5) if 2 <= n * 10**k <= sizes[-1]]
+    ax.set_xticks(marks, [str(mark) for mark in marks])
+    ax.minorticks_off()
     ax.set_xlabel("number of localized spins, as many electrons")
     ax.set_ylabel("mutual information of the edge spins (nat)")
     ax.legend()
@@ -135,85 +137,8 @@ def generic_figure(result: Result) -> Figure:
         ax = drawing.add_subplot(rows, columns, k + 1)
         _panel(ax, result, name)
         ax.set_title(f"({chr(97 + k)})  {name}")
-        ax.set_xlabel(_time_label(result))
+        ax.set_xlabel(time_label(result))
     return drawing
-
-
-def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
-    """Write a movie of the pulse: densities along the chain, localized spins as arrows.
-
-    Parameters
-    ----------
-    result
-        A run with electrons and localized spins.
-    path
-        A ``.gif`` file, or ``.mp4`` where ffmpeg is installed.
-    seconds
-        Length of the movie.
-
-    Raises
-    ------
-    InputError
-        If the result has no electrons to show, or the format cannot be written.
-    """
-    from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
-
-    if not {"electron_density", "electron_spin", "spin"} <= set(result):
-        raise InputError("--movie: this result has no electron densities to show")
-    if path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
-        raise InputError(f"-o {path}: a .mp4 needs ffmpeg, which is not installed; allowed: .gif")
-    if path.suffix not in (".gif", ".mp4"):
-        raise InputError(f"-o {path}: a movie is a .gif or .mp4 file")
-    rate = int(np.clip(result["time"].size / seconds, 2, 25))
-    kinds: dict[str, type[Any]] = {".gif": PillowWriter, ".mp4": FFMpegWriter}
-    writer: AbstractMovieWriter = kinds[path.suffix](fps=rate)
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
-    try:
-        with mpl.rc_context(STYLE):
-            drawing, draw = _movie_frame(result)
-            with writer.saving(drawing, str(partial), dpi=100):
-                for k in range(result["time"].size):
-                    draw(k)
-                    writer.grab_frame()
-        image = io.BytesIO(partial.read_bytes())
-    finally:
-        partial.unlink(missing_ok=True)
-    write_atomically(path, image)
-
-
-def _movie_frame(result: Result) -> tuple[Figure, Callable[[int], None]]:
-    """Return the figure of a movie and the function that sets it to snapshot k."""
-    drawing = Figure(figsize=(8.0, 4.5), layout="constrained")
-    FigureCanvasAgg(drawing)
-    grid = drawing.add_gridspec(2, 1, height_ratios=(1.0, 1.8))
-    upper, lower = drawing.add_subplot(grid[0]), drawing.add_subplot(grid[1])
-    density, spins = result["electron_density"], result["spin"]
-    axis = _polarization(result)
-    electron_spin = result["electron_spin"][:, :, axis]
-    sites, localized = np.arange(density.shape[1]), _localized_sites(result)
-
-    upper.set(xlim=(-1, sites.size), ylim=(-1.25, 1.25), yticks=[-1, 0, 1], xticks=[])
-    upper.set_ylabel("localized\nspins, z")
-    upper.axhline(0, color="0.85", lw=1, zorder=0)
-    arrows = upper.quiver(
-        localized, np.zeros(localized.size), spins[0, :, 0], spins[0, :, 2], color=GREEN,
-        angles="xy", scale_units="xy", scale=1.0, width=0.006, zorder=3,
-    )  # fmt: skip
-    (charge_line,) = lower.plot(sites, density[0], color=BLACK, label="charge")
-    (spin_line,) = lower.plot(sites, electron_spin[0], color=ORANGE, label=f"spin, {'xyz'[axis]}")
-    lower.axvspan(localized.min() - 0.5, localized.max() + 0.5, color=GREEN, alpha=0.12, lw=0)
-    low, high = min(0.0, float(electron_spin.min())), float(density.max())
-    lower.set(xlim=(-1, sites.size), ylim=(low - 0.05 * high, 1.1 * high))
-    lower.set(xlabel="site", ylabel="electrons per site")
-    lower.legend(loc="upper right")
-
-    def draw(k: int) -> None:
-        arrows.set_UVC(spins[k, :, 0], spins[k, :, 2])
-        charge_line.set_ydata(density[k])
-        spin_line.set_ydata(electron_spin[k])
-        upper.set_title(f"{_time_label(result)} = {result['time'][k]:.1f}")
-
-    return drawing, draw
 
 
 def _map(ax: Axes, result: Result, name: str, axis: int | None, label: str, colours: str) -> None:
@@ -237,7 +162,7 @@ def _map(ax: Axes, result: Result, name: str, axis: int | None, label: str, colo
     bar.outline.set_visible(False)
     ax.set_title(label)
     ax.set_ylabel("site")
-    localized = _localized_sites(result)
+    localized = localized_sites(result)
     if localized.size:
         for edge in (localized.min() - 0.5, localized.max() + 0.5):
             ax.axhline(edge, color="white" if axis is None else BLACK, lw=0.9, ls=(0, (4, 3)))
@@ -248,16 +173,32 @@ def _map(ax: Axes, result: Result, name: str, axis: int | None, label: str, colo
 
 
 def _localized(ax: Axes, result: Result) -> None:
-    spins, times, sites = result["spin"][:, :, 2], result["time"], _localized_sites(result)
+    spins, times, sites = result["spin"], result["time"], localized_sites(result)
+    axis = polarization(result)
+    shown = [2] if axis == 2 else [2, axis]
     colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, spins.shape[1]))
-    for k, colour in enumerate(colours):
-        ax.plot(times, spins[:, k], color=colour, label=f"{sites[k]}")
-    ax.axhline(0, color="0.8", lw=0.8, zorder=0)
-    ax.set(ylim=(-1.06, 1.06), ylabel=r"$\langle S^z_i\rangle / S$")
+    for a, style in zip(shown, ("-", "--"), strict=False):
+        for k, colour in enumerate(colours):
+            label = f"{sites[k]}" if style == "-" else None
+            ax.plot(times, spins[:, k, a], style, color=colour, label=label)
+    low, high = _range(spins[..., shown])
+    if low < 0 < high:
+        ax.axhline(0, color="0.8", lw=0.8, zorder=0)
+    ax.set(ylim=(low, high), ylabel=r"$\langle S^z_i\rangle / S$")
     ax.set_title("localized spins")
+    if axis != 2:
+        ax.set_ylabel(r"$\langle S_i\rangle / S$")
+        ax.set_title(f"localized spins, z and {'xyz'[axis]} (dashed)")
     if spins.shape[1] <= 12:
         ax.legend(title="site", loc="upper left", ncols=min(5, spins.shape[1]), fontsize=9,
                   handlelength=1.2, columnspacing=1.0)  # fmt: skip
+
+
+def _range(spins: np.ndarray) -> tuple[float, float]:
+    """From -1 to 1, or closer if all spins stay within a quarter of that; the top for a legend."""
+    low, high = (float(spins.min()), float(spins.max())) if spins.size else (-1.0, 1.0)
+    span = max(high - low, 0.02)
+    return (low - 0.06 * span, high + 0.3 * span) if span < 0.5 else (-1.06, 1.06)
 
 
 def _entropy(ax: Axes, result: Result) -> None:
@@ -277,8 +218,9 @@ def _entropy(ax: Axes, result: Result) -> None:
             ls="-.",
             label="Meyer-Wallach Q (0 to 1)",
         )
-    ax.set_ylim(bottom=0)
-    ax.legend(loc="upper left", fontsize=9)
+    # Room for the legend: early on the largest entropy is as high as it gets with one electron.
+    ax.set_ylim(0, 1.2 * max(ax.dataLim.y1, 1e-3))
+    ax.legend(loc="upper left", fontsize=9, ncols=3, handlelength=1.6, columnspacing=1.0)
 
 
 def _mark_unconverged(ax: Axes, result: Result) -> None:
@@ -290,7 +232,7 @@ def _mark_unconverged(ax: Axes, result: Result) -> None:
         return
     times = result["time"]
     ax.axvspan(times[late[0]], times[-1], color="0.5", alpha=0.13, lw=0, zorder=0)
-    note = f"shaded: discarded weight > {CONVERGED:g}, not converged"
+    note = f"grey: discarded > {CONVERGED:g}, not converged"
     ax.set_title(note, loc="right", fontsize=8.5, color="0.25")
 
 
@@ -300,7 +242,7 @@ def _discarded(ax: Axes, result: Result) -> None:
         total = result["discarded_weight"].sum(axis=1)
         worst = result["discarded_weight"].max(axis=1)
         _log_lines(ax, result["time"], (total, BLUE, "all bonds"), (worst, ORANGE, "worst bond"))
-        ax.legend(loc="lower right", fontsize=9)
+        ax.legend(loc="upper left", fontsize=9)
     ax.set_ylabel("discarded weight since t = 0")
     if "bond_dim" in result:
         other = ax.twinx()
@@ -364,17 +306,17 @@ def _edges(centres: np.ndarray) -> np.ndarray:
     return np.concatenate(([centres[0]], middle, [centres[-1]]))
 
 
-def _polarization(result: Result) -> int:
+def polarization(result: Result) -> int:
     """Axis along which the electrons are polarized at the start (z if they are not)."""
     total = np.abs(result["electron_spin"][0].sum(axis=0))
     return int(np.argmax(total)) if total.max() > 1e-6 else 2
 
 
-def _localized_sites(result: Result) -> np.ndarray:
+def localized_sites(result: Result) -> np.ndarray:
     return result["localized"] if "localized" in result else np.array([], dtype=int)
 
 
-def _time_label(result: Result) -> str:
+def time_label(result: Result) -> str:
     model = _parameters(result).get("model", {})
     unit = r"\gamma" if model.get("hopping") == 1.0 else r"\mathrm{energy\ unit}"
     return rf"time ($\hbar/{unit}$)"
@@ -385,9 +327,9 @@ def _title(result: Result) -> str:
     model, state = parameters.get("model", {}), parameters.get("state", {})
     parts = [f"{model['sites']} sites"] if "sites" in model else []
     if "n_electrons" in state:
-        parts.insert(0, f"{state['n_electrons']} electrons")
+        parts.insert(0, f"{state['n_electrons']} electron{'s' * (state['n_electrons'] != 1)}")
     if "localized" in model:
-        parts.append(f"{_localized_sites(result).size} localized spins")
+        parts.append(f"{localized_sites(result).size} localized spins")
     for name, symbol in (("J_sd", "J_{sd}"), ("J", "J")):
         if isinstance(model.get(name), float):
             parts.append(rf"${symbol} = {model[name]:g}$")
