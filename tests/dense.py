@@ -26,7 +26,9 @@ def full_vector(psi):
     """Amplitudes (prod of dimensions) by multiplying the blocks out."""
     rows = {0: np.ones((1, 1), dtype=complex)}
     for i, site in enumerate(psi.sites):
-        dims = dict(zip(psi.bonds[i + 1].keys.tolist(), psi.bonds[i + 1].dims.tolist(), strict=True))
+        dims = dict(
+            zip(psi.bonds[i + 1].keys.tolist(), psi.bonds[i + 1].dims.tolist(), strict=True)
+        )
         n = next(iter(rows.values())).shape[0]
         after = {key: np.zeros((n, site.dim, dim), dtype=complex) for key, dim in dims.items()}
         for (key, p), block in psi.blocks(i).items():
@@ -52,7 +54,10 @@ def trace_leading(rho, dims, keep):
     lead = list(range(0, 2 * count, 2))
     trail = list(range(1, 2 * count, 2))
     order = [*trail, *[2 * count + k for k in trail], *lead, *[2 * count + k for k in lead]]
-    size, traced = int(np.prod(keep)), int(np.prod([d // k for d, k in zip(dims, keep, strict=True)]))
+    size, traced = (
+        int(np.prod(keep)),
+        int(np.prod([d // k for d, k in zip(dims, keep, strict=True)])),
+    )
     return np.einsum("abcc->ab", tensor.transpose(order).reshape(size, size, traced, traced))
 
 

@@ -49,8 +49,8 @@ def errors(system, order, steps, stop):
                                 cutoff=1e-18, method="svd", threads=1)  # fmt: skip
         found = final.state.amplitudes(basis.states)
         amplitudes.append(np.linalg.norm(found - wanted.state.vector))
-        local.append(max(np.abs(a - b).max()
-                         for a, b in zip(final.site_rdms, wanted.site_rdms, strict=True)))  # fmt: skip
+        pairs = zip(final.site_rdms, wanted.site_rdms, strict=True)
+        local.append(max(np.abs(a - b).max() for a, b in pairs))
     return np.array(amplitudes), np.array(local)
 
 

@@ -22,12 +22,14 @@ def dense(gate, size):
 MATRICES = {
     "xxz": bonds(HeisenbergChain(sites=2, J=1.1, Jz=0.4, field=(0, 0, 0.3)).hamiltonian).matrix(0),
     "tilted field": bonds(
-        HeisenbergChain(sites=2, spin=1.0, J=1.1, field=(0.2, -0.4, 0.3), dmi=(0.1, 0.2, 0.3)).hamiltonian
+        HeisenbergChain(
+            sites=2, spin=1.0, J=1.1, field=(0.2, -0.4, 0.3), dmi=(0.1, 0.2, 0.3)
+        ).hamiltonian
     ).matrix(0),
     "kondo": bonds(KondoHeisenbergChain(sites=2, localized=[0, 1], Jz=0.2).hamiltonian).matrix(0),
     "electrons": bonds(KondoHeisenbergChain(sites=2, localized=[]).hamiltonian).matrix(0),
     "zero": np.zeros((6, 6), dtype=complex),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", list(MATRICES))

@@ -19,7 +19,9 @@ EVERY = [(order, driven) for order in (1, 2, 4) for driven in (False, True)]
 def test_fractions_of_each_parity_sum_to_one(order, driven):
     layers = schedule(order, driven)
     for parity in (0, 1):
-        assert sum(la.fraction for la in layers if la.parity == parity) == pytest.approx(1, abs=1e-15)
+        assert sum(la.fraction for la in layers if la.parity == parity) == pytest.approx(
+            1, abs=1e-15
+        )
     assert {la.parity for la in layers} == {0, 1}
     assert all(0 <= la.moment <= 1 for la in layers)
 
