@@ -142,6 +142,15 @@ def test_unwritable_places_are_refused_before_the_run(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for write in (check_writable, run().save):
+        with pytest.raises(InputError, match="not a regular file"):
+            write(pipe)
+    assert pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
+
+
 def test_a_checkpoint_is_a_result_with_a_state(tmp_path: Path) -> None:
     path = checkpoint_path(tmp_path / "run.h5")
     assert path.name == "run.ckpt.h5"

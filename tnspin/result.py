@@ -156,6 +156,7 @@ def check_writable(path: Path) -> None:
         raise InputError(f"-o {path}: there is no folder {str(folder)!r}; make it first")
     if path.is_dir():
         raise InputError(f"-o {path}: is a folder; give the name of a file")
+    _refuse_devices(path)
     try:
         # Only trying tells: permission bits say nothing to root, nor on a read-only disk.
         with tempfile.TemporaryFile(dir=folder) as probe:
@@ -167,6 +168,12 @@ def check_writable(path: Path) -> None:
         raise InputError(f"-o {path}: {str(folder)!r} cannot be written: {reason}") from error
 
 
+def _refuse_devices(path: Path) -> None:
+    # Put in the place of /dev/null, as in that of an old result, a file would destroy it.
+    if path.exists() and not path.is_file():
+        raise InputError(f"-o {path}: is not a regular file; give the name of a file")
+
+
 def write_atomically(path: Path, image: io.BytesIO) -> None:
     """Write bytes beside ``path``, force them to disk, then put them in its place.
 
@@ -175,9 +182,12 @@ def write_atomically(path: Path, image: io.BytesIO) -> None:
 
     Raises
     ------
+    InputError
+        If ``path`` is a folder or a device.
     RunError
         If the disk is full or the folder cannot be written; ``path`` is as it was before.
     """
+    _refuse_devices(path)
     partial = path.with_name(path.name + ".partial")
     try:
         with open(partial, "wb") as file:
