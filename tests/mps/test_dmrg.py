@@ -229,7 +229,7 @@ def test_other_bad_input():
     with pytest.raises(InputError, match="two sites"):
         dmrg.ground_state(OperatorSum((spin(0.5),)))
     with pytest.raises(InputError, match="Hermitian"):
-        dmrg.ground_state(OperatorSum(os.sites) + (1.0, "Sp", 0, "Sz", 1))
+        dmrg.ground_state(OperatorSum.of(os.sites, [(1.0, "Sp", 0, "Sz", 1)]))
     up = MPS.product(os.sites, [np.eye(2)[0]] * 4, ["2Sz"])
     with pytest.raises(InputError, match="start: has charges"):
         dmrg.ground_state(os, {"2Sz": 0}, start=up)

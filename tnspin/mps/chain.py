@@ -112,20 +112,16 @@ class Chain:
         cutoff: float = 0.0,
         bond_dim: int | None = None,
     ) -> float:
-        """Put ``vector`` into window i, split it and move the center on; returns the weight lost."""
+        """Split ``vector`` in window i and move the center on; returns the discarded weight."""
         theta = window.hamiltonian.split(vector)
         if rightwards:
             block, behind, site, self.site = window.left, window.right, i, i + 1
         else:
             block, behind, site, self.site = window.right, window.left, i + 1, i
             theta = {key: matrix.T for key, matrix in theta.items()}
-        isometry, discarded = truncate(
-            theta, block, noise=noise, cutoff=cutoff, bond_dim=bond_dim
-        )
+        isometry, discarded = truncate(theta, block, noise=noise, cutoff=cutoff, bond_dim=bond_dim)
         width = {key: matrix.shape[1] for key, matrix in theta.items()}
-        self.center = {
-            key: u.conj().T @ theta[key] for key, u in isometry.items() if key in width
-        }
+        self.center = {key: u.conj().T @ theta[key] for key, u in isometry.items() if key in width}
         norm = np.sqrt(sum(float(np.sum(np.abs(m) ** 2)) for m in self.center.values()))
         self.center = {key: matrix / norm for key, matrix in self.center.items()}
         self.isometries[site], self.slots[site] = isometry, block.slots

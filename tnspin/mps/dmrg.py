@@ -21,7 +21,7 @@ from .sweep import Operator
 _NOISE = (1e-3, 1e-4, 1e-5, 1e-6)
 #: Bond dimension of the first sweep; it doubles until it reaches the limit.
 _FIRST_DIM = 16
-#: Largest Krylov space of one update, in the first sweep and in all later ones.
+#: Largest Krylov space of one update, in perturbed sweeps and in clean ones.
 _KRYLOV = 6, 20
 
 
@@ -175,7 +175,7 @@ class _Search:
         energy, change, discarded, converged, sweep = np.inf, np.inf, 0.0, False, 0
         for sweep in range(self.sweeps):
             before, noise, limit = energy, self._noise(sweep), self._limit(sweep)
-            energy, discarded = self._sweep(sweep, noise, limit)
+            energy, discarded = self._sweep(noise, limit, discarded)
             change = abs(energy - before)
             reached = self.chain.bond_dim()
             if on_sweep is not None:
@@ -197,20 +197,21 @@ class _Search:
             return self.bond_dim
         return min(self.bond_dim, self.first_dim * 2 ** min(sweep, 30))
 
-    def _sweep(self, sweep: int, noise: float, limit: int) -> tuple[float, float]:
+    def _sweep(self, noise: float, limit: int, lost: float) -> tuple[float, float]:
         """Right and back; returns the energy at the left end and the largest weight lost."""
         last = self.chain.length - 2
         path = [(i, True) for i in range(last)] + [(i, False) for i in range(last, -1, -1)]
         energy, worst = np.inf, 0.0
-        # An error r of the vector costs r^2 in energy.
-        residual = 0.1 * np.sqrt(self.tolerance)
+        # An error r of the vector costs r^2: no need to be better than the truncation.
+        residual = 0.1 * np.sqrt(max(self.tolerance, lost))
         for i, rightwards in path:
             window = self.chain.window(i)
             energy, vector = lowest(
                 window.hamiltonian.apply,
                 window.vector,
                 tolerance=residual,
-                steps=_KRYLOV[min(sweep, 1)],
+                steps=_KRYLOV[0 if noise else 1],
+                least=2,
             )
             lost = self.chain.move(
                 i,

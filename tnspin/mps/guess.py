@@ -152,7 +152,7 @@ def _superposition(
         site: dict[tuple[int, int], np.ndarray] = {}
         for n in range(count):
             for p in np.flatnonzero(keys[i] == keys[i][paths[n, i]]):
-                amplitude = float(p == paths[n, i]) + _ADMIXTURE * rng.normal()
+                amplitude = complex(p == paths[n, i]) + _ADMIXTURE * rng.normal()
                 if dtype.kind == "c":
                     amplitude = amplitude + 1j * _ADMIXTURE * rng.normal()
                 block = (int(at[n]), int(p))

@@ -12,7 +12,12 @@ Array = NDArray[Any]
 
 
 def lowest(
-    apply: Callable[[Array], Array], start: Array, *, tolerance: float, steps: int
+    apply: Callable[[Array], Array],
+    start: Array,
+    *,
+    tolerance: float,
+    steps: int,
+    least: int = 1,
 ) -> tuple[float, Array]:
     """Lanczos with full reorthogonalization in one Krylov space.
 
@@ -24,8 +29,8 @@ def lowest(
         First vector, not zero.
     tolerance
         Norm of the residual ``H v - E v`` at which to stop.
-    steps
-        Largest dimension of the Krylov space.
+    steps, least
+        Largest dimension of the Krylov space, and the smallest at which the residual counts.
 
     Returns
     -------
@@ -46,7 +51,8 @@ def lowest(
         values, vectors = np.linalg.eigh(small[: j + 1, : j + 1])
         rest = float(np.linalg.norm(image))
         scale = max(abs(values[0]), abs(values[-1]), 1e-300)
-        if j + 1 == steps or rest * abs(vectors[j, 0]) < tolerance or rest < 1e-14 * scale:
+        done = j + 1 >= least and rest * abs(vectors[j, 0]) < tolerance
+        if done or j + 1 == steps or rest < 1e-14 * scale:
             break
         basis[j + 1] = image / rest
         small[j, j + 1] = small[j + 1, j] = rest

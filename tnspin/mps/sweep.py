@@ -287,7 +287,7 @@ def truncate(
     number = max(1, int(np.sum(tail[:-1] > max(cutoff, 1e-30) * tail[0])))
     number = min(number, every.size if bond_dim is None else bond_dim)
     least = every[number - 1]
-    isometry = {}
+    isometry: Sectors = {}
     for key, (weights, vectors) in found.items():
         keep = int(np.sum(weights >= least))
         # States of equal weight must not exceed the limit.

@@ -52,19 +52,23 @@ class GroundState:
 
     def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
         """Ground state by two-site DMRG in the sector, with blocks of the named charges."""
-        from tnspin.mps import dmrg
+        from tnspin.mps.dmrg import ground_state
 
         for name in charge_names:
             if name not in self.charges:
                 raise InputError(f"state.charges: no value for the charge {name!r}")
-        _, mps = dmrg.ground_state(
+        # Block labels follow the order of the names that the run uses.
+        ordered = (*charge_names, *(name for name in self.charges if name not in charge_names))
+        mps = ground_state(
             self.model.hamiltonian,
-            dict(self.charges),
+            {name: self.charges[name] for name in ordered},
             bond_dim=self.bond_dim,
             cutoff=self.cutoff,
             sweeps=self.sweeps,
-        )
-        return mps
+        ).state
+        if ordered == tuple(charge_names):
+            return mps
+        return MPS.from_quimb(mps.to_quimb(), self.model.local_sites, charge_names)
 
     def to_vector(self, basis: ChargeBasis | None = None) -> VectorState:
         """Lowest eigenvector in a charge sector or in the full space."""
