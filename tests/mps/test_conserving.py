@@ -39,7 +39,7 @@ def conserving_systems(draw):
     kinds = draw(st.lists(st.sampled_from(
         [("spin", 0.5), ("spin", 1.0), ("electron",), ("kondo", 0.5), ("boson", 3)]),
         min_size=3, max_size=5))  # fmt: skip
-    while np.prod([{"spin": 3, "electron": 4, "kondo": 8, "boson": 3}[k[0]] for k in kinds]) > 600:
+    while np.prod([{"spin": 3, "electron": 4, "kondo": 8, "boson": 3}[k[0]] for k in kinds]) > 300:
         kinds.pop()
     number = st.floats(-1, 1).map(lambda x: round(x, 3))
     items = []
