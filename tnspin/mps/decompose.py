@@ -121,30 +121,27 @@ def fill_random(count, out, seed):
 
 
 @njit(cache=True, nogil=True)
-def by_range(rows, cols, c, w, seed_cols, sigma, probes, v, a, e, squares):
-    """Right space ``v`` spanned by ``sigma^H theta``, and theta diagonalized within it.
+def by_range(rows, cols, c, w, seeds, omega, probes, found, v):
+    """Leading singular vectors inside the range of ``theta omega^H``.
 
-    ``sigma (rows, probes)``: its first ``seed_cols`` columns are the old left singular vectors
-    times their Schmidt values, whose image under theta nearly spans the wanted space after a
-    short time step; the others are random and orthogonal to them, so that they sample only what
-    the gate has moved out of the old space.  Then::
+    ``omega (probes, cols)``: its first ``seeds`` rows are the old right singular vectors, whose
+    image under theta nearly spans the wanted space after a short time step; the others are
+    random and orthogonal to them, so that they sample only what the gate has moved out of the
+    old space.  Then::
 
-        b = sigma^H theta          (probes, cols)
-        v = L^-1 b,  b b^H = L L^H  orthonormal rows without a QR
-        a = c v^H                   (rows, rank)
-        (w a)^H (w a) = e^H diag(squares) e
+        y = theta omega^H           (rows, probes)
+        y^H y = L L^H               q = y L^-H has orthonormal columns and is never formed
+        b = q^H theta               = L^-1 y^H theta
+        b b^H = E^H diag(found) E   v = E b / sqrt(found)
 
-    so the new right tensor is ``e v`` and the new left one ``a e^H`` (rows of e in LAPACK's
-    ascending order).  Returns the rank, or -1 if already the seeds are numerically dependent
-    (the caller then uses `by_gram`).
+    Returns how many were found, or -1 if already the images of the seeds are numerically
+    dependent (the caller then uses `by_gram`).
     """
-    for i in range(rows):
-        for j in range(i * probes, (i + 1) * probes):
-            sigma[j] *= w[i]
-    b = v
-    gemm(ADJOINT, PLAIN, probes, cols, rows, 1.0, sigma, probes, c, cols, 0.0, b, cols)
+    y = np.empty(rows * probes, dtype=np.complex128)
+    gemm(PLAIN, ADJOINT, rows, probes, cols, 1.0, c, cols, omega, cols, 0.0, y, probes)
+    y = _scaled(rows, probes, y, w)
     g = np.empty(probes * probes, dtype=np.complex128)
-    gram_rows(probes, cols, b, cols, g)
+    gram_columns(rows, probes, y, probes, g)
     norms = np.empty(probes)
     for j in range(probes):
         norms[j] = g[j * probes + j].real
@@ -153,53 +150,43 @@ def by_range(rows, cols, c, w, seed_cols, sigma, probes, v, a, e, squares):
     rank = 0
     while rank < probes and g[rank * probes + rank].real ** 2 > _DEPENDENT * norms[rank]:
         rank += 1
-    if rank < seed_cols or rank == 0:
+    if rank < seeds or rank == 0:
         return -1
+    y = _scaled(rows, probes, y, w)
+    b = np.empty(rank * cols, dtype=np.complex128)
+    gemm(ADJOINT, PLAIN, rank, cols, rows, 1.0, y, probes, c, cols, 0.0, b, cols)
     solve_lower(rank, cols, g, probes, b, cols)
-    gemm(PLAIN, ADJOINT, rows, rank, cols, 1.0, c, cols, v, cols, 0.0, a, rank)
-    theta = _scaled(rows, rank, a, w)
-    gram_columns(rows, rank, theta, rank, e)
-    eigh(rank, e, squares)
-    return rank
+    squares = np.empty(rank)
+    gram_rows(rank, cols, b, cols, g)
+    eigh(rank, g, squares)
+    return _normalized_rows(found, _FLOOR_GRAM, squares, rank, cols, g, rank, b, v)
 
 
 @njit(cache=True, nogil=True)
-def probes_for(seeds, probes, rows, old, row, left, stack, l_dims, m_dims, w, seed):
-    """``sigma (rows, probes)`` for `by_range`: old left singular vectors, then random columns.
+def probes_for(seeds, probes, cols, old, column, right, side, r_dims, seed):
+    """``omega (probes, cols)`` for `by_range`: old right singular vectors, then random rows.
 
-    ``row``, ``left`` (p) place the blocks of this middle sector, sector ``old`` of ``stack`` (-1:
-    new).  The random part is made orthogonal to the old vectors, which are orthogonal up to what
-    truncation has done to the canonical form; that is close enough for a probe.
+    ``column``, ``right`` (p) place the blocks of this middle sector, sector ``old`` of ``side``
+    (-1: new).
     """
-    sigma = np.zeros(rows * probes, dtype=np.complex128)
+    omega = np.zeros(probes * cols, dtype=np.complex128)
     extra = probes - seeds
-    noise = np.empty(rows * extra, dtype=np.complex128)
-    fill_random(rows * extra, noise, seed)
-    if old >= 0:
-        height = m_dims[old]
-        norms = np.zeros(seeds)
-        for p in range(row.size):
-            if row[p] < 0 or stack.row[old, p] < 0:
-                continue
-            for i in range(l_dims[left[p]]):
-                at = stack.start[old] + (stack.row[old, p] + i) * height
-                to = (row[p] + i) * probes
-                x = w[row[p] + i]
-                for j in range(seeds):
-                    y = x * stack.data[at + j]
-                    sigma[to + j] = y
-                    norms[j] += y.real * y.real + y.imag * y.imag
-        overlap = np.empty(seeds * extra, dtype=np.complex128)
-        gemm(ADJOINT, PLAIN, seeds, extra, rows, 1.0, sigma, probes, noise, extra, 0.0, overlap,
-             extra)  # fmt: skip
-        for j in range(seeds):
-            for k in range(extra):
-                overlap[j * extra + k] /= max(norms[j], 1e-300)
-        gemm(PLAIN, PLAIN, rows, extra, seeds, -1.0, sigma, probes, overlap, extra, 1.0, noise,
-             extra)  # fmt: skip
-    for i in range(rows):
-        sigma[i * probes + seeds : (i + 1) * probes] = noise[i * extra : (i + 1) * extra]
-    return sigma
+    noise = omega[seeds * cols :]
+    fill_random(extra * cols, noise, seed)
+    if old < 0:
+        return omega
+    width = side.width[old]
+    for p in range(column.size):
+        if column[p] >= 0 and side.column[old, p] >= 0:
+            size = r_dims[right[p]]
+            for i in range(seeds):
+                at = side.start[old] + i * width + side.column[old, p]
+                to = i * cols + column[p]
+                omega[to : to + size] = side.data[at : at + size]
+    overlap = np.empty(extra * seeds, dtype=np.complex128)
+    gemm(PLAIN, ADJOINT, extra, seeds, cols, 1.0, noise, cols, omega, cols, 0.0, overlap, seeds)
+    gemm(PLAIN, PLAIN, extra, cols, seeds, -1.0, overlap, seeds, omega, cols, 1.0, noise, cols)
+    return omega
 
 
 @njit(cache=True, nogil=True)

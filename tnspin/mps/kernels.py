@@ -51,22 +51,17 @@ class Plan(NamedTuple):
 class Found(NamedTuple):
     """Singular triplets of each matrix of a `Plan`, before truncation.
 
-    ``squares[base[c]:][:counts[c]]`` descend; ``v``: right vectors as rows.  Where ``rank > 0`` the
-    range finder left them unrotated: see `by_range` for ``a`` and ``e``.  ``lost`` is the weight
-    that it did not find, of the ``norm`` squared.
+    ``squares[base[c]:][:counts[c]]`` descend; ``v``: right vectors as rows.  ``lost`` is the weight
+    that a range finder (where ``ranged``) did not find, of the ``norm`` squared.
     """
 
     base: np.ndarray
     counts: np.ndarray
-    rank: np.ndarray
     squares: np.ndarray
     v_start: np.ndarray
     v: np.ndarray
-    a_start: np.ndarray
-    a: np.ndarray
-    e_start: np.ndarray
-    e: np.ndarray
     norm: np.ndarray
+    ranged: np.ndarray
     lost: np.ndarray
 
 
@@ -221,21 +216,15 @@ def _empty_found(plan, norms):
     """Room for all singular triplets of a plan."""
     n = plan.keys.size
     small = np.minimum(plan.rows, plan.cols)
-    base = starts_of(small)
-    v_start, a_start, e_start = (
-        starts_of(small * plan.cols), starts_of(small * plan.rows), starts_of(small * small),
-    )  # fmt: skip
+    base, v_start = starts_of(small), starts_of(small * plan.cols)
     return Found(
-        base, np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), np.empty(base[n]),
-        v_start, np.empty(v_start[n], dtype=np.complex128),
-        a_start, np.empty(a_start[n], dtype=np.complex128),
-        e_start, np.empty(e_start[n], dtype=np.complex128),
-        norms, np.zeros(n),
+        base, np.zeros(n, dtype=np.int64), np.empty(base[n]), v_start,
+        np.empty(v_start[n], dtype=np.complex128), norms, np.zeros(n, dtype=np.bool_), np.zeros(n),
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, l_dims, stack, max_dim, method,
+def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, r_dims, side, max_dim, method,
                seed):  # fmt: skip
     """Singular triplets of every matrix, each by the cheapest method that is accurate enough."""
     found = _empty_found(plan, _norms(plan, coefficient, w_start, weights))
@@ -252,33 +241,20 @@ def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, l_dims, stac
         cheap = small > _SMALL and probes < _RANGE_SHARE * small
         if method == RANGE or (method == AUTO and cheap):
             probes = min(probes, small)
-            sigma = probes_for(min(seeds, probes), probes, rows, old, plan.row[c], plan.left[c],
-                               stack, l_dims, m_dims, w, seed + c)  # fmt: skip
-            a, e = found.a[found.a_start[c] :], found.e[found.e_start[c] :]
-            rank = by_range(rows, cols, block, w, min(seeds, probes), sigma, probes, v, a, e,
-                            squares)  # fmt: skip
-            if rank > 0:
-                found.rank[c] = rank
-                found.counts[c] = _descend(rank, squares)
-                seen = squares[: found.counts[c]].sum()
-                found.lost[c] = max(0.0, found.norm[c] - seen)
+            seeds = min(seeds, probes)
+            omega = probes_for(seeds, probes, cols, old, plan.column[c], plan.right[c], side,
+                               r_dims, seed + c)  # fmt: skip
+            count = by_range(rows, cols, block, w, seeds, omega, probes, squares, v)
+            if count > 0:
+                found.counts[c] = count
+                found.ranged[c] = True
+                found.lost[c] = max(0.0, found.norm[c] - squares[:count].sum())
                 continue
         if method == SVD:
             found.counts[c] = by_svd(rows, cols, block, w, squares, v)
         else:
             found.counts[c] = by_gram(rows, cols, block, w, squares, v)
     return found
-
-
-@njit(cache=True, nogil=True)
-def _descend(n, squares):
-    """Reverse n ascending eigenvalues in place; returns how many are above round-off."""
-    for j in range(n // 2):
-        squares[j], squares[n - 1 - j] = squares[n - 1 - j], squares[j]
-    count = n
-    while count > 1 and squares[count - 1] <= 1e-15 * squares[0]:
-        count -= 1
-    return count
 
 
 @njit(cache=True, nogil=True)
@@ -291,40 +267,20 @@ def _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, metho
     for c in range(n):
         # A direction that was missed has at most the lost weight.  It could have been kept only if
         # every one that was found is: then look at the whole matrix.
-        suspicious = found.rank[c] > 0 and kept[c] == found.counts[c]
+        suspicious = found.ranged[c] and kept[c] == found.counts[c]
         if method != RANGE and suspicious and found.lost[c] > 0.5 * cutoff * total / n:
             found.counts[c] = by_gram(
                 plan.rows[c], plan.cols[c], coefficient[plan.start[c] : plan.start[c + 1]],
                 weights[w_start[c] : w_start[c + 1]], found.squares[found.base[c] :],
                 found.v[found.v_start[c] :],
             )  # fmt: skip
-            found.rank[c] = 0
+            found.ranged[c] = False
             found.lost[c] = 0.0
             again = True
     if again:
         kept, discarded = select(found.squares, found.counts, found.base, cutoff, max_dim, total,
                                  found.lost.sum())  # fmt: skip
     return kept, discarded
-
-
-@njit(cache=True, nogil=True)
-def _new_matrices(plan, found, c, kept, scale, coefficient, left):
-    """Left matrix (rows, kept) times ``scale`` into ``left``; returns the right (kept, cols)."""
-    rows, cols, rank = plan.rows[c], plan.cols[c], found.rank[c]
-    v = found.v[found.v_start[c] :]
-    if rank == 0:
-        gemm(PLAIN, ADJOINT, rows, kept, cols, scale, coefficient[plan.start[c] :], cols, v, cols,
-             0.0, left, kept)  # fmt: skip
-        return v
-    turn = np.empty(kept * rank, dtype=np.complex128)
-    for j in range(kept):
-        at = found.e_start[c] + (rank - 1 - j) * rank
-        turn[j * rank : (j + 1) * rank] = found.e[at : at + rank]
-    right = np.empty(kept * cols, dtype=np.complex128)
-    gemm(PLAIN, PLAIN, kept, cols, rank, 1.0, turn, rank, v, cols, 0.0, right, cols)
-    gemm(PLAIN, ADJOINT, rows, kept, rank, scale, found.a[found.a_start[c] :], rank, turn, rank,
-         0.0, left, kept)  # fmt: skip
-    return right
 
 
 @njit(cache=True, nogil=True)
@@ -343,12 +299,15 @@ def _form(plan, found, kept, norm, coefficient, n_left, r_dims):
         for j in range(dims[k]):
             schmidt[at] = np.sqrt(found.squares[found.base[c] + j]) / norm
             at += 1
-        right = _new_matrices(plan, found, c, dims[k], 1.0 / norm, coefficient, a_data[a_at:])
+        v = found.v[found.v_start[c] :]
+        gemm(PLAIN, ADJOINT, plan.rows[c], dims[k], plan.cols[c], 1.0 / norm,
+             coefficient[plan.start[c] :], plan.cols[c], v, plan.cols[c], 0.0, a_data[a_at:],
+             dims[k])  # fmt: skip
         for p in range(plan.row.shape[1]):
             if plan.row[c, p] >= 0:
                 a_offset[plan.left[c, p], p] = a_at + plan.row[c, p] * dims[k]
         a_at += plan.rows[c] * dims[k]
-        b_at = scatter_columns(dims[k], plan.cols[c], plan.column[c], plan.right[c], r_dims, right,
+        b_at = scatter_columns(dims[k], plan.cols[c], plan.column[c], plan.right[c], r_dims, v,
                                b_offset[k], b_data, b_at)  # fmt: skip
     return plan.keys[alive], dims, schmidt, a_offset, a_data, b_offset, b_data
 
@@ -376,7 +335,7 @@ def update_bond(
     coefficient = _apply_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims, r_dims,
                               q1, pointer, source, amplitude)  # fmt: skip
     w_start, weights = _row_weights(plan, l_dims, l_schmidt)
-    found = _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, l_dims, stack, max_dim,
+    found = _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, r_dims, side, max_dim,
                        method, seed)  # fmt: skip
     kept, discarded = _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, method)
     total = found.norm.sum()
