@@ -20,7 +20,7 @@ from .gates import Gate, evolution_gate
 from .kernels import update_bond
 from .ledger import Ledger
 from .state import MPS
-from .trotter import TimedLayer, layers_of_run
+from .trotter import TimedLayer, layers_of_run, schedule
 
 #: Below this discarded weight a Gram matrix no longer resolves the Schmidt values.
 GRAM_LIMIT = 1e-12
@@ -84,6 +84,7 @@ class Tebd:
                 f"solver.method: {method!r} is not one of {sorted(METHODS)}"
                 f"{nearest(method, METHODS)}"
             )
+        schedule(order)  # refuses a bad order before any work
         self.state = state.copy()
         self.state.ensure_canonical()
         self.matrix = matrix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,13 +60,21 @@ class GroundState:
                 raise InputError(f"state.charges: no value for the charge {name!r}")
         # Block labels follow the order of the names that the run uses.
         ordered = (*charge_names, *(name for name in self.charges if name not in charge_names))
-        mps = ground_state(
+        found = ground_state(
             self.model.hamiltonian,
             {name: self.charges[name] for name in ordered},
             bond_dim=self.bond_dim,
             cutoff=self.cutoff,
             sweeps=self.sweeps,
-        ).state
+        )
+        if not found.converged:
+            warnings.warn(
+                f"ground state not converged: the energy still changed by {found.change:.1e} in "
+                f"sweep {found.sweeps}; raise state.bond_dim or state.sweeps",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        mps = found.state
         if ordered == tuple(charge_names):
             return mps
         return MPS.from_quimb(mps.to_quimb(), self.model.local_sites, charge_names)
