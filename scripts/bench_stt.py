@@ -25,7 +25,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import tnspin  # noqa: F401, I001  (first: it chooses the BLAS kernels that numpy then loads)
+# First of all: it chooses the BLAS kernels that numpy then loads.
+import tnspin  # noqa: F401  # isort: skip
 import h5py
 import numpy as np
 from blas_profile import Breakdown, Clock, Profile, print_breakdown, zgemm_peak
