@@ -87,7 +87,7 @@ class Profile:
         cell = self._counters[len(self.names)].ctypes.data
         where = _OPERATIONS.get(name, ((0, 0, 0), None))[0]
         scope = {
-            "call": types.ExternalFunction(original, types.void(*external.sig.args)),
+            "call": types.ExternalFunction(original, external.sig),
             "carray": carray, "pointer": _pointer, "now": _clock, "cell": cell,
             "operations": njit(_OPERATIONS[name][1]) if name in _OPERATIONS else None,
             "np": np,
@@ -96,15 +96,18 @@ class Profile:
         arguments = ", ".join(f"a{i}" for i in range(count))
         values = ", ".join(f"carray(a{i}, (1,))[0]" for i in where)
         tally = f"    sums[2] += operations({values})\n" if name in _OPERATIONS else ""
+        gives = external.sig.return_type != types.void
         source = (
             f"def wrapper({arguments}):\n"
             "    sums = carray(pointer(cell), (3,))\n"
             "    ticks = np.empty(4, np.int64)\n"
             "    now(1, ticks.ctypes)\n"
-            f"    call({arguments})\n"
+            f"    {'out = ' if gives else ''}call({arguments})\n"
             "    now(1, ticks[2:].ctypes)\n"
             "    sums[0] += 1\n"
-            "    sums[1] += (ticks[2] - ticks[0]) * 1e9 + ticks[3] - ticks[1]\n" + tally
+            "    sums[1] += (ticks[2] - ticks[0]) * 1e9 + ticks[3] - ticks[1]\n"
+            + tally
+            + ("    return out\n" if gives else "")
         )
         exec(source, scope)
         wrapper = cfunc(external.sig)(scope["wrapper"])

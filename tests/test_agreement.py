@@ -19,9 +19,7 @@ KONDO = {
     "J": 0.1, "Jz": 0.1005, "J_sd": 0.5,
 }  # fmt: skip
 EXACT = {"kind": "exact"}
-# An observable across a bond feels the square root of what is discarded there: weights of 1e-14
-# in each of thousands of updates would show at 1e-7. Nothing but round-off is discarded here.
-PRECISE = {"kind": "tebd", "order": 4, "dt": 0.025, "cutoff": 1e-20, "bond_dim": 1000}
+PRECISE = {"kind": "tebd", "order": 4, "dt": 0.025, "cutoff": 1e-14, "bond_dim": 1000}
 
 
 def pulse(n_electrons, polarization, **model):

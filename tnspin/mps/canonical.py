@@ -227,7 +227,7 @@ def orthonormalize_right(l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff
                         found[base[m] :], low[low_start[m] :])  # fmt: skip
     total = found.sum()
     # Round-off directions go even without truncation; they carry no norm.
-    kept, discarded = select(found, small, base, max(cutoff, 1e-30), max_dim, total, 0.0)
+    kept, discarded = select(found, small, base, max(cutoff, 1e-30), 1, max_dim, total, 0.0)
     norm = np.sqrt(max(total - discarded, 0.0))
     schmidt = np.empty(kept.sum())
     new_offset = np.full(offset.shape, -1, dtype=np.int64)

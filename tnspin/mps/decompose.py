@@ -190,11 +190,12 @@ def probes_for(seeds, probes, cols, old, column, right, side, r_dims, seed):
 
 
 @njit(cache=True, nogil=True)
-def select(squares, count, base, cutoff, max_dim, total, lost):
+def select(squares, count, base, cutoff, min_dim, max_dim, total, lost):
     """How many of the descending squares of each sector to keep, and the weight discarded.
 
     Discards the smallest ones while their sum, with what is lost already, stays below
-    ``cutoff * total``; then as many as it takes to keep no more than ``max_dim``.
+    ``cutoff * total``; then as many as it takes to keep no more than ``max_dim``.  The first
+    ``min_dim`` go only if they are below ``cutoff**2 * total`` each.
     """
     number = count.sum()
     values = np.empty(number)
@@ -210,7 +211,8 @@ def select(squares, count, base, cutoff, max_dim, total, lost):
     weight = lost
     for k in range(number - 1):
         value = values[order[k]]
-        if number - k <= max_dim and weight + value > cutoff * total:
+        small = value <= cutoff * cutoff * total or number - k > min_dim
+        if number - k <= max_dim and not (small and weight + value <= cutoff * total):
             break
         weight += value
         kept[owner[order[k]]] -= 1

@@ -258,10 +258,11 @@ def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, r_dims, side
 
 
 @njit(cache=True, nogil=True)
-def _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, method):
+def _truncate(plan, found, coefficient, w_start, weights, cutoff, min_dim, max_dim, method):
     """Choose what to keep; decompose anew where the range finder may have missed some of it."""
     n, total = plan.keys.size, found.norm.sum()
-    kept, discarded = select(found.squares, found.counts, found.base, cutoff, max_dim, total,
+    kept, discarded = select(found.squares, found.counts, found.base, cutoff, min_dim, max_dim,
+                             total,
                              found.lost.sum())  # fmt: skip
     again = False
     for c in range(n):
@@ -278,7 +279,8 @@ def _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, metho
             found.lost[c] = 0.0
             again = True
     if again:
-        kept, discarded = select(found.squares, found.counts, found.base, cutoff, max_dim, total,
+        kept, discarded = select(found.squares, found.counts, found.base, cutoff, min_dim, max_dim,
+                             total,
                                  found.lost.sum())  # fmt: skip
     return kept, discarded
 
@@ -315,7 +317,7 @@ def _form(plan, found, kept, norm, coefficient, n_left, r_dims):
 @njit(cache=True, nogil=True)
 def update_bond(
     l_keys, l_dims, l_schmidt, m_keys, m_dims, r_keys, r_dims, a_offset, a_data, b_offset, b_data,
-    q1, q2, pointer, source, amplitude, cutoff, max_dim, method, seed,
+    q1, q2, pointer, source, amplitude, cutoff, min_dim, max_dim, method, seed,
 ):  # fmt: skip
     """Apply a two-site gate and truncate the bond between the sites.
 
@@ -337,7 +339,8 @@ def update_bond(
     w_start, weights = _row_weights(plan, l_dims, l_schmidt)
     found = _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, r_dims, side, max_dim,
                        method, seed)  # fmt: skip
-    kept, discarded = _truncate(plan, found, coefficient, w_start, weights, cutoff, max_dim, method)
+    kept, discarded = _truncate(plan, found, coefficient, w_start, weights, cutoff, min_dim,
+                                max_dim, method)  # fmt: skip
     total = found.norm.sum()
     norm = np.sqrt(max(total - discarded, 0.0))
     new = _form(plan, found, kept, norm, coefficient, l_keys.size, r_dims)

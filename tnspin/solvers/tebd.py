@@ -52,7 +52,8 @@ def evolve(
         1, 2 or 4.
     bond_dim, cutoff
         An update keeps as few Schmidt values as the cutoff of its discarded weight allows, and
-        never more than ``bond_dim``.
+        never more than ``bond_dim``.  With a cutoff below 1e-12 the first 64 are dropped only if
+        their weight is below the cutoff squared.
     threads
         Parallel updates; default all processors.  The numbers do not depend on it.
     method
