@@ -27,7 +27,7 @@ from .layout import find, gather_columns, gather_rows, scatter_columns, starts_o
 
 #: Rows whose independent part (of the square) falls below this are orthonormalized by Householder
 #: reflections; above it a Cholesky factor leaves them orthonormal to 1e-13.
-_INDEPENDENT = 1e-3
+_INDEPENDENT = 0.1
 
 
 @njit(cache=True, nogil=True)
