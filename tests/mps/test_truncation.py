@@ -33,7 +33,7 @@ def updated(psi, bond, gate, cutoff, limit, method, seed=0):
     new, discarded = update_bond(
         *left, middle.keys, middle.dims, right.keys, right.dims,
         *psi.tensors[bond], *psi.tensors[bond + 1],
-        psi.site_keys[bond], psi.site_keys[bond + 1], *gate, cutoff, 1, limit, METHODS[method],
+        psi.site_keys[bond], psi.site_keys[bond + 1], *gate[:3], cutoff, 1, limit, METHODS[method],
         seed,
     )  # fmt: skip
     return new, discarded

@@ -12,12 +12,14 @@ from scipy.sparse.csgraph import connected_components
 class Gate(NamedTuple):
     """``out = sum(amplitude * source)`` over ``pointer[out]:pointer[out + 1]``.
 
-    Local states are numbered ``p1 d2 + p2``.
+    Local states are numbered ``p1 d2 + p2``.  ``phase``: what the gate multiplies each of them by
+    if that is all it does to it, else 0.
     """
 
     pointer: np.ndarray
     source: np.ndarray
     amplitude: np.ndarray
+    phase: np.ndarray
 
 
 def evolution_gate(hamiltonian: np.ndarray, span: float) -> Gate:
@@ -49,6 +51,10 @@ def compile_gate(gate: np.ndarray) -> Gate:
     gate = tidy + 1j * np.where(np.abs(gate.imag) > 1e-16, gate.imag, 0.0)
     out, source = np.nonzero(gate)
     pointer = np.concatenate([[0], np.cumsum(np.bincount(out, minlength=gate.shape[0]))])
+    alone = (gate != 0).sum(axis=0) == 1
     return Gate(
-        pointer.astype(np.int64), source.astype(np.int64), gate[out, source].astype(np.complex128)
+        pointer.astype(np.int64),
+        source.astype(np.int64),
+        gate[out, source].astype(np.complex128),
+        np.where(alone, np.diag(gate), 0.0),
     )

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from .decompose import AUTO, RANGE, SVD, by_gram, by_range, by_svd, probes_for, select
-from .lapack import ADJOINT, PLAIN, gemm, sum_of_squares
+from .lapack import ADJOINT, PLAIN, gemm
 from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
 
 #: Below this size a full Gram matrix costs less than a range finder.
@@ -200,6 +200,29 @@ def _row_weights(plan, l_dims, l_schmidt):
 
 
 @njit(cache=True, nogil=True)
+def _sum_of_squares(n, x):
+    """Sum of the squares of the first n entries, in eight interleaved parts.
+
+    The order of additions is written out: left to the compiler, the last bits would depend on
+    whether the code comes from the cache.
+    """
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    whole = n - n % 8
+    for j in range(0, whole, 8):
+        s0 += x[j] * x[j]
+        s1 += x[j + 1] * x[j + 1]
+        s2 += x[j + 2] * x[j + 2]
+        s3 += x[j + 3] * x[j + 3]
+        s4 += x[j + 4] * x[j + 4]
+        s5 += x[j + 5] * x[j + 5]
+        s6 += x[j + 6] * x[j + 6]
+        s7 += x[j + 7] * x[j + 7]
+    for j in range(whole, n):
+        s0 += x[j] * x[j]
+    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+
+
+@njit(cache=True, nogil=True)
 def _norms(plan, coefficient, w_start, weights):
     """Squared norm of each weighted matrix."""
     norms = np.zeros(plan.keys.size)
@@ -207,7 +230,7 @@ def _norms(plan, coefficient, w_start, weights):
     for c in range(plan.keys.size):
         for i in range(plan.rows[c]):
             row = flat[2 * (plan.start[c] + i * plan.cols[c]) :]
-            norms[c] += sum_of_squares(2 * plan.cols[c], row) * weights[w_start[c] + i] ** 2
+            norms[c] += _sum_of_squares(2 * plan.cols[c], row) * weights[w_start[c] + i] ** 2
     return norms
 
 

@@ -25,10 +25,10 @@ _I = types.CPointer(types.int32)
 _C = types.CPointer(types.uint8)
 
 
-def _bind(module: str, name: str, *arguments: Any, result: Any = types.void) -> Any:
+def _bind(module: str, name: str, *arguments: Any) -> Any:
     symbol = f"tnspin_{name}"
     llvm.add_symbol(symbol, get_cython_function_address(f"scipy.linalg.cython_{module}", name))
-    return types.ExternalFunction(symbol, result(*arguments))
+    return types.ExternalFunction(symbol, types.void(*arguments))
 
 
 _zgemm = _bind("blas", "zgemm", _C, _C, _I, _I, _I, _Z, _Z, _I, _Z, _I, _Z, _Z, _I)
@@ -37,7 +37,6 @@ _ztrsm = _bind("blas", "ztrsm", _C, _C, _C, _C, _I, _I, _Z, _Z, _I, _Z, _I)
 _zpotrf = _bind("lapack", "zpotrf", _C, _I, _Z, _I, _I)
 _zheevd = _bind("lapack", "zheevd", _C, _C, _I, _Z, _I, _D, _Z, _I, _D, _I, _I, _I, _I)
 _zgesdd = _bind("lapack", "zgesdd", _C, _I, _I, _Z, _I, _D, _Z, _I, _Z, _I, _Z, _I, _D, _I, _I)
-_ddot = _bind("blas", "ddot", _I, _D, _I, _D, _I, result=types.float64)
 _zhetrd = _bind("lapack", "zhetrd", _C, _I, _Z, _I, _D, _D, _Z, _Z, _I, _I)
 _zungtr = _bind("lapack", "zungtr", _C, _I, _Z, _I, _Z, _Z, _I, _I)
 _dgemm = _bind("blas", "dgemm", _C, _C, _I, _I, _I, _D, _D, _I, _D, _I, _D, _D, _I)
@@ -112,17 +111,6 @@ def solve_lower(m, n, lower, ldl, b, ldb):
         flags.ctypes, flags[1:].ctypes, flags[2:].ctypes, flags[3:].ctypes, size.ctypes,
         size[1:].ctypes, scale.ctypes, lower.ctypes, size[3:].ctypes, b.ctypes, size[2:].ctypes,
     )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def sum_of_squares(n, x):
-    """Sum of the squares of the first n entries of the real ``x``.
-
-    A compiled loop may add in any order only if the compiler may do so, and then the last bits
-    depend on whether the code came from the cache; BLAS always adds in the same order.
-    """
-    size = np.array([n, 1], dtype=np.int32)
-    return _ddot(size.ctypes, x.ctypes, size[1:].ctypes, x.ctypes, size[1:].ctypes)
 
 
 @njit(cache=True, nogil=True)

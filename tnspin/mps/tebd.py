@@ -173,13 +173,30 @@ class Tebd:
             self._gates[key] = evolution_gate(self.matrix(bond, layer.time), layer.span)
         return self._gates[key]
 
+    def _only_phase(self, bond: int, gate: Gate) -> bool:
+        """Update two sites in one common basis state that the gate leaves alone, if they are.
+
+        So it is in the vacuum ahead of a pulse, where a full update would be nothing but overhead.
+        """
+        first, second = self.state.tensors[bond : bond + 2]
+        if first.data.size > 1 or second.data.size > 1:
+            return False
+        p1, p2 = (int(tensor.offset.max(axis=0).argmax()) for tensor in (first, second))
+        phase = gate.phase[p1 * second.offset.shape[1] + p2]
+        if phase == 0.0:
+            return False
+        self.state.tensors[bond] = Tensor(first.offset, first.data * phase)
+        return True
+
     def _update(self, bond: int, gate: Gate, seed: int) -> float:
         state = self.state
+        if self._only_phase(bond, gate):
+            return 0.0
         left, middle, right = state.bonds[bond : bond + 3]
         new, discarded = update_bond(
             *left, middle.keys, middle.dims, right.keys, right.dims,
             *state.tensors[bond], *state.tensors[bond + 1],
-            state.site_keys[bond], state.site_keys[bond + 1], *gate,
+            state.site_keys[bond], state.site_keys[bond + 1], *gate[:3],
             self.cutoff, self.min_dim, self.bond_dim, self.method, seed + bond,
         )  # fmt: skip
         state.bonds[bond + 1] = Bond(*new[:3])
