@@ -26,7 +26,7 @@ _RANGE_SHARE = 0.8
 #: Random probes added to the old singular vectors, as a share of their number: while the bond
 #: grows, and once it is as large as allowed.
 _OVERSAMPLING = 0.3
-_OVERSAMPLING_FULL = 0.05
+_OVERSAMPLING_FULL = 0.03
 
 
 class Plan(NamedTuple):
@@ -260,7 +260,7 @@ def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, r_dims, side
         old = find(m_keys, plan.keys[c])
         small = min(rows, cols)
         seeds = m_dims[old] if old >= 0 else 0
-        probes = seeds + 2 + int(oversampling * seeds)
+        probes = seeds + 1 + int(oversampling * seeds)
         cheap = small > _SMALL and probes < _RANGE_SHARE * small
         if method == RANGE or (method == AUTO and cheap):
             probes = min(probes, small)
