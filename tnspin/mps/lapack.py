@@ -65,11 +65,10 @@ def gemm(op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
 
 
 @njit(cache=True, nogil=True)
-def gram_rows(m, k, a, lda, g):
-    """One triangle of ``g (m, m) = a (m, k) @ a^H``; see `eigh` and `cholesky`."""
-    # Fortran sees f = a^T (k, m) and computes f^H f = conj(a a^H): upper there, lower here.
-    flags = np.array([85, ADJOINT], dtype=np.uint8)
-    size = np.array([m, k, lda], dtype=np.int32)
+def _gram(op, n, k, a, lda, g):
+    """One triangle of a Gram matrix (n, n): Fortran's upper one, which is our lower one."""
+    flags = np.array([85, op], dtype=np.uint8)
+    size = np.array([n, k, lda], dtype=np.int32)
     scale = np.array([1.0, 0.0])
     _zherk(
         flags.ctypes, flags[1:].ctypes, size.ctypes, size[1:].ctypes, scale.ctypes,
@@ -78,22 +77,23 @@ def gram_rows(m, k, a, lda, g):
 
 
 @njit(cache=True, nogil=True)
+def gram_rows(m, k, a, lda, g):
+    """Lower triangle of ``g (m, m) = a (m, k) @ a^H``."""
+    # Fortran sees f = a^T (k, m) and computes f^H f = conj(a a^H).
+    _gram(ADJOINT, m, k, a, lda, g)
+
+
+@njit(cache=True, nogil=True)
 def gram_columns(m, k, a, lda, g):
-    """The same triangle of ``g (k, k) = a^H @ a`` for ``a (m, k)``."""
-    # Fortran sees f = a^T (k, m); f f^H = conj(a^H a).
-    flags = np.array([85, PLAIN], dtype=np.uint8)
-    size = np.array([k, m, lda], dtype=np.int32)
-    scale = np.array([1.0, 0.0])
-    _zherk(
-        flags.ctypes, flags[1:].ctypes, size.ctypes, size[1:].ctypes, scale.ctypes,
-        a.ctypes, size[2:].ctypes, scale[1:].ctypes, g.ctypes, size.ctypes,
-    )  # fmt: skip
+    """Lower triangle of ``g (k, k) = a^H @ a`` for ``a (m, k)``."""
+    # Fortran sees f = a^T (k, m) and computes f f^H = conj(a^H a).
+    _gram(PLAIN, k, m, a, lda, g)
 
 
 @njit(cache=True, nogil=True)
 def cholesky(n, g):
     """In place ``g = L L^H``, L in the lower triangle (row-major). Returns LAPACK's info."""
-    # Fortran holds conj(g) in its upper triangle: conj(g) = R^H R with R = L^T... conj(L)^H.
+    # Fortran holds conj(g) in its upper triangle and finds R = L^T with conj(g) = R^H R.
     flags = np.array([85], dtype=np.uint8)
     size = np.array([n, 0], dtype=np.int32)
     _zpotrf(flags.ctypes, size.ctypes, g.ctypes, size.ctypes, size[1:].ctypes)
