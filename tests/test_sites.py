@@ -18,6 +18,8 @@ ALL = [
     sites.kondo(0.5),
     sites.kondo(1),
     sites.boson(5),
+    sites.purified(sites.spin(1)),
+    sites.purified(sites.kondo(0.5)),
 ]
 
 
@@ -119,8 +121,43 @@ def test_sites_are_read_only_and_travel(site):
         site.op("Id")[0, 0] = 2
     back = pickle.loads(pickle.dumps(site))
     assert back.labels == site.labels and dict(back.charges) == dict(site.charges)
+    assert back.spin_dim == site.spin_dim
     assert all(np.array_equal(back.op(n), m) for n, m in site.operators.items())
     assert np.array_equal(site.charge("unknown"), np.zeros(site.dim))
+
+
+def test_dimension_of_the_localized_spin():
+    for s in SPINS:
+        n = round(2 * s) + 1
+        assert sites.spin(s).spin_dim == sites.kondo(s).spin_dim == n
+        assert sites.purified(sites.kondo(s)).spin_dim == n
+        assert sites.purified(sites.kondo(s)).dim == 4 * n * n
+    assert sites.electron().spin_dim == sites.boson(3).spin_dim == 1
+
+
+@pytest.mark.parametrize("s", [0.5, 1])
+def test_purified_site_is_electron_times_ancilla_times_spin(s):
+    n, m2 = round(2 * s) + 1, np.array(sites.spin(s).charges["2Sz"])
+    one, level = np.eye(n), sites.electron()
+    site = sites.purified(sites.kondo(s))
+    assert set(site.operators) == set(sites.kondo(s).operators)
+    for name, matrix in level.operators.items():
+        assert np.array_equal(site.op(name), np.kron(matrix, np.eye(n * n)))
+    for name, matrix in sites.spin(s).operators.items():
+        assert np.array_equal(site.op(name), np.kron(np.eye(4 * n), matrix))
+        alone = sites.purified(sites.spin(s))
+        assert np.array_equal(alone.op(name), np.kron(one, matrix))
+    electron = np.array(level.charges["2Sz"])
+    wanted = electron[:, None, None] - m2[None, :, None] + m2[None, None, :]
+    assert np.array_equal(site.charge("2Sz"), wanted.ravel())
+    assert np.array_equal(site.charge("N"), np.repeat(level.charges["N"], n * n))
+    assert len(set(site.labels)) == site.dim
+
+
+def test_only_localized_spins_are_purified():
+    assert sites.purified(sites.electron()) is sites.electron()
+    assert sites.purified(sites.boson(4)) is sites.boson(4)
+    assert sites.purified(sites.kondo(1)) is sites.purified(sites.kondo(1))
 
 
 def test_sites_are_made_once():
@@ -138,6 +175,8 @@ def test_other_refusals():
         sites.electron().op("cdagup")
     with pytest.raises(InputError, match="levels"):
         sites.boson(1)
+    with pytest.raises(InputError, match="spin_dim"):
+        sites.make_site("x", ("a", "b"), {}, {}, spin_dim=3)
     with pytest.raises(InputError, match="shape"):
         sites.make_site("x", ("a", "b"), {}, {"o": np.eye(3)})
 

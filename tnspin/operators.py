@@ -56,7 +56,7 @@ def electron_spin(site: Site) -> np.ndarray:
 
 def spin_dim(site: Site) -> int:
     """Dimension 2S + 1 of the localized spin of a site, the trailing factor of its space."""
-    return site.dim // 4 if site.has_fermions else site.dim
+    return site.spin_dim
 
 
 @lru_cache(maxsize=256)

@@ -35,6 +35,8 @@ class Site:
         Read-only matrices ``[out, in]``.
     parity : tuple of int
         Fermion parity (0 or 1) of each basis state.
+    spin_dim : int
+        Dimension 2S + 1 of the localized spin, the trailing factor of the space; 1 without one.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Site:
     charges: Mapping[str, tuple[int, ...]]
     operators: Mapping[str, Matrix]
     parity: tuple[int, ...]
+    spin_dim: int = 1
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         # Mapping proxies cannot be pickled; sites travel to worker processes.
@@ -51,6 +54,7 @@ class Site:
             dict(self.charges),
             dict(self.operators),
             self.parity,
+            self.spin_dim,
         )
 
     @property
@@ -104,9 +108,12 @@ def make_site(
     charges: Mapping[str, tuple[int, ...]],
     operators: Mapping[str, ArrayLike],
     parity: tuple[int, ...] | None = None,
+    spin_dim: int = 1,
 ) -> Site:
     """Build a site from plain matrices: copies them, makes them read-only and adds ``Id``."""
     dim = len(labels)
+    if spin_dim < 1 or dim % spin_dim:
+        raise InputError(f"spin_dim: a site of {dim} states has no factor of {spin_dim}")
     matrices = {"Id": np.eye(dim, dtype=np.complex128)}
     for key, value in operators.items():
         matrix = np.array(value, dtype=np.complex128)
@@ -123,6 +130,7 @@ def make_site(
         MappingProxyType({key: tuple(value) for key, value in charges.items()}),
         MappingProxyType(matrices),
         tuple(parity) if parity is not None else (0,) * dim,
+        spin_dim,
     )
 
 
@@ -140,8 +148,9 @@ def _rebuild(
     charges: Mapping[str, tuple[int, ...]],
     operators: Mapping[str, ArrayLike],
     parity: tuple[int, ...],
+    spin_dim: int,
 ) -> Site:
-    return make_site(name, labels, charges, operators, parity)
+    return make_site(name, labels, charges, operators, parity, spin_dim)
 
 
 def _spin_matrices(doubled: int) -> dict[str, Matrix]:
@@ -209,11 +218,48 @@ def boson(levels: int) -> Site:
 
 
 @cache
+def purified(site: Site) -> Site:
+    """Add an ancilla copy of the localized spin, in front of it: the local space of purifications.
+
+    The space of a Kondo site becomes electron x ancilla x spin, that of a spin site ancilla x
+    spin. All operators keep their names and act as the identity on the ancilla. The ancilla
+    counts negative in ``2Sz``, so that ``sum_ij (sqrt rho)_ij |i> |j>_ancilla`` has charge 0 for
+    every rho that commutes with Sz. Sites without localized spin are returned as they are.
+    """
+    d = site.spin_dim
+    if d == 1:
+        return site
+    rest = site.dim // d
+    # States in the order (rest, ancilla, spin).
+    where = [(r * d + m, a) for r in range(rest) for a in range(d) for m in range(d)]
+    charges = {name: tuple(values[k] for k, _ in where) for name, values in site.charges.items()}
+    if "2Sz" in charges:
+        charges["2Sz"] = tuple(
+            q - (d - 1 - 2 * a) for q, (_, a) in zip(charges["2Sz"], where, strict=True)
+        )
+    one = np.eye(d)
+    operators = {
+        name: np.einsum("rmsn,ab->ramsbn", matrix.reshape(rest, d, rest, d), one).reshape(
+            (site.dim * d,) * 2
+        )
+        for name, matrix in site.operators.items()
+        if name != "Id"
+    }
+    labels = tuple(f"{site.labels[k]};{a}" for k, a in where)
+    parity = tuple(site.parity[k] for k, _ in where)
+    return make_site(f"purified-{site.name}", labels, charges, operators, parity, d)
+
+
+@cache
 def _spin(doubled: int) -> Site:
     m2 = tuple(doubled - 2 * k for k in range(doubled + 1))
     labels = ("up", "dn") if doubled == 1 else tuple(_half_integer(m) for m in m2)
     return make_site(
-        f"spin-{_half_integer(doubled)[1:]}", labels, {"2Sz": m2}, _spin_matrices(doubled)
+        f"spin-{_half_integer(doubled)[1:]}",
+        labels,
+        {"2Sz": m2},
+        _spin_matrices(doubled),
+        spin_dim=doubled + 1,
     )
 
 
@@ -257,7 +303,7 @@ def _kondo(doubled: int) -> Site:
     }
     labels = tuple(f"{level.labels[e]},{local.labels[m]}" for e, m in pairs)
     parity = tuple(level.parity[e] for e, _ in pairs)
-    return make_site(f"kondo-{local.name}", labels, charges, operators, parity)
+    return make_site(f"kondo-{local.name}", labels, charges, operators, parity, local.dim)
 
 
 @cache
