@@ -1,0 +1,194 @@
+r"""Baths of localized spins: spectral densities and universal-Lindblad jump operators.
+
+Every localized spin couples to a bosonic bath of its own.  The universal Lindblad equation
+(Nathan and Rudner, Phys. Rev. B 102, 115109) has, for each coupling operator X, one jump operator
+
+.. math::
+    L_{mn} = \sqrt{2\pi j(E_m - E_n)}\, X_{mn},
+    \qquad \dot\rho = -i[H, \rho] + \sum L\rho L^+ - \tfrac12\{L^+L, \rho\},
+
+in the eigenbasis of the Hamiltonian of the localized spins alone (m final, n initial), group by
+group: electrons pass quickly and are not part of what the bath sees (PRA Eqs. 17-20).  The
+Lamb shift is left out, as in both papers.
+
+``j(w)`` is the rate at which the bath gives the energy w to the spins.  Detailed balance,
+``j(w) = exp(-w/T) j(-w)``, makes the Gibbs state at +T (nearly) stationary.  The power series
+printed in PRA Eq. 18 and FATE Eq. 4 has the opposite sign of i, which gives j(-w) and the Gibbs
+state at -T; ``sign="printed"`` keeps it for comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tnspin.errors import InputError, nearest
+from tnspin.sites import Matrix
+
+__all__ = ["CUTOFFS", "JumpOperator", "UniversalLindblad", "spectral_density"]
+
+Reals = NDArray[np.float64]
+
+COUPLINGS = ("sum", "components")
+SIGNS = ("kms", "printed")
+# A transition at the cutoff itself counts as inside, whatever round-off says of its energy.
+_EDGE = 1e-9
+
+
+def _hard(ratio: Reals) -> Reals:
+    return (np.abs(ratio) <= 1.0 + _EDGE).astype(np.float64)
+
+
+def _exponential(ratio: Reals) -> Reals:
+    return np.exp(-np.abs(ratio))
+
+
+def _drude(ratio: Reals) -> Reals:
+    return 1.0 / (1.0 + ratio**2)
+
+
+#: Cutoff functions of w / omega_max by name.
+CUTOFFS: dict[str, Callable[[Reals], Reals]] = {
+    "hard": _hard,
+    "exponential": _exponential,
+    "drude": _drude,
+}
+
+
+@dataclass(frozen=True)
+class UniversalLindblad:
+    """One ohmic bath per localized spin, weakly coupled (``[bath] kind = "universal_lindblad"``).
+
+    Parameters
+    ----------
+    temperature : float
+        T of the bath, at least 0, in energy units.
+    gamma : float
+        Reorganization energy, the strength of the coupling.
+    omega_max : float
+        Cutoff frequency: the bath exchanges no energy above it.
+    coupling : {"sum", "components"}
+        What couples to the bath of spin i.  ``sum``: the one operator Sx + Sy + Sz (one jump);
+        ``components``: each component, with a bath of its own (three jumps).
+    sign : {"kms", "printed"}
+        ``kms``: detailed balance at temperature T; ``printed``: the sign of the printed series,
+        which is detailed balance at -T.
+    cutoff : {"hard", "exponential", "drude"}
+        Form of the cutoff; the papers have ``hard``.
+    window : int
+        Jump operators are computed from the spins at most this many couplings away; 0 takes the
+        whole group if it has at most 1024 states, and otherwise as many spins as that allows.
+
+    Raises
+    ------
+    InputError
+        If a field is out of range; the message starts with ``bath.<field>``.
+    """
+
+    kind: ClassVar[str] = "universal_lindblad"
+
+    temperature: float
+    gamma: float = 0.01
+    omega_max: float = 3.0
+    coupling: str = "sum"
+    sign: str = "kms"
+    cutoff: str = "hard"
+    window: int = 0
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        _number("temperature", self.temperature)
+        _number("gamma", self.gamma)
+        _number("omega_max", self.omega_max, positive=True)
+        for name, allowed in (("coupling", COUPLINGS), ("sign", SIGNS), ("cutoff", tuple(CUTOFFS))):
+            _choice(name, getattr(self, name), allowed)
+        whole = isinstance(self.window, int | np.integer) and not isinstance(self.window, bool)
+        if not whole or self.window < 0:
+            raise InputError(f"bath.window: {self.window!r} is not an integer of at least 0")
+
+    def rate(self, omega: ArrayLike) -> Reals:
+        """``2 pi j(w)`` for an energy w given to the spins, with the chosen sign."""
+        w = np.asarray(omega, dtype=np.float64)
+        return (
+            2.0
+            * np.pi
+            * spectral_density(
+                -w if self.sign == "printed" else w,
+                self.temperature,
+                gamma=self.gamma,
+                omega_max=self.omega_max,
+                cutoff=self.cutoff,
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class JumpOperator:
+    """A jump operator L of a Lindblad equation, its rate included.
+
+    Attributes
+    ----------
+    sites : tuple of int
+        0-based sites on whose localized spins it acts, ascending.
+    matrix : (D, D) complex ndarray
+        L in the product basis of these spins (the trailing factors of the site spaces), first
+        site slowest; ``rho' = sum L rho L+ - {L+L, rho} / 2``.
+    charge : int or None
+        Change of ``2Sz``; None if it is not definite.
+    name : str
+        E.g. ``"S+ 7"``.
+    error : float
+        Estimated error from the spins left out, relative to the spectral norm of L; 0 if none are.
+    """
+
+    sites: tuple[int, ...]
+    matrix: Matrix
+    charge: int | None
+    name: str
+    error: float = 0.0
+
+
+def spectral_density(
+    omega: ArrayLike,
+    temperature: float,
+    *,
+    gamma: float = 0.01,
+    omega_max: float = 3.0,
+    cutoff: str = "hard",
+) -> Reals:
+    r"""Ohmic spectral density times the Bose function (PRA Eq. 20, FATE Eq. 5), any shape.
+
+    .. math:: j(w) = \frac{\Gamma}{\omega_m} \frac{w}{e^{w/T} - 1}\, \theta(w/\omega_m)
+
+    with ``j(0) = Gamma T / omega_m`` and, at T = 0, ``-Gamma w / omega_m`` for w < 0 and nothing
+    else.  Energies are computed from ``exp(-|w|/T)`` so that no temperature overflows.
+    """
+    w = np.asarray(omega, dtype=np.float64)
+    size = np.abs(w)
+    # So far below T the limit w -> 0 is exact, and no division by zero is left.
+    small = size <= 1e-16 * temperature
+    if temperature > 0:
+        with np.errstate(over="ignore"):
+            ratio = np.where(small, 1.0, size / temperature)
+        given = np.where(w > 0, np.exp(-ratio), 1.0)
+        bose = np.where(small, temperature, given * size / -np.expm1(-ratio))
+    else:
+        bose = np.where(w < 0, size, 0.0)
+    return gamma / omega_max * bose * CUTOFFS[cutoff](w / omega_max)
+
+
+def _number(name: str, value: Any, positive: bool = False) -> None:
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not np.isfinite(value) or value < 0 or (positive and value == 0):
+        wanted = "positive number" if positive else "number of at least 0"
+        raise InputError(f"bath.{name}: {value!r} is not a {wanted}")
+
+
+def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        options = ", ".join(allowed)
+        raise InputError(f"bath.{name}: {value!r} is not one of {options}{nearest(value, allowed)}")
