@@ -1,0 +1,234 @@
+"""Independent pieces of work in other processes, on other machines, or right here.
+
+Anything with the interface of `concurrent.futures.Executor` will do: process pools, dask's
+``client.get_executor()``, a queueing system's.  A piece of work whose worker dies (out of memory,
+a node switched off) is tried again in a fresh pool; one that raises is the end of the run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from tnspin.errors import InputError, RunError
+
+__all__ = ["Factory", "completed", "default_workers", "process_pool", "run_tasks"]
+
+Task = TypeVar("Task")
+Value = TypeVar("Value")
+#: Makes an executor, and another one should that break.
+Factory = Callable[[], Executor]
+
+# How often `on_wait` is called while nothing finishes, in seconds.
+_PATIENCE = 0.5
+
+
+def default_workers() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def process_pool(workers: int = 0) -> ProcessPoolExecutor:
+    """A pool of processes with one BLAS thread each, by default one per processor.
+
+    The processes are spawned, not forked: a fork copies the locks of threads that it does not
+    copy, and numba and BLAS have threads.  As ever with spawned processes, a script that calls
+    this needs its work under ``if __name__ == "__main__":``.
+    """
+    return ProcessPoolExecutor(
+        workers or default_workers(), mp_context=get_context("spawn"), initializer=_settle_in
+    )
+
+
+def _settle_in() -> None:
+    """First thing in a new worker, before numpy is loaded unless the main script does so."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+    # Ctrl-C reaches the whole terminal; the parent decides what becomes of its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run_tasks(
+    function: Callable[[Task], Value],
+    tasks: Sequence[Task],
+    *,
+    executor: Executor | Factory | None = None,
+    workers: int = 0,
+    retries: int = 3,
+    on_done: Callable[[int, Value], None] | None = None,
+    on_wait: Callable[[], None] | None = None,
+) -> list[Value]:
+    """Return ``[function(task) for task in tasks]``, computed wherever the executor does.
+
+    Parameters
+    ----------
+    function, tasks
+        Both must be picklable unless ``workers`` is 1.
+    executor
+        An executor, which is left open; or a function that makes one, which is called again if
+        a worker dies and whose executors are shut down here.  Default: `process_pool`.
+    workers
+        Processes of the default pool, 0 for one per processor; 1 computes in this process.
+    retries
+        How many times in a row workers may die without any task finishing in between.
+    on_done
+        Called with index and result as each task finishes.
+    on_wait
+        Called now and then while waiting; may raise to stop.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` is negative.
+    RunError
+        If a task raises (the error names it), or workers keep dying.
+    """
+    results: dict[int, Value] = {}
+    for index, value in completed(
+        function, tasks, executor=executor, workers=workers, retries=retries, on_wait=on_wait
+    ):
+        results[index] = value
+        if on_done is not None:
+            on_done(index, value)
+    return [results[index] for index in range(len(tasks))]
+
+
+def completed(
+    function: Callable[[Task], Value],
+    tasks: Sequence[Task],
+    *,
+    executor: Executor | Factory | None = None,
+    workers: int = 0,
+    retries: int = 3,
+    on_wait: Callable[[], None] | None = None,
+) -> Iterator[tuple[int, Value]]:
+    """Yield (index, result) of each task as it finishes, in any order; see `run_tasks`.
+
+    Leaving the iterator early cancels what has not begun.
+    """
+    if isinstance(workers, bool) or workers < 0:
+        raise InputError(f"workers: {workers!r} is not an integer of at least 0")
+    if executor is None and workers == 1:
+        yield from _in_process(function, tasks, on_wait)
+        return
+    missing = list(range(len(tasks)))
+    failures = 0
+    while missing:
+        pool, ours = _open(executor, min(workers or default_workers(), len(missing)))
+        finished, idle = 0, False
+        try:
+            for index, value in _through(pool, function, tasks, list(missing), on_wait):
+                missing.remove(index)
+                finished += 1
+                yield index, value
+            idle = True
+        except BrokenExecutor as error:
+            failures = 0 if finished else failures + 1
+            if not ours:
+                raise RunError(
+                    f"{_name(tasks, missing)}: the executor broke ({error}); give a function that "
+                    "makes executors, and it is replaced"
+                ) from error
+            if failures > retries:
+                raise RunError(
+                    f"{_name(tasks, missing)}: workers died {failures} times in a row ({error}); "
+                    "out of memory? use fewer workers"
+                ) from error
+        finally:
+            if ours:
+                _close(pool, idle)
+
+
+def _in_process(
+    function: Callable[[Task], Value],
+    tasks: Sequence[Task],
+    on_wait: Callable[[], None] | None,
+) -> Iterator[tuple[int, Value]]:
+    for index, task in enumerate(tasks):
+        if on_wait is not None:
+            on_wait()
+        with _named(tasks, index):
+            value = function(task)
+        yield index, value
+
+
+def _open(executor: Executor | Factory | None, workers: int) -> tuple[Executor, bool]:
+    """The executor to use, and whether it is ours to close and replace."""
+    if isinstance(executor, Executor):
+        return executor, False
+    return (process_pool(workers) if executor is None else executor()), True
+
+
+def _close(pool: Executor, idle: bool) -> None:
+    """Shut an executor down without waiting for work whose result nobody wants."""
+    processes = [] if idle else list((getattr(pool, "_processes", None) or {}).values())
+    pool.shutdown(wait=idle, cancel_futures=True)
+    # Python 3.14 has `terminate_workers` for this; idle workers leave by themselves.
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
+
+
+def _through(
+    pool: Executor,
+    function: Callable[[Task], Value],
+    tasks: Sequence[Task],
+    indices: Sequence[int],
+    on_wait: Callable[[], None] | None,
+) -> Iterator[tuple[int, Value]]:
+    """Results of one pool as they come; `BrokenExecutor` passes through."""
+    waiting: dict[Future[Value], int] = {}
+    try:
+        for index in indices:
+            waiting[pool.submit(function, tasks[index])] = index
+        while waiting:
+            done, _ = wait(waiting, timeout=_PATIENCE, return_when=FIRST_COMPLETED)
+            if on_wait is not None:
+                on_wait()
+            # What finished before a breakdown counts, so it comes first.
+            for future in sorted(done, key=lambda f: isinstance(f.exception(), BrokenExecutor)):
+                index = waiting.pop(future)
+                with _named(tasks, index):
+                    value = future.result()
+                yield index, value
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+class _named:
+    """Errors of a task become a `RunError` that says which task it was."""
+
+    def __init__(self, tasks: Sequence[Any], index: int) -> None:
+        self.tasks, self.index = tasks, index
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        # Bad input is the user's to correct, whatever process noticed it.
+        if isinstance(error, Exception) and not isinstance(error, BrokenExecutor | InputError):
+            name = _name(self.tasks, [self.index])
+            raise RunError(f"{name}: {type(error).__name__}: {error}") from error
+
+
+def _name(tasks: Sequence[Any], indices: Sequence[int]) -> str:
+    """How an error message names tasks: their own names if they have one."""
+    first = tasks[indices[0]]
+    name = getattr(first, "name", None) or f"task {indices[0]}"
+    return f"{name}" if len(indices) == 1 else f"{name} and {len(indices) - 1} more"
