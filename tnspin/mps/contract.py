@@ -1,9 +1,8 @@
-"""Contractions of block-sparse states: density matrices, overlaps, amplitudes."""
+"""Contractions of block-sparse states: one and two sites, overlaps, amplitudes."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
@@ -14,9 +13,6 @@ from .layout import find, gather_columns, gather_rows
 
 if TYPE_CHECKING:
     from .state import MPS
-
-#: Open environment: (ket label, bra label, ket key, bra key) -> matrix (ket dim, bra dim).
-_Environment: TypeAlias = dict[tuple[int, int, int, int], np.ndarray]
 
 
 @njit(cache=True, nogil=True)
@@ -100,64 +96,6 @@ def bond_rdm(  # type: ignore[no-untyped-def]
                 if second != first:
                     rho[second, first] += value.conjugate()
     return rho
-
-
-def _open_site(mps: MPS, i: int, environment: _Environment, keep: int | None) -> _Environment:
-    """Add site ``i`` to an environment: open its last factor of dimension ``keep``, trace the rest.
-
-    ``keep=None`` traces the whole site.
-    """
-    kept = 1 if keep is None else keep
-    blocks = mps.blocks(i)
-    by_key: dict[int, list[tuple[int, np.ndarray]]] = defaultdict(list)
-    for (key, p), matrix in blocks.items():
-        by_key[key].append((p, matrix))
-    q = mps.site_keys[i]
-    out: _Environment = {}
-    for (ket, bra, key, key_bra), matrix in environment.items():
-        for p, block in by_key[key]:
-            half = block.T @ matrix
-            for p_bra, block_bra in by_key[key_bra]:
-                if p // kept != p_bra // kept:
-                    continue
-                label = (
-                    ket * kept + p % kept, bra * kept + p_bra % kept,
-                    key + int(q[p]), key_bra + int(q[p_bra]),
-                )  # fmt: skip
-                value = half @ block_bra.conj()
-                if label in out:
-                    out[label] += value
-                else:
-                    out[label] = value
-    return out
-
-
-def rdm(mps: MPS, sites: list[int], keep: list[int] | None) -> np.ndarray:
-    """Reduced density matrix of ``sites`` in the order given; see `MPS.rdm`."""
-    if len(set(sites)) != len(sites) or not all(0 <= i < mps.length for i in sites):
-        raise InputError(f"rdm: sites {sites} must be distinct and within 0..{mps.length - 1}")
-    dims = [mps.sites[i].dim for i in sites] if keep is None else keep
-    if any(mps.sites[i].dim % d for i, d in zip(sites, dims, strict=True)):
-        raise InputError(f"rdm: keep {dims} does not divide the dimensions of sites {sites}")
-    order = sorted(range(len(sites)), key=lambda k: sites[k])
-    wanted = {sites[k]: dims[k] for k in order}
-    first, last = sites[order[0]], sites[order[-1]]
-    keys, sector_dims, values = mps.bonds[first]
-    environment: _Environment = {}
-    for key, part in zip(keys, np.split(values, np.cumsum(sector_dims)[:-1]), strict=True):
-        environment[0, 0, int(key), int(key)] = np.diag(part.astype(np.complex128) ** 2)
-    for i in range(first, last + 1):
-        environment = _open_site(mps, i, environment, wanted.get(i))
-    size = int(np.prod(dims))
-    rho = np.zeros((size, size), dtype=np.complex128)
-    for (ket, bra, key, key_bra), matrix in environment.items():
-        if key == key_bra:
-            rho[ket, bra] += np.trace(matrix)
-    # Factors are in chain order: bring them into the caller's.
-    chain = [dims[k] for k in order]
-    back = [order.index(k) for k in range(len(sites))]
-    tensor = rho.reshape(chain * 2).transpose(back + [len(sites) + k for k in back])
-    return np.ascontiguousarray(tensor).reshape(size, size)
 
 
 def overlap(bra: MPS, ket: MPS) -> complex:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..sites import Site
-from . import canonical, contract, convert, storage
+from . import canonical, contract, convert, reduce, storage
 from .blocks import UNLIMITED, Bond, Tensor, trivial_bond
 from .charges import ChargeCode
 
@@ -267,7 +267,7 @@ class MPS:
             (electron x spin) ``2`` keeps the spin 1/2.  Default: everything.
         """
         self.ensure_canonical()
-        return contract.rdm(self, list(sites), None if keep is None else list(keep))
+        return reduce.rdm(self, sites, keep)
 
     def schmidt(self, bond: int) -> np.ndarray:
         """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``."""

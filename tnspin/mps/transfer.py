@@ -1,0 +1,178 @@
+"""Environments of many reduced quantities at once, carried through a chain block by block.
+
+An environment holds, for every pair of sectors of one bond (ket and bra), a stack of matrices
+with one slot per label: a pair of spin configurations, a number of flips, an inserted operator.
+
+      +--- key ---           block[key, key'] has shape (d, slots, d'), so that taking in a
+      E    slots             site is two products of plain matrices per block,
+      +--- key' --           (m, d) x (d, slots d') and (m slots, d') x (d', m').
+
+Nothing but the charges says which blocks exist.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .state import MPS
+
+Ints: TypeAlias = NDArray[np.int64]
+Matrix: TypeAlias = NDArray[np.complex128]
+#: New labels of an array of labels when a site adds |s><s'|; negative where the slot is dropped.
+#: Slots that survive must keep distinct labels.
+Rule: TypeAlias = Callable[[Ints, int, int], Ints]
+
+
+class Step(NamedTuple):
+    """One block of a site, as the map from the sector on one side to that on the other."""
+
+    p: int
+    to: int
+    #: (d_to, d_from) for the ket.
+    ket: Matrix
+    #: (d_from, d_to), its adjoint, for the bra.
+    bra: Matrix
+
+
+class Environment(NamedTuple):
+    """Stacks ``blocks[key, key']`` of (d, slots, d'), and the ``labels`` of their slots.
+
+    The slots of a block are those of ``labels[key - key']``.
+    """
+
+    blocks: dict[tuple[int, int], Matrix]
+    labels: dict[int, Ints]
+
+
+def steps(mps: MPS, i: int, *, rightward: bool) -> dict[int, list[Step]]:
+    """Blocks of site ``i`` by the sector that they start from, in either direction."""
+    out: dict[int, list[Step]] = defaultdict(list)
+    q = mps.site_keys[i]
+    for (key, p), block in mps.blocks(i).items():
+        to = key + int(q[p])
+        if rightward:
+            out[key].append(Step(p, to, np.ascontiguousarray(block.T), block.conj()))
+        else:
+            out[to].append(Step(p, key, block, np.ascontiguousarray(block.conj().T)))
+    return dict(out)
+
+
+def left_edge(mps: MPS, bond: int) -> Environment:
+    """Everything left of ``bond`` traced out: the Schmidt weights."""
+    keys, dims, values = mps.bonds[bond]
+    parts = np.split(values, np.cumsum(dims)[:-1])
+    blocks = {
+        (key, key): np.diag(part.astype(np.complex128) ** 2)[:, None, :]
+        for key, part in zip(keys.tolist(), parts, strict=True)
+    }
+    return Environment(blocks, {0: np.zeros(1, dtype=np.int64)})
+
+
+def right_edge(mps: MPS, bond: int) -> Environment:
+    """Everything right of ``bond`` traced out: one, as the tensors are right-orthonormal."""
+    keys, dims, _ = mps.bonds[bond]
+    blocks = {
+        (key, key): np.eye(dim, dtype=np.complex128)[:, None, :]
+        for key, dim in zip(keys.tolist(), dims.tolist(), strict=True)
+    }
+    return Environment(blocks, {0: np.zeros(1, dtype=np.int64)})
+
+
+def take_in(
+    environment: Environment,
+    mps: MPS,
+    i: int,
+    *,
+    rightward: bool,
+    kept: int = 1,
+    rule: Rule | None = None,
+) -> Environment:
+    """Take site ``i`` into an environment that ends beside it.
+
+    Parameters
+    ----------
+    environment
+        Left of the site if ``rightward``, otherwise right of it.
+    kept
+        Dimension of the trailing factor of the site that ``rule`` sees; the leading one is
+        traced out.
+    rule
+        How the labels change; None traces the whole site.
+    """
+    if rule is None:
+        kept, rule = 1, _unchanged
+    q = mps.site_keys[i].reshape(-1, kept) * (1 if rightward else -1)
+    moves, labels = _route(environment.labels, q, rule)
+    table = steps(mps, i, rightward=rightward)
+    out: dict[tuple[int, int], Matrix] = {}
+    for (key, other), block in environment.blocks.items():
+        rows, slots, columns = block.shape
+        flat = block.reshape(rows, -1)
+        partners = table.get(other, [])
+        for step in table.get(key, []):
+            lead, s = divmod(step.p, kept)
+            fitting = [
+                (partner, moves[key - other, s, partner.p % kept])
+                for partner in partners
+                if partner.p // kept == lead and (key - other, s, partner.p % kept) in moves
+            ]
+            if not fitting:
+                continue
+            half = (step.ket @ flat).reshape(-1, slots, columns)
+            for partner, (source, new) in fitting:
+                part = half if source.size == slots else half[:, source]
+                value = (part.reshape(-1, columns) @ partner.bra).reshape(
+                    len(half), source.size, -1
+                )
+                _add(out, (step.to, partner.to), value, new, labels[step.to - partner.to])
+    return Environment(out, labels)
+
+
+def _unchanged(labels: Ints, s: int, t: int) -> Ints:
+    return labels
+
+
+def _route(
+    labels: dict[int, Ints], q: Ints, rule: Rule
+) -> tuple[dict[tuple[int, int, int], tuple[Ints, Ints]], dict[int, Ints]]:
+    """Which slots go on with |s><t|, under which labels, and all labels after the site.
+
+    ``q``, (lead, kept): the keys of the site's states, signed by the direction.
+    """
+    moves: dict[tuple[int, int, int], tuple[Ints, Ints]] = {}
+    found: dict[int, list[Ints]] = defaultdict(list)
+    for difference, old in labels.items():
+        for s in range(q.shape[1]):
+            for t in range(q.shape[1]):
+                new = rule(old, s, t)
+                source = np.flatnonzero(new >= 0)
+                if source.size:
+                    moves[difference, s, t] = source, new[source]
+                    for shift in set((q[:, s] - q[:, t]).tolist()):
+                        found[difference + shift].append(new[source])
+    return moves, {key: np.unique(np.concatenate(parts)) for key, parts in found.items()}
+
+
+def _add(
+    out: dict[tuple[int, int], Matrix],
+    at: tuple[int, int],
+    value: Matrix,
+    new: Ints,
+    labels: Ints,
+) -> None:
+    """Add ``value``, whose slots have the labels ``new``, to the block ``at``."""
+    if new.size == labels.size and np.array_equal(new, labels):
+        if at in out:
+            out[at] += value
+        else:
+            out[at] = value
+        return
+    if at not in out:
+        out[at] = np.zeros((value.shape[0], labels.size, value.shape[2]), dtype=np.complex128)
+    out[at][:, np.searchsorted(labels, new)] += value
