@@ -1,21 +1,29 @@
 """From any kind of state to numbers: expectation values, density matrices, Schmidt values.
 
-The only place that knows the kinds apart.  An `MPS` and a `VectorState` answer for themselves;
-quimb's matrix product states and plain numpy arrays get an adapter here.  Everything else, the
-entanglement measures included, works on what these functions return.
+The only place that knows the kinds apart.  The states of this package answer for themselves, and
+mixtures (`Ensemble`) through their members; quimb's matrix product states and plain numpy arrays
+get an adapter here.  Everything else, the entanglement measures included, works on what these
+functions return.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from math import prod
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
 from tnspin.errors import InputError
+from tnspin.group_state import GroupState
 
-__all__ = ["entropy", "expect", "rdm", "schmidt"]
+__all__ = ["backend", "entropy", "expect", "group_state", "members", "rdm", "schmidt"]
+
+#: Largest density matrix that is worth diagonalizing: 4096 x 4096 takes a minute.
+LARGEST = 4096
 
 
 class _Reducible(Protocol):
@@ -148,10 +156,16 @@ def schmidt(state: Any, bond: int, dims: Sequence[int] | None = None) -> np.ndar
 def entropy(state: Any, bond: int, dims: Sequence[int] | None = None) -> float:
     """Von Neumann entanglement entropy of the cut between ``bond`` and ``bond + 1``, in nats.
 
-    Of a density matrix, it is the entropy of the reduced state of the sites left of the cut.
+    Of a density matrix, it is the entropy of the reduced state of the sites left of the cut; of a
+    mixture of pure states, the weighted mean of its members' entropies: what the mixture is
+    entangled with beyond the chain is not counted.
     """
+    if _is_mixture(state):
+        return sum(weight * entropy(one, bond) for weight, one in members(state))
     adapted = _adapt(state, dims)
     bond = _checked(bond, len(adapted.dims) - 1, "bond")
+    if isinstance(adapted, _Native) and not hasattr(state, "schmidt"):
+        return float(state.entropies()[bond])
     if isinstance(adapted, _Dense) and adapted.mixed:
         p = np.linalg.eigvalsh(adapted.rdm(range(bond + 1)))
     else:
@@ -160,14 +174,106 @@ def entropy(state: Any, bond: int, dims: Sequence[int] | None = None) -> float:
     return float(max(0.0, -np.sum(p * np.log(p))))
 
 
+def members(state: Any) -> list[tuple[float, Any]]:
+    """Weights and pure states of a mixture; of any other state, itself with weight 1."""
+    if not _is_mixture(state):
+        return [(1.0, state)]
+    return list(zip(map(float, state.weights), state.states, strict=True))
+
+
+def group_state(
+    state: Any,
+    part_a: Sequence[int],
+    part_b: Sequence[int],
+    *,
+    cutoff: float = 1e-10,
+    dense: int = 10,
+) -> GroupState:
+    """Density matrix of the localized spins of two groups of sites (PRA Eq. 1).
+
+    Parameters
+    ----------
+    state
+        `MPS`, `OneElectronState`, `VectorState`, `DensityState`, or a mixture (`Ensemble`).
+    part_a, part_b
+        Distinct sites that carry a localized spin; ``part_b`` may be empty.
+    cutoff, dense
+        Up to ``dense`` spins together the matrix is exact, in the product basis.  Beyond, each
+        group is compressed to its Schmidt space, leaving out a weight of at most ``cutoff``,
+        where the kind of state allows it (`MPS` and `OneElectronState`).
+
+    Raises
+    ------
+    InputError
+        If a site carries no spin or is named twice, or the matrix is too large for the kind.
+    """
+    part_a, part_b = [int(k) for k in part_a], [int(k) for k in part_b]
+    if hasattr(state, "group_state"):
+        return state.group_state(part_a, part_b, cutoff=cutoff, dense=dense)
+    parts = members(state)
+    _check_groups(parts[0][1], part_a, part_b)
+    home = backend(parts[0][1], "groups")
+    if home is not None:
+        return home.group_state(parts, part_a, part_b, cutoff=cutoff, dense=dense)
+    each = [_dense_group_state(one, part_a, part_b) for _, one in parts]
+    return GroupState.average(each, [weight for weight, _ in parts])
+
+
+def backend(state: Any, module: str) -> ModuleType | None:
+    """Return the module that does better than dense matrices for this kind of state, if any."""
+    homes = {"MPS": "tnspin.mps", "OneElectronState": "tnspin.one_electron"}
+    home = homes.get(type(state).__name__)
+    if home is None or find_spec(f"{home}.{module}") is None:
+        return None
+    return import_module(f"{home}.{module}")
+
+
+def _check_groups(state: Any, part_a: Sequence[int], part_b: Sequence[int]) -> None:
+    """Refuse groups that are no sets of distinct localized spins of this chain."""
+    sites = [_checked(site, len(state.sites), "part") for site in [*part_a, *part_b]]
+    if not part_a:
+        raise InputError("part: the first group has no sites")
+    if len(set(sites)) != len(sites):
+        raise InputError(f"part: {sites} names a site twice")
+    for k in sites:
+        if state.sites[k].spin_dim < 2:
+            raise InputError(f"part: site {k} ({state.sites[k].name}) carries no localized spin")
+
+
+def _dense_group_state(state: Any, part_a: Sequence[int], part_b: Sequence[int]) -> GroupState:
+    """The same from the density matrix of all these spins."""
+    sites = [*part_a, *part_b]
+    keep = [state.sites[k].spin_dim for k in sites]
+    if prod(keep) > LARGEST:
+        raise InputError(
+            f"part: a density matrix of {prod(keep)} states is too large (at most {LARGEST}) for "
+            f"a {type(state).__name__}"
+        )
+    dims = prod(keep[: len(part_a)]), prod(keep[len(part_a) :])
+    charges = None
+    if "2Sz" in state.charge_names:
+        charges = _doubled_sz(keep[: len(part_a)]), _doubled_sz(keep[len(part_a) :])
+    return GroupState.from_dense(state.rdm(sites, keep=keep), dims, charges)
+
+
+def _doubled_sz(dims: Sequence[int]) -> np.ndarray:
+    """2Sz of the product states of spins, up first and the first spin slowest."""
+    total = np.zeros(1, dtype=np.int64)
+    for d in dims:
+        total = np.add.outer(total, d - 1 - 2 * np.arange(d)).ravel()
+    return total
+
+
+def _is_mixture(state: Any) -> bool:
+    return hasattr(state, "weights") and hasattr(state, "states")
+
+
 def _adapt(state: Any, dims: Sequence[int] | None) -> _Reducible:
     if isinstance(state, np.ndarray):
         return _Dense(state, dims)
     if dims is not None:
         raise InputError("dims: only needed for a numpy array, this state knows its own")
-    if all(hasattr(state, name) for name in ("rdm", "schmidt", "sites")) and hasattr(
-        state.sites[0], "dim"
-    ):
+    if all(hasattr(state, name) for name in ("rdm", "sites")) and hasattr(state.sites[0], "dim"):
         return _Native(state)
     # By name, because importing quimb takes seconds and few runs need it.
     if any(base.__name__ == "MatrixProductState" for base in type(state).__mro__):
@@ -210,6 +316,8 @@ class _Native:
         return np.asarray(self.state.rdm(list(sites)))
 
     def schmidt(self, bond: int) -> np.ndarray:
+        if _is_mixture(self.state) or not hasattr(self.state, "schmidt"):
+            raise InputError(f"state: a {type(self.state).__name__} has no Schmidt values")
         return np.asarray(self.state.schmidt(bond))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from math import pi
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .errors import InputError
+from .group_state import GroupState
 from .mps.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -19,8 +23,8 @@ if TYPE_CHECKING:
 class State(Protocol):
     """What observables need of a state, whatever solver made it."""
 
-    sites: tuple[Site, ...]
-
+    @property
+    def sites(self) -> tuple[Site, ...]: ...
     @property
     def norm(self) -> float: ...
     @property
@@ -44,13 +48,44 @@ class Progress(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Options:
+    """What observables must know beyond the model and the state.
+
+    Attributes
+    ----------
+    reference
+        Index of the basis state (0 = up) in which each localized spin started, in the order of
+        ``model.localized_sites``: magnons are counted from it.  None unless all started along z.
+    wavevectors
+        Those of the quantum Fisher information, in 1/site.
+    """
+
+    reference: tuple[int, ...] | None = None
+    wavevectors: tuple[float, ...] = (pi / 6, pi / 2)
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """A state at ``time`` of ``model``, with the error ledger up to then (if it has one)."""
+    """A state at ``time`` of ``model``.
+
+    Attributes
+    ----------
+    time, model, state
+        When, of what, and the state itself.
+    ledger
+        Truncation errors up to then, if the solver has any.
+    options
+        What observables must know beyond the model and the state.
+    errors
+        Statistical error of each recorded variable, in its shape, if the solver samples.
+    """
 
     time: float
     model: Any
     state: State
     ledger: Ledger | None = None
+    options: Options = field(default_factory=Options)
+    errors: Mapping[str, np.ndarray] | None = None
 
     @cached_property
     def site_rdms(self) -> list[np.ndarray]:
@@ -61,6 +96,22 @@ class Snapshot:
     def bond_rdms(self) -> list[np.ndarray]:
         """Reduced density matrix of every pair of neighbours, computed once."""
         return self.state.bond_rdms()
+
+    @cached_property
+    def group_state(self) -> GroupState:
+        """Density matrix of the two groups of localized spins, computed once.
+
+        Raises
+        ------
+        InputError
+            If the model does not have exactly two groups.
+        """
+        from .reduced import group_state
+
+        groups = self.model.groups
+        if len(groups) != 2:
+            raise InputError(f"model.localized: {len(groups)} groups, this needs exactly two")
+        return group_state(self.state, *groups)
 
     def expect(self, site: int, matrix: np.ndarray) -> float:
         """Expectation value of a Hermitian one-site operator."""
