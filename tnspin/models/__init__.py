@@ -6,10 +6,11 @@ from typing import ClassVar, Protocol
 
 from tnspin.models.heisenberg import HeisenbergChain
 from tnspin.models.kondo_heisenberg import KondoHeisenbergChain
+from tnspin.models.purified import Purified
 from tnspin.sites import Site
 from tnspin.terms import OperatorSum
 
-__all__ = ["MODELS", "HeisenbergChain", "KondoHeisenbergChain", "Model"]
+__all__ = ["MODELS", "HeisenbergChain", "KondoHeisenbergChain", "Model", "Purified"]
 
 
 class Model(Protocol):

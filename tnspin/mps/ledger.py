@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,49 @@ class Ledger:
 
     @classmethod
     def load(cls, group: h5py.Group) -> Ledger:
-        """Read what `save` wrote."""
+        """Read what `save` wrote, of one evolution or of several in lock step."""
+        if "weights" in group:
+            weights = group["weights"][:].tolist()
+            return MergedLedger.of([cls.load(group[str(k)]) for k in range(len(weights))], weights)
         counts = {name: int(group.attrs[name]) for name in ("order", "steps", "layers")}
         log_kept, dt = float(group.attrs["log_kept"]), float(group.attrs["dt"])
         return cls(group["discarded"][:], log_kept, dt, **counts)
+
+
+@dataclass
+class MergedLedger(Ledger):
+    """Errors of several evolutions in lock step, the members of a mixture.
+
+    Weights discarded and ``log_kept`` stand for the mixture: what is left of its trace is the
+    weighted mean of what is left of each member.  ``steps`` and ``layers``, the cost, are sums.
+    ``members`` are exact copies, from which each evolution continues.
+    """
+
+    members: tuple[Ledger, ...] = ()
+    weights: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, members: Sequence[Ledger], weights: Sequence[float]) -> MergedLedger:
+        """Combine the ledgers of members with weights that sum to 1."""
+        pairs = list(zip(weights, members, strict=True))
+        kept = sum(weight * np.exp(one.log_kept) for weight, one in pairs)
+        return cls(
+            discarded=np.sum([weight * one.discarded for weight, one in pairs], axis=0),
+            log_kept=float(np.log(kept)),
+            dt=max(one.dt for one in members),
+            order=max(one.order for one in members),
+            steps=sum(one.steps for one in members),
+            layers=sum(one.layers for one in members),
+            members=tuple(one.copy() for one in members),
+            weights=tuple(weights),
+        )
+
+    def copy(self) -> MergedLedger:
+        """An independent copy, for a snapshot."""
+        return MergedLedger.of(self.members, self.weights)
+
+    def save(self, group: h5py.Group) -> None:
+        """Write to an open HDF5 group, each member to a group of its own."""
+        group["weights"] = np.array(self.weights)
+        for k, member in enumerate(self.members):
+            member.save(group.create_group(str(k)))

@@ -6,11 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
+from ..ensemble import Ensemble
 from ..errors import InputError, nearest
 from ..snapshot import Snapshot
 
 #: Name in configurations -> module of this package.
-SOLVERS = {"tebd": "tebd", "exact": "exact"}
+SOLVERS = {
+    "tebd": "tebd",
+    "exact": "exact",
+    "trajectories": "trajectories",
+    "master_equation": "master_equation",
+}
+#: Solvers of pure states: the members of a mixture go through them one by one, in lock step.
+_PURE = ("tebd", "exact")
 
 
 def evolve(
@@ -20,9 +28,13 @@ def evolve(
 
     Parameters
     ----------
+    state
+        A pure state of the kind that the solver takes, or an `Ensemble` of such states, whose
+        snapshots hold an `Ensemble` again (a density matrix or an average where the solver makes
+        one).
     solver
-        "tebd" (matrix product states) or "exact" (state vectors); ``options`` go to the
-        ``evolve`` of that module.
+        "tebd" (matrix product states), "exact" (state vectors), "trajectories" (quantum jumps)
+        or "master_equation" (density matrices); ``options`` go to the ``evolve`` of that module.
 
     Raises
     ------
@@ -34,4 +46,8 @@ def evolve(
             f"solver: {solver!r} is not one of {sorted(SOLVERS)}{nearest(solver, SOLVERS)}"
         )
     module: Callable[..., Any] = import_module(f".{SOLVERS[solver]}", __name__).evolve
+    if isinstance(state, Ensemble) and solver in _PURE:
+        from . import ensemble
+
+        return ensemble.evolve(model, state, times, evolve_one=module, **options)
     return module(model, state, times, **options)

@@ -1,8 +1,8 @@
 """Initial states: one description each, compiled to the form that a solver needs.
 
-A state has ``conserved()``, ``total_charge(names)``, ``to_mps(names)`` and
-``to_vector(basis)``.  A new kind is one function in `BUILDERS`, taking the model and the keys
-of the ``[state]`` table.
+A state has ``conserved()``, ``total_charge(names)``, ``reference(sites)``, ``to_mps(names)`` and
+``to_vector(basis)``; a `Mixture` has members that do.  A new kind is one function in `BUILDERS`,
+taking the model and the keys of the ``[state]`` table.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from tnspin.compile import ChargeBasis
+from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError, nearest
 from tnspin.mps import MPS
 from tnspin.states.ground import GroundState, ground
+from tnspin.states.mixture import Mixture
 from tnspin.states.product import product
 from tnspin.states.pulses import confined_electrons, localized_spin_vectors, wave_packet
 from tnspin.states.slater import SlaterProduct
@@ -25,6 +27,7 @@ __all__ = [
     "BUILDERS",
     "GroundState",
     "InitialState",
+    "Mixture",
     "SlaterProduct",
     "build",
     "coherent",
@@ -40,16 +43,23 @@ __all__ = [
 class InitialState(Protocol):
     """What every initial state offers."""
 
+    @property
+    def purified(self) -> bool:
+        """Whether it lives on sites with an ancilla per localized spin (`models.Purified`)."""
+
     def conserved(self) -> tuple[str, ...]:
         """Names of the charges of which the state is an eigenstate."""
 
     def total_charge(self, charge_names: Sequence[str]) -> dict[str, int]:
         """Values of the named charges."""
 
-    def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
+    def reference(self, localized: Sequence[int]) -> tuple[int, ...] | None:
+        """Index of the basis state (0: up) in which each localized spin starts, if it does."""
+
+    def to_mps(self, charge_names: Sequence[str] = ()) -> MPS | Ensemble:
         """Matrix product state with blocks of the named charges."""
 
-    def to_vector(self, basis: ChargeBasis | None = None) -> VectorState:
+    def to_vector(self, basis: ChargeBasis | None = None) -> VectorState | Ensemble:
         """Amplitudes in a charge sector, or in the full space."""
 
 

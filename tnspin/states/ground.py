@@ -43,6 +43,15 @@ class GroundState:
     cutoff: float = 1e-12
     sweeps: int = 20
 
+    @property
+    def purified(self) -> bool:
+        """False: the state lives on the sites of the model itself."""
+        return False
+
+    def reference(self, localized: Sequence[int]) -> None:
+        """None: the spins of a ground state need not lie along an axis."""
+        return None
+
     def conserved(self) -> tuple[str, ...]:
         """Names of the charges that were fixed."""
         return tuple(self.charges)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.states.check import finite, integer
+from tnspin.states.mixture import Mixture
 from tnspin.states.slater import SlaterProduct
 from tnspin.states.spins import Direction, coherent, direction_angles
 
@@ -90,7 +91,7 @@ def wave_packet(
     width: float = 0.2,
     polarization: Direction = "z",
     localized_spins: str | Sequence[Direction] = "down",
-) -> SlaterProduct:
+) -> SlaterProduct | Mixture:
     """One electron in a Gaussian packet, ``exp(i k x - dk^2 (x - x0)^2 / 4)`` (PRA Eq. 11).
 
     Parameters
@@ -104,21 +105,23 @@ def wave_packet(
     width
         ``dk``, the width in momentum; the packet is about ``2 / dk`` sites wide.
     polarization
-        Spin of the electron: a name of `DIRECTIONS` or ``[theta, phi]`` in radians.
+        Spin of the electron: a name of `DIRECTIONS`, ``[theta, phi]`` in radians, or "none" for
+        the unpolarized mixture of "z" and "-z" in equal parts (PRA Eq. 10).
     localized_spins
         A direction for all localized spins, or a list with one entry per group.
 
     Raises
     ------
     InputError
-        If the model has no electrons, the packet lies outside the chain, or no spin is given.
+        If the model has no electrons or the packet lies outside the chain.
     """
     _require_electrons(model)
     if isinstance(polarization, str) and polarization == "none":
-        raise InputError(
-            "state.polarization: 'none' is a mixture of two runs, not one state; "
-            "run 'z' and '-z' and average"
-        )
+        both = [
+            wave_packet(model, center, momentum, width, axis, localized_spins)
+            for axis in ("z", "-z")
+        ]
+        return Mixture(tuple(both), (0.5, 0.5))
     center = finite("state.center", center)
     if not 0 <= center <= model.length - 1:
         raise InputError(

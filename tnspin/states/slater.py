@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from tnspin.errors import InputError
 from tnspin.mps import MPS
 from tnspin.sites import Site
 from tnspin.vector import VectorState
+
+if TYPE_CHECKING:
+    from tnspin.one_electron import OneElectronState
 
 __all__ = ["SlaterProduct"]
 
@@ -72,6 +76,11 @@ class SlaterProduct:
                 raise InputError(f"state.orbitals: site {j} ({site.name}) holds no electrons")
 
     @property
+    def purified(self) -> bool:
+        """False: the state lives on the sites of the model itself."""
+        return False
+
+    @property
     def n_electrons(self) -> int:
         """Number of electrons."""
         return len(self.orbitals)
@@ -92,6 +101,36 @@ class SlaterProduct:
                 total += self._orbital_charge(orbital, name)
             totals[name] = total
         return totals
+
+    def reference(self, localized: Sequence[int]) -> tuple[int, ...] | None:
+        """Index of the basis state (0: up) of each localized spin, in the order given.
+
+        None if some spin does not start in a basis state, that is along +z or -z.
+        """
+        states = []
+        for site in localized:
+            vector = self.spins[site]
+            occupied = np.zeros(0, dtype=int) if vector is None else np.flatnonzero(vector)
+            if occupied.size != 1:
+                return None
+            states.append(int(occupied[0]))
+        return tuple(states)
+
+    def to_one_electron(self, charge_names: Sequence[str] = ()) -> OneElectronState:
+        """One electron's amplitudes times spin configurations.
+
+        Raises
+        ------
+        InputError
+            If there is not exactly one electron, or the state is no eigenstate of a charge.
+        """
+        from tnspin.one_electron import OneElectronState
+
+        if self.n_electrons != 1:
+            raise InputError(f"state: {self.n_electrons} electrons where one is needed")
+        return OneElectronState.from_orbital(
+            self.sites, self.orbitals[0], self.spins, tuple(charge_names)
+        )
 
     def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
         """Matrix product state, exact to 1e-10, with blocks of the named charges.
@@ -230,8 +269,9 @@ class SlaterProduct:
         return ws, [before, *inner, after]
 
 
-def _holds_spin(site: Site) -> bool:
-    return "Sz" in site.operators
+def _spin_factor(site: Site) -> int:
+    """Dimension of a site beside its electrons, 0 without a localized spin."""
+    return site.dim // (4 if site.has_fermions else 1) if site.spin_dim > 1 else 0
 
 
 def _charge_step(site: Site, operator: str, name: str) -> int:
@@ -249,7 +289,7 @@ def _checked_spins(
         raise InputError(f"state.spins: needs {len(sites)} entries, got {len(spins)}")
     checked: list[np.ndarray | None] = []
     for j, (site, spin) in enumerate(zip(sites, spins, strict=True)):
-        expected = (site.dim // (4 if site.has_fermions else 1)) if _holds_spin(site) else 0
+        expected = _spin_factor(site)
         if (0 if spin is None else len(spin)) != expected:
             raise InputError(f"state.spins: site {j} ({site.name}) needs {expected} amplitudes")
         if spin is None:
