@@ -9,10 +9,11 @@ import quimb.tensor as qtn
 from tnspin import states
 from tnspin.compile import ChargeBasis, to_sparse
 from tnspin.edge_state import edge_mutual_information
+from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.mps import MPS, Ledger
-from tnspin.observables import OBSERVABLES
-from tnspin.snapshot import Snapshot
+from tnspin.observables import OBSERVABLES, chosen
+from tnspin.snapshot import Options, Snapshot
 from tnspin.solvers import exact
 from tnspin.terms import OperatorSum
 from tnspin.vector import VectorState
@@ -28,6 +29,7 @@ CHAINS = [
         localized_field=(0.3, -0.1, 0.4),
     ),
 ]  # fmt: skip
+VALVE = KondoHeisenbergChain(3, [[0], [2]], J=0.3, J_sd=[0.6, 0.2])
 
 
 def random_snapshot(model, seed=0):
@@ -35,14 +37,17 @@ def random_snapshot(model, seed=0):
     rng = np.random.default_rng(seed)
     size = int(np.prod([s.dim for s in model.local_sites]))
     vector = rng.normal(size=size) + 1j * rng.normal(size=size)
-    return Snapshot(0.0, model, VectorState(model.local_sites, vector / np.linalg.norm(vector)))
+    options = Options(reference=(0,) * len(model.localized_sites), wavevectors=(0.3, 1.0, 2.0))
+    state = VectorState(model.local_sites, vector / np.linalg.norm(vector))
+    return Snapshot(0.0, model, state, options=options)
 
 
 def as_mps(snapshot, names=()):
     dims = [s.dim for s in snapshot.model.local_sites]
     psi = qtn.MatrixProductState.from_dense(np.array(snapshot.state.vector), dims)
     mps = MPS.from_quimb(psi, snapshot.model.local_sites, names)
-    return Snapshot(snapshot.time, snapshot.model, mps, Ledger.empty(len(dims)))
+    ledger = Ledger.empty(len(dims))
+    return Snapshot(snapshot.time, snapshot.model, mps, ledger, snapshot.options)
 
 
 def measure(name, snapshot):
@@ -172,7 +177,7 @@ def test_currents_of_a_packet_move_right():
     )
 
 
-@pytest.mark.parametrize("model", CHAINS)
+@pytest.mark.parametrize("model", [*CHAINS, VALVE])
 def test_matrix_product_states_give_the_same_numbers(model):
     vector = random_snapshot(model, seed=3)
     mps = as_mps(vector)
@@ -264,9 +269,10 @@ def test_what_applies_to_which_run():
     names = {n for n, o in OBSERVABLES.items() if o.applies(spins, "vector")}
     assert names == {
         "spin", "spin_length", "entropy", "energy", "norm", "total_sz", "localized_spin_total",
-        "half_chain_entropy", "mutual_information",
+        "half_chain_entropy", "mutual_information", "log_negativity", "magnon_probability",
+        "w_probability", "quantum_fisher_information", "quantum_fisher_information_mixed",
     }  # fmt: skip
-    assert all(o.applies(CHAINS[0], "mps") for o in OBSERVABLES.values())
+    assert {n for n, o in OBSERVABLES.items() if not o.applies(VALVE, "mps")} == {"purity"}
     wire = KondoHeisenbergChain(4, [2])
     assert not OBSERVABLES["mutual_information"].applies(wire, "mps")
     for name, observable in OBSERVABLES.items():
@@ -274,11 +280,33 @@ def test_what_applies_to_which_run():
         assert observable.dims[0] == "time"
 
 
+def test_what_is_recorded_without_asking():
+    known = Options(reference=(0, 1))
+    single = chosen((), CHAINS[0], "mps", known)
+    for name in ("magnon_probability", "quantum_fisher_information", "group_entropy", "purity"):
+        assert name not in single
+    valve = chosen((), VALVE, "mps", known)
+    assert set(OBSERVABLES) - set(valve) == {"purity"}
+    # Spins that did not start along z have no magnons to count.
+    assert set(valve) - set(chosen((), VALVE, "mps")) == {"magnon_probability", "w_probability"}
+    assert "entropy" not in chosen((), VALVE, "average", known)
+    assert "purity" in chosen((), VALVE, "density", known)
+    assert chosen(["w_probability"], CHAINS[0], "mps", known) == ("w_probability",)
+    for name, problem in (("w_probability", "does not apply"), ("w_probabilty", "no such")):
+        with pytest.raises(InputError, match=problem):
+            chosen([name], VALVE, "mps", Options())
+    many = KondoHeisenbergChain(14, [range(6), range(8, 14)])
+    assert "quantum_fisher_information_mixed" not in chosen((), many, "mps", known)
+
+
 def test_shapes_follow_the_dimensions():
-    model = CHAINS[0]
-    snapshot = as_mps(random_snapshot(model))
-    sizes = {"localized": 2, "site": 4, "bond": 3, "axis": 3}
+    snapshot = as_mps(random_snapshot(VALVE))
+    sizes = {
+        "localized": 2, "site": 3, "bond": 2, "axis": 3, "part": 3, "magnons": 3, "wavevector": 3
+    }  # fmt: skip
     for name, observable in OBSERVABLES.items():
+        if name == "purity":
+            continue
         shape = tuple(sizes[d] for d in observable.dims[1:])
         assert measure(name, snapshot).shape == shape, name
         assert observable.units and observable.long_name

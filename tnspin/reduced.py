@@ -22,6 +22,8 @@ from tnspin.group_state import GroupState
 
 __all__ = ["backend", "entropy", "expect", "group_state", "members", "rdm", "schmidt"]
 
+# Kinds with Schmidt values; all others answer with the entropies of cuts as they define them.
+_PURE = ("MPS", "VectorState", "OneElectronState")
 #: Largest density matrix that is worth diagonalizing: 4096 x 4096 takes a minute.
 LARGEST = 4096
 
@@ -164,7 +166,7 @@ def entropy(state: Any, bond: int, dims: Sequence[int] | None = None) -> float:
         return sum(weight * entropy(one, bond) for weight, one in members(state))
     adapted = _adapt(state, dims)
     bond = _checked(bond, len(adapted.dims) - 1, "bond")
-    if isinstance(adapted, _Native) and not hasattr(state, "schmidt"):
+    if isinstance(adapted, _Native) and type(state).__name__ not in _PURE:
         return float(state.entropies()[bond])
     if isinstance(adapted, _Dense) and adapted.mixed:
         p = np.linalg.eigvalsh(adapted.rdm(range(bond + 1)))
@@ -198,9 +200,10 @@ def group_state(
     part_a, part_b
         Distinct sites that carry a localized spin; ``part_b`` may be empty.
     cutoff, dense
-        Up to ``dense`` spins together the matrix is exact, in the product basis.  Beyond, each
-        group is compressed to its Schmidt space, leaving out a weight of at most ``cutoff``,
-        where the kind of state allows it (`MPS` and `OneElectronState`).
+        If all spins together have at most as many states as ``dense`` spins 1/2, the matrix is
+        exact, in the product basis.  Beyond, each group is compressed to its Schmidt space,
+        leaving out a weight of at most ``cutoff``, where the kind of state allows it (`MPS` and
+        `OneElectronState`).
 
     Raises
     ------
@@ -208,10 +211,13 @@ def group_state(
         If a site carries no spin or is named twice, or the matrix is too large for the kind.
     """
     part_a, part_b = [int(k) for k in part_a], [int(k) for k in part_b]
+    _check_groups(state, part_a, part_b)
+    sites = [*part_a, *part_b]
+    small = prod(state.sites[k].spin_dim for k in sites) <= 2**dense
+    dense = len(sites) if small else 0
     if hasattr(state, "group_state"):
         return state.group_state(part_a, part_b, cutoff=cutoff, dense=dense)
     parts = members(state)
-    _check_groups(parts[0][1], part_a, part_b)
     home = backend(parts[0][1], "groups")
     if home is not None:
         return home.group_state(parts, part_a, part_b, cutoff=cutoff, dense=dense)
@@ -316,7 +322,7 @@ class _Native:
         return np.asarray(self.state.rdm(list(sites)))
 
     def schmidt(self, bond: int) -> np.ndarray:
-        if _is_mixture(self.state) or not hasattr(self.state, "schmidt"):
+        if not hasattr(self.state, "schmidt"):
             raise InputError(f"state: a {type(self.state).__name__} has no Schmidt values")
         return np.asarray(self.state.schmidt(bond))
 

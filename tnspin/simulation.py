@@ -12,7 +12,7 @@ import numpy as np
 
 from tnspin.checkpoint import Checkpoint, Saved, checkpoint_path, first_difference, load_checkpoint
 from tnspin.config import ClosedForm, Config, Exact
-from tnspin.errors import InputError, nearest
+from tnspin.errors import InputError
 from tnspin.record import provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.toml_text import loads
@@ -166,19 +166,10 @@ def _initial_state(config: Config, say: Say) -> Any:
 
 def _with_observables(config: Config) -> Config:
     """The same with the observables named: all that apply, unless the user chose."""
-    from tnspin.observables import OBSERVABLES
+    from tnspin.observables import chosen
 
-    kind = "vector" if isinstance(config.solver, Exact) else "mps"
-    names = tuple(n for n, one in OBSERVABLES.items() if one.applies(config.model, kind))
-    for name in config.record.observables:
-        if name not in names:
-            problem = "does not apply to this run" if name in OBSERVABLES else "no such observable"
-            raise InputError(
-                f"record.observables = {name!r}: {problem}; allowed: {', '.join(names)}"
-                f"{nearest(name, names)}"
-            )
-    if config.record.observables:
-        return config
+    form = "vector" if isinstance(config.solver, Exact) else "mps"
+    names = chosen(config.record.observables, config.model, form)
     return replace(config, record=replace(config.record, observables=names))
 
 

@@ -97,21 +97,35 @@ class Snapshot:
         """Reduced density matrix of every pair of neighbours, computed once."""
         return self.state.bond_rdms()
 
-    @cached_property
-    def group_state(self) -> GroupState:
-        """Density matrix of the two groups of localized spins, computed once.
+    @property
+    def parts(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The two groups of localized spins; of any other number of groups, the edge spins.
 
         Raises
         ------
         InputError
-            If the model does not have exactly two groups.
+            If there is only one localized spin.
         """
+        groups, spins = self.model.groups, self.model.localized_sites
+        if len(groups) == 2:
+            return groups[0], groups[1]
+        if len(spins) < 2:
+            raise InputError("model.localized: two groups, or at least two spins, are needed")
+        return (min(spins),), (max(spins),)
+
+    @cached_property
+    def group_state(self) -> GroupState:
+        """Density matrix of `parts`, computed once."""
         from .reduced import group_state
 
-        groups = self.model.groups
-        if len(groups) != 2:
-            raise InputError(f"model.localized: {len(groups)} groups, this needs exactly two")
-        return group_state(self.state, *groups)
+        return group_state(self.state, *self.parts)
+
+    @cached_property
+    def localized_state(self) -> GroupState:
+        """Density matrix of all localized spins as one part, in the order of the model."""
+        from .reduced import group_state
+
+        return group_state(self.state, self.model.localized_sites, ())
 
     def expect(self, site: int, matrix: np.ndarray) -> float:
         """Expectation value of a Hermitian one-site operator."""

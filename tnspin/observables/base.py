@@ -1,0 +1,124 @@
+"""What an observable is, and for which runs it makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from tnspin.snapshot import Snapshot
+
+__all__ = ["Observable"]
+
+Applies = Callable[[Any, str], bool]
+# Most states of the localized spins for which their density matrix is dealt with as it is.
+DENSE = 2**10
+
+
+# ---------------------------------------------------------------------- what applies where
+
+
+def always(model: Any, form: str) -> bool:
+    """Every run."""
+    return True
+
+
+def with_cuts(model: Any, form: str) -> bool:
+    """Runs whose state is pure, or a mixture of a few pure states."""
+    return form not in ("density", "average")
+
+
+def truncated(model: Any, form: str) -> bool:
+    """Runs of states that may have been truncated."""
+    return form in ("mps", "average")
+
+
+def matrix_products(model: Any, form: str) -> bool:
+    """Runs of matrix product states."""
+    return form == "mps"
+
+
+def density(model: Any, form: str) -> bool:
+    """Runs of a density matrix."""
+    return form == "density"
+
+
+def with_electrons(model: Any, form: str) -> bool:
+    """Chains with electron levels."""
+    return any(site.has_fermions for site in model.local_sites)
+
+
+def with_spins(model: Any, form: str) -> bool:
+    """Chains with localized spins."""
+    return len(model.localized_sites) > 0
+
+
+def with_both(model: Any, form: str) -> bool:
+    """Chains with electrons and localized spins."""
+    return with_electrons(model, form) and with_spins(model, form)
+
+
+def with_current(model: Any, form: str) -> bool:
+    """Chains along which electrons hop."""
+    return hasattr(model, "hopping") and with_electrons(model, form)
+
+
+def with_edges(model: Any, form: str) -> bool:
+    """Chains with at least two localized spins."""
+    return len(model.localized_sites) > 1
+
+
+def with_qubits(model: Any, form: str) -> bool:
+    """Chains whose localized spins are 1/2."""
+    return with_spins(model, form) and model.localized_spin == 0.5
+
+
+def with_two_groups(model: Any, form: str) -> bool:
+    """Chains with exactly two groups of localized spins: spin valves."""
+    return len(model.groups) == 2
+
+
+def few_spins(model: Any, form: str) -> bool:
+    """Chains with localized spins few enough for their density matrix."""
+    dims = [model.local_sites[k].spin_dim for k in model.localized_sites]
+    return len(dims) > 1 and prod(dims) <= DENSE
+
+
+def few_in_two_groups(model: Any, form: str) -> bool:
+    """Spin valves with few spins."""
+    return with_two_groups(model, form) and few_spins(model, form)
+
+
+@dataclass(frozen=True)
+class Observable:
+    """One variable of a result.
+
+    Attributes
+    ----------
+    name
+        Name in the result file and in ``record.observables``.
+    dims
+        Names of its dimensions, time first.
+    units, long_name
+        For the result file and the axes of figures.
+    function
+        Snapshot -> number or array with the dimensions after time.
+    applies
+        ``(model, form) -> bool``: whether it makes sense for a run.  The form of its states is
+        "mps" or "vector" (any exact pure state), mixtures of a few included, "density" (one
+        density matrix) or "average" (sampled trajectories).
+    default
+        ``(model, form) -> bool``: whether a run records it without being asked.
+    needs_reference
+        Whether the localized spins must have started along z: `Options.reference`.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+    function: Callable[[Snapshot], Any]
+    applies: Applies
+    default: Applies = always
+    needs_reference: bool = False

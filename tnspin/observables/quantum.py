@@ -1,0 +1,139 @@
+"""Entanglement of cuts and between groups of localized spins, their magnons and correlations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tnspin import fisher, magnons, reduced
+from tnspin.errors import InputError
+from tnspin.group_state import GroupState
+from tnspin.snapshot import Snapshot
+
+from .base import few_spins, with_electrons
+from .profiles import electron_polarization, particle_number, spin_length
+
+
+def entropy(snapshot: Snapshot) -> np.ndarray:
+    """Von Neumann entropy of every cut, (bond,); of a mixture, the weighted mean of its members."""
+    return snapshot.state.entropies()
+
+
+def half_chain_entropy(snapshot: Snapshot) -> float:
+    """Von Neumann entropy of the first (L + 1) // 2 sites (PRX Eq. 12); mixtures as `entropy`."""
+    bond = (snapshot.model.length + 1) // 2 - 1
+    return reduced.entropy(snapshot.state, bond)
+
+
+def meyer_wallach(snapshot: Snapshot) -> float:
+    """Global entanglement of localized spins 1/2 and electrons (PRX Eq. 13).
+
+    Electrons are identical: each has the one-body spin density matrix of all divided by their
+    number, ``(1 + s_e.sigma / N_e) / 2``.
+    """
+    purities = (1 + spin_length(snapshot) ** 2) / 2
+    total, count = purities.sum(), float(purities.size)
+    if with_electrons(snapshot.model, ""):
+        number = particle_number(snapshot)
+        polarization = electron_polarization(snapshot)
+        total += number * (1 + polarization @ polarization) / 2
+        count += number
+    return float(2 * (1 - total / count))
+
+
+# ---------------------------------------------------------------------- between two groups
+
+
+def log_negativity(snapshot: Snapshot) -> float:
+    """Logarithmic negativity of the two groups, or of the edge spins (PRA Eq. 2)."""
+    return snapshot.group_state.log_negativity()
+
+
+def mutual_information(snapshot: Snapshot) -> float:
+    """Mutual information of the two groups (PRA Eq. 5), or of the edge spins (PRX Eq. 14)."""
+    return snapshot.group_state.mutual_information()
+
+
+def group_entropy(snapshot: Snapshot) -> np.ndarray:
+    """Von Neumann entropy of both groups together, of the first and of the second, (part,)."""
+    return np.array(snapshot.group_state.entropies())
+
+
+def group_discarded(snapshot: Snapshot) -> float:
+    """Weight lost by compressing the groups to their Schmidt spaces; 0 for few spins."""
+    return snapshot.group_state.discarded
+
+
+def purity(snapshot: Snapshot) -> float:
+    """``Tr rho^2`` of a density matrix of the whole chain."""
+    state = snapshot.state
+    if not hasattr(state, "purity"):
+        raise InputError(f"state: the purity of a {type(state).__name__} is not known")
+    return float(state.purity() if callable(state.purity) else state.purity)
+
+
+# ---------------------------------------------------------------------- magnons
+
+
+def magnon_probability(snapshot: Snapshot) -> np.ndarray:
+    """Probability that m localized spins have left their initial state, (magnons,) (PRA Eq. 25)."""
+    model, reference = snapshot.model, _reference(snapshot)
+    if few_spins(model, ""):
+        return magnons.group_magnon_probability(_spins(snapshot), _dims(snapshot), reference)
+    return magnons.magnon_probability(snapshot.state, model.localized_sites, reference)
+
+
+def w_probability(snapshot: Snapshot) -> float:
+    """Probability of the W state, one spin flip shared equally by all localized spins."""
+    model, reference = snapshot.model, _reference(snapshot)
+    if few_spins(model, ""):
+        return magnons.group_w_probability(_spins(snapshot), _dims(snapshot), reference)
+    return magnons.w_probability(snapshot.state, model.localized_sites, reference)
+
+
+# ---------------------------------------------------------------------- Fisher information
+
+
+def quantum_fisher_information(snapshot: Snapshot) -> np.ndarray:
+    """PRA Eq. 29 as printed, (wavevector,): of mixed states an upper bound, not a witness."""
+    model = snapshot.model
+    if few_spins(model, ""):
+        moments = magnons.group_zz_correlations(_spins(snapshot), _dims(snapshot))
+    else:
+        moments = magnons.zz_correlations(snapshot.state, model.localized_sites)
+    return fisher.fisher_bound(*moments, model.localized_sites, snapshot.options.wavevectors)
+
+
+def quantum_fisher_information_mixed(snapshot: Snapshot) -> np.ndarray:
+    """Quantum Fisher information of the mixed state of all localized spins, (wavevector,)."""
+    return fisher.fisher_information(
+        _spins(snapshot),
+        _dims(snapshot),
+        snapshot.model.localized_sites,
+        snapshot.options.wavevectors,
+    )
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _spins(snapshot: Snapshot) -> GroupState:
+    """All localized spins in the order of the model, in their product basis."""
+    groups = snapshot.model.groups
+    # With two groups it is the matrix that the negativity is taken of, too.
+    if len(groups) == 2:
+        return snapshot.group_state
+    return snapshot.localized_state
+
+
+def _dims(snapshot: Snapshot) -> list[int]:
+    return [snapshot.model.local_sites[k].spin_dim for k in snapshot.model.localized_sites]
+
+
+def _reference(snapshot: Snapshot) -> tuple[int, ...]:
+    reference = snapshot.options.reference
+    if reference is None:
+        raise InputError(
+            "record.observables: magnons are counted from localized spins that start along +z or "
+            "-z (Options.reference), and these do not"
+        )
+    return reference
