@@ -1,21 +1,4 @@
-r"""Baths of localized spins: spectral densities and universal-Lindblad jump operators.
-
-Every localized spin couples to a bosonic bath of its own.  The universal Lindblad equation
-(Nathan and Rudner, Phys. Rev. B 102, 115109) has, for each coupling operator X, one jump operator
-
-.. math::
-    L_{mn} = \sqrt{2\pi j(E_m - E_n)}\, X_{mn},
-    \qquad \dot\rho = -i[H, \rho] + \sum L\rho L^+ - \tfrac12\{L^+L, \rho\},
-
-in the eigenbasis of the Hamiltonian of the localized spins alone (m final, n initial), group by
-group: electrons pass quickly and are not part of what the bath sees (PRA Eqs. 17-20).  The
-Lamb shift is left out, as in both papers.
-
-``j(w)`` is the rate at which the bath gives the energy w to the spins.  Detailed balance,
-``j(w) = exp(-w/T) j(-w)``, makes the Gibbs state at +T (nearly) stationary.  The power series
-printed in PRA Eq. 18 and FATE Eq. 4 has the opposite sign of i, which gives j(-w) and the Gibbs
-state at -T; ``sign="printed"`` keeps it for comparison.
-"""
+"""What a bath is: its spectral density, temperature and coupling, as read from ``[bath]``."""
 
 from __future__ import annotations
 
@@ -27,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError, nearest
-from tnspin.sites import Matrix
 
-__all__ = ["CUTOFFS", "JumpOperator", "UniversalLindblad", "spectral_density"]
+__all__ = ["CUTOFFS", "UniversalLindblad", "spectral_density"]
 
 Reals = NDArray[np.float64]
 
@@ -124,32 +106,6 @@ class UniversalLindblad:
                 cutoff=self.cutoff,
             )
         )
-
-
-@dataclass(frozen=True, eq=False)
-class JumpOperator:
-    """A jump operator L of a Lindblad equation, its rate included.
-
-    Attributes
-    ----------
-    sites : tuple of int
-        0-based sites on whose localized spins it acts, ascending.
-    matrix : (D, D) complex ndarray
-        L in the product basis of these spins (the trailing factors of the site spaces), first
-        site slowest; ``rho' = sum L rho L+ - {L+L, rho} / 2``.
-    charge : int or None
-        Change of ``2Sz``; None if it is not definite.
-    name : str
-        E.g. ``"S+ 7"``.
-    error : float
-        Estimated error from the spins left out, relative to the spectral norm of L; 0 if none are.
-    """
-
-    sites: tuple[int, ...]
-    matrix: Matrix
-    charge: int | None
-    name: str
-    error: float = 0.0
 
 
 def spectral_density(

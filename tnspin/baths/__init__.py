@@ -1,0 +1,35 @@
+r"""Baths of localized spins: spectral densities and universal-Lindblad jump operators.
+
+Every localized spin couples to a bosonic bath of its own.  The universal Lindblad equation
+(Nathan and Rudner, Phys. Rev. B 102, 115109) has, for each coupling operator X, one jump operator
+
+.. math::
+    L_{mn} = \sqrt{2\pi j(E_m - E_n)}\, X_{mn},
+    \qquad \dot\rho = -i[H, \rho] + \sum L\rho L^+ - \tfrac12\{L^+L, \rho\},
+
+in the eigenbasis of the Hamiltonian of the localized spins alone (m final, n initial), group by
+group: electrons pass quickly and are not part of what the bath sees (PRA Eqs. 17-20).  The
+Lamb shift is left out, as in both papers.
+
+``j(w)`` is the rate at which the bath gives the energy w to the spins.  Detailed balance,
+``j(w) = exp(-w/T) j(-w)``, makes the Gibbs state at +T stationary to lowest order in the
+coupling.  The power series printed in PRA Eq. 18 and FATE Eq. 4 has the opposite sign of i, which
+gives j(-w) and the Gibbs state at -T; ``sign="printed"`` keeps it for comparison.
+
+`bath` says what a bath is, `groups` what the localized spins do on their own, `jumps` puts both
+together.
+"""
+
+from tnspin.baths.bath import CUTOFFS, UniversalLindblad, spectral_density
+from tnspin.baths.groups import group_hamiltonian, spin_groups
+from tnspin.baths.jumps import JumpOperator, jump_operators
+
+__all__ = [
+    "CUTOFFS",
+    "JumpOperator",
+    "UniversalLindblad",
+    "group_hamiltonian",
+    "jump_operators",
+    "spectral_density",
+    "spin_groups",
+]

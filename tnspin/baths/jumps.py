@@ -1,0 +1,279 @@
+r"""Jump operators of the universal Lindblad equation in the eigenbasis of a group of spins.
+
+With ``coupling="components"`` three baths couple to Sx, Sy and Sz of a spin.  L depends linearly
+on the coupling operator, and a unitary mixture of jump operators,
+:math:`L'_k = \sum_a u_{ka} L_a`, gives the same master equation.  So they are taken from
+:math:`S^+/\sqrt2`, :math:`S^-/\sqrt2` and :math:`S^z` instead: where the spins conserve 2Sz, each
+then changes it by a definite amount, and states may stay in sectors of 2Sz.  For
+``coupling="sum"`` there is one jump operator per spin, which mixes the sectors.
+
+The spin enters the coupling as it stands in H: spin matrices, or Pauli matrices for localized
+spins 1/2 of a Kondo chain with ``convention`` "pauli" or "mixed", where rates are four times those
+of spin matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from math import prod
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import svds
+
+from tnspin.baths.bath import UniversalLindblad
+from tnspin.baths.groups import SpinTerm, ball, neighbours, spin_charges, spin_matrix, spin_terms
+from tnspin.errors import InputError
+from tnspin.models import Model
+from tnspin.sites import Matrix, Site, kron
+
+__all__ = ["JumpOperator", "jump_operators"]
+
+Ints = NDArray[np.int64]
+# Largest space that is diagonalized; ten spins 1/2.
+_MOST_STATES = 1024
+# Elements of H or differences of levels below this share of the largest are round-off.
+_ROUND_OFF = 1e-12
+# Elements of L below this share of the largest come from rotating the basis and back.
+_NOISE = 1e-14
+# ARPACK finds norms of matrices above this size faster than a full decomposition.
+_SMALL = 64
+
+
+@dataclass(frozen=True, eq=False)
+class JumpOperator:
+    """A jump operator L of a Lindblad equation, its rate included.
+
+    Attributes
+    ----------
+    sites : tuple of int
+        0-based sites on whose localized spins it acts, ascending.
+    matrix : (D, D) complex ndarray
+        L in the product basis of these spins (the trailing factors of the site spaces), first
+        site slowest; ``rho' = sum L rho L+ - {L+L, rho} / 2``.
+    charge : int or None
+        Change of ``2Sz``; None if it is not definite.
+    name : str
+        E.g. ``"S+ 7"``.
+    error : float
+        Estimate of the error from the spins left out, in the spectral norm, relative to that of L:
+        the change of L when the window of spins around site i grows by one coupling, or, if a
+        larger one cannot be diagonalized, when it shrinks by one.  0 if no spin is left out.
+    """
+
+    sites: tuple[int, ...]
+    matrix: Matrix
+    charge: int | None
+    name: str
+    error: float = 0.0
+
+
+def jump_operators(model: Model, bath: UniversalLindblad) -> list[JumpOperator]:
+    """Return the jump operators of all localized spins of a model, those that are zero left out.
+
+    Parameters
+    ----------
+    model : Model
+        Which spins see each other follows from its Hamiltonian.
+    bath : UniversalLindblad
+        The bath of each spin.
+
+    Returns
+    -------
+    list of JumpOperator
+        Spin by spin in the order of ``model.localized_sites``; of each spin one (``"sum"``) or
+        S+, S-, Sz (``"components"``).
+
+    Raises
+    ------
+    InputError
+        If a spin is coupled to too many others, or the Hamiltonian of the spins depends on time.
+    """
+    terms = spin_terms(model)
+    linked = neighbours(model, terms)
+    windows = _Windows(model, terms, bath)
+    jumps = []
+    for centre in model.localized_sites:
+        sites, compared = _window(model, linked, centre, bath.window)
+        for name, change, coupling in _couplings(model, centre, bath.coupling):
+            matrix = windows.jump(sites, centre, coupling)
+            if not matrix.any():
+                continue
+            error = 0.0 if compared is None else windows.change(sites, compared, centre, coupling)
+            charge = change if windows.spectrum(sites).conserving else None
+            jumps.append(JumpOperator(sites, matrix, charge, f"{name} {centre}", error))
+    return jumps
+
+
+class _Windows:
+    """Jump operators of sets of spins; equal sets elsewhere in a chain are computed once."""
+
+    def __init__(self, model: Model, terms: Sequence[SpinTerm], bath: UniversalLindblad) -> None:
+        self._model = model
+        self._terms = terms
+        self._bath = bath
+        self._keys: dict[tuple[int, ...], bytes] = {}
+        self._spectra: dict[bytes, _Spectrum] = {}
+        self._jumps: dict[tuple[bytes, int, bytes], Matrix] = {}
+        self._changes: dict[tuple[object, ...], float] = {}
+
+    def spectrum(self, sites: tuple[int, ...]) -> _Spectrum:
+        """Levels of the spins of these sites."""
+        if sites not in self._keys:
+            hamiltonian = spin_matrix(self._model, self._terms, sites)
+            charges = spin_charges([self._model.local_sites[k] for k in sites])
+            key = sha256(hamiltonian.tobytes() + charges.tobytes()).digest()
+            if key not in self._spectra:
+                self._spectra[key] = _Spectrum.of(hamiltonian, charges)
+            self._keys[sites] = key
+        return self._spectra[self._keys[sites]]
+
+    def jump(self, sites: tuple[int, ...], centre: int, coupling: Matrix) -> Matrix:
+        """L of a coupling operator of the spin at ``centre``, read-only."""
+        spectrum = self.spectrum(sites)
+        key = self._key(sites, centre, coupling)
+        if key not in self._jumps:
+            one = (np.eye(dim, dtype=np.complex128) for dim in _dims(self._model, sites))
+            factors = (coupling if k == centre else e for k, e in zip(sites, one, strict=True))
+            self._jumps[key] = spectrum.jump(kron(factors), self._bath)
+            self._jumps[key].setflags(write=False)
+        return self._jumps[key]
+
+    def change(
+        self, one: tuple[int, ...], other: tuple[int, ...], centre: int, coupling: Matrix
+    ) -> float:
+        """Spectral norm of the difference of two windows' L, relative to the larger one's."""
+        inner, outer = sorted((one, other), key=len)
+        small, large = self.jump(inner, centre, coupling), self.jump(outer, centre, coupling)
+        # Equal numbers in equal places give the same; two windows may differ in where they lie.
+        places = tuple(outer.index(k) for k in inner)
+        key = (
+            self._key(inner, centre, coupling), self._key(outer, centre, coupling), places,
+        )  # fmt: skip
+        if key not in self._changes:
+            dims = _dims(self._model, outer)
+            difference = _widened(small, places, dims) - large
+            self._changes[key] = _norm(difference) / _norm(large)
+        return self._changes[key]
+
+    def _key(
+        self, sites: tuple[int, ...], centre: int, coupling: Matrix
+    ) -> tuple[bytes, int, bytes]:
+        return self._keys[sites], sites.index(centre), coupling.tobytes()
+
+
+@dataclass(frozen=True, eq=False)
+class _Spectrum:
+    """Eigenvalues and eigenvectors of a few spins, one entry per sector of 2Sz if conserved."""
+
+    sectors: tuple[Ints, ...]
+    energies: tuple[NDArray[np.float64], ...]
+    vectors: tuple[Matrix, ...]
+
+    @classmethod
+    def of(cls, hamiltonian: Matrix, charges: Ints) -> _Spectrum:
+        moved = np.abs(hamiltonian[charges[:, None] != charges[None, :]]).max(initial=0.0)
+        if moved > _ROUND_OFF * np.abs(hamiltonian).max():
+            charges = np.zeros_like(charges)
+        sectors = tuple(np.flatnonzero(charges == q) for q in np.unique(charges))
+        pairs = [np.linalg.eigh(hamiltonian[np.ix_(rows, rows)]) for rows in sectors]
+        return cls(sectors, tuple(e for e, _ in pairs), tuple(v for _, v in pairs))
+
+    @property
+    def conserving(self) -> bool:
+        """Whether the spins conserve 2Sz."""
+        return len(self.sectors) > 1
+
+    @property
+    def resolution(self) -> float:
+        """Differences of energies below this are zero."""
+        return _ROUND_OFF * max(float(np.abs(e).max()) for e in self.energies)
+
+    def jump(self, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
+        """L of a coupling operator, both in the product basis."""
+        result = np.zeros_like(coupling)
+        levels = list(zip(self.sectors, self.energies, self.vectors, strict=True))
+        for rows, final, out in levels:
+            for columns, initial, into in levels:
+                block = coupling[np.ix_(rows, columns)]
+                if not block.any():
+                    continue
+                energy = final[:, None] - initial[None, :]
+                # At T = 0 the root of j is not smooth at w = 0: equal levels must be equal.
+                energy[np.abs(energy) <= self.resolution] = 0.0
+                rotated = np.sqrt(bath.rate(energy)) * (out.conj().T @ block @ into)
+                result[np.ix_(rows, columns)] = out @ rotated @ into.conj().T
+        result[np.abs(result) <= _NOISE * np.abs(result).max()] = 0.0
+        return result
+
+
+def _couplings(model: Model, centre: int, kind: str) -> Iterator[tuple[str, int | None, Matrix]]:
+    """Name, change of 2Sz and matrix on the spin of each operator that couples to the bath."""
+    site = model.local_sites[centre]
+    scale = getattr(model, "localized_scale", 1.0)
+    x, y, z, plus, minus = (scale * _spin_matrix(site, f"S{a}") for a in ("x", "y", "z", "p", "m"))
+    if kind == "sum":
+        yield "Sx+Sy+Sz", None, x + y + z
+        return
+    yield "S+", 2, plus / np.sqrt(2.0)
+    yield "S-", -2, minus / np.sqrt(2.0)
+    yield "Sz", 0, z
+
+
+def _spin_matrix(site: Site, name: str) -> Matrix:
+    return site.op(name)[: site.spin_dim, : site.spin_dim]
+
+
+def _dims(model: Model, sites: Sequence[int]) -> list[int]:
+    return [model.local_sites[k].spin_dim for k in sites]
+
+
+def _window(
+    model: Model, linked: dict[int, set[int]], centre: int, radius: int
+) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Sites whose Hamiltonian the bath of one spin sees, and a window to compare with."""
+
+    def fits(sites: tuple[int, ...]) -> bool:
+        return prod(_dims(model, sites)) <= _MOST_STATES
+
+    everything = ball(linked, centre)
+    if radius == 0:
+        if fits(everything):
+            return everything, None
+        radius = 1
+        while fits(ball(linked, centre, radius + 1)):
+            radius += 1
+    sites = ball(linked, centre, radius)
+    if not fits(sites):
+        raise InputError(
+            f"bath.window: the {len(sites)} spins within {radius} couplings of site {centre} have"
+            f" {prod(_dims(model, sites))} states; at most {_MOST_STATES} can be diagonalized"
+        )
+    if sites == everything:
+        return everything, None
+    larger = ball(linked, centre, radius + 1)
+    return sites, larger if fits(larger) else ball(linked, centre, radius - 1)
+
+
+def _widened(matrix: Matrix, places: tuple[int, ...], dims: Sequence[int]) -> Matrix:
+    """A matrix on some factors of a product space as one on all of them."""
+    rest = [k for k in range(len(dims)) if k not in places]
+    order = [*places, *rest]
+    shape = [dims[k] for k in order]
+    wide = np.kron(matrix, np.eye(prod(dims[k] for k in rest))).reshape(shape * 2)
+    axes = [order.index(k) for k in range(len(dims))]
+    wide = wide.transpose([*axes, *(len(dims) + a for a in axes)])
+    return np.asarray(wide.reshape(prod(dims), prod(dims)), dtype=np.complex128)
+
+
+def _norm(matrix: Matrix) -> float:
+    """Spectral norm, to three digits if the matrix is large."""
+    if len(matrix) <= _SMALL or not matrix.any():
+        return float(np.linalg.norm(matrix, 2))
+    start = np.random.default_rng(7).normal(size=len(matrix))
+    # Most elements of an operator that changes 2Sz by a definite amount are zero.
+    sparse = sp.csr_array(matrix)
+    return float(svds(sparse, k=1, v0=start, tol=1e-3, return_singular_vectors=False)[0])
