@@ -49,6 +49,41 @@ def test_observables_come_back_under_their_names_with_dimensions() -> None:
     assert result.complete and result.attrs["resumed"] == 0
 
 
+def sampled(times: Any) -> Any:
+    """A run whose snapshots know the statistical error of one variable, and their options."""
+    for snapshot in fake_evolve(times):
+        errors = {"flips": np.full(3, snapshot.time), "not recorded": 1.0}
+        yield SimpleNamespace(
+            time=snapshot.time,
+            model=snapshot.model,
+            state=snapshot.state,
+            errors=errors,
+            options=SimpleNamespace(wavevectors=(0.5, 1.5)),
+        )
+
+
+def test_labels_of_parts_magnons_and_wavevectors_and_statistical_errors() -> None:
+    def variable(dim: str, size: int) -> SimpleNamespace:
+        dims = ("time", dim)
+        return SimpleNamespace(
+            function=lambda s: np.zeros(size), dims=dims, units="nat", long_name=dim
+        )
+
+    observables = {
+        "parts": variable("part", 3), "flips": variable("magnons", 3),
+        "fisher": variable("wavevector", 2),
+    }  # fmt: skip
+    first = record(sampled(TIMES[:3]), observables)
+    assert first["part"].tolist() == ["ab", "a", "b"]
+    assert first["magnons"].tolist() == [0, 1, 2]
+    assert first["wavevector"].tolist() == [0.5, 1.5]
+    error = first.variables["flips_error"]
+    assert (error.dims, error.units) == (("time", "magnons"), "nat")
+    assert [name for name in first.variables if name.endswith("_error")] == ["flips_error"]
+    again = record(sampled(TIMES), observables, previous=first)
+    assert np.array_equal(again["flips_error"], np.repeat(TIMES[:, None], 3, axis=1))
+
+
 def test_a_file_opens_in_xarray_with_units_and_provenance(tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     result = run()

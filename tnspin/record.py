@@ -111,16 +111,25 @@ class _Rows:
             column.name: [] if previous is None else list(previous[column.name])
             for column in columns
         }
-        self.model: Any = None
+        # Statistical errors, of the columns that come with any.
+        self.errors: dict[str, list[np.ndarray]] = {
+            column.name: list(previous[_error(column.name)])
+            for column in columns
+            if previous is not None and _error(column.name) in previous
+        }
+        self.snapshot: Any = None
         self.start = time.perf_counter(), time.process_time()
 
     def add(self, snapshot: Any) -> bool:
-        self.model = snapshot.model
+        self.snapshot = snapshot
         if self.times and snapshot.time <= self.times[-1]:
             return False
         values = {column.name: np.array(column.function(snapshot)) for column in self.columns}
         for name, value in values.items():
             self.data[name].append(value)
+        for name, error in (getattr(snapshot, "errors", None) or {}).items():
+            if name in values:
+                self.errors.setdefault(name, []).append(np.array(error))
         self.times.append(float(snapshot.time))
         return True
 
@@ -134,7 +143,13 @@ class _Rows:
             if dims is None:
                 dims = tuple(f"{column.name}_{k}" for k in range(data.ndim - 1))
             variables[column.name] = Variable(("time", *dims), data, column.units, column.long_name)
-        return Result(_coordinates(variables, self.model) | variables, self._attrs(complete))
+            if column.name in self.errors:
+                error = np.array(self.errors[column.name][:count])
+                text = f"statistical error of {column.name}"
+                variables[_error(column.name)] = Variable(
+                    ("time", *dims), error, column.units, text
+                )
+        return Result(_coordinates(variables, self.snapshot) | variables, self._attrs(complete))
 
     def _attrs(self, complete: bool) -> dict[str, Any]:
         old = {} if self.previous is None else self.previous.attrs
@@ -192,13 +207,31 @@ def _custom(name: str, function: Any) -> _Column:
     return _Column(name, function, None, "1", name)
 
 
-def _coordinates(variables: Mapping[str, Variable], model: Any) -> dict[str, Variable]:
-    """Labels of the axes: x, y, z, and the sites of the localized spins."""
-    dims = {dim for variable in variables.values() for dim in variable.dims}
+def _error(name: str) -> str:
+    """Name of the variable that holds the statistical error of another."""
+    return f"{name}_error"
+
+
+def _coordinates(variables: Mapping[str, Variable], snapshot: Any) -> dict[str, Variable]:
+    """Labels of the axes, where they are more than numbers of sites and bonds."""
+    sizes = {
+        dim: size
+        for variable in variables.values()
+        for dim, size in zip(variable.dims, variable.data.shape, strict=True)
+    }
     labels: dict[str, Variable] = {}
-    if "axis" in dims:
+    if "axis" in sizes:
         labels["axis"] = Variable(("axis",), np.array(["x", "y", "z"]), "1", "direction of spin")
-    if "localized" in dims and model is not None:
-        sites = np.array(model.localized_sites, dtype=np.int64)
+    if "localized" in sizes and snapshot is not None:
+        sites = np.array(snapshot.model.localized_sites, dtype=np.int64)
         labels["localized"] = Variable(("localized",), sites, "1", "site of the localized spin")
+    if "part" in sizes:
+        parts = np.array(["ab", "a", "b"])
+        labels["part"] = Variable(("part",), parts, "1", "both groups, the first, the second")
+    if "magnons" in sizes:
+        counts = np.arange(sizes["magnons"])
+        labels["magnons"] = Variable(("magnons",), counts, "1", "number of flipped spins")
+    if "wavevector" in sizes and snapshot is not None:
+        k = np.array(snapshot.options.wavevectors, float)
+        labels["wavevector"] = Variable(("wavevector",), k, "1/site", "wavevector")
     return labels

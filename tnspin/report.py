@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tnspin.onsets import THRESHOLD, onsets
 from tnspin.result import Result
 from tnspin.toml_text import flatten, loads
+from tnspin.units import EnergyScale
 
 __all__ = ["info", "info_text", "summary"]
 
@@ -23,8 +25,10 @@ def info(result: Result) -> dict[str, Any]:
     -------
     dict
         ``parameters`` (nested tables), ``provenance``, ``complete``, ``conservation`` (initial
-        and final value and largest drift of each audited quantity), ``ledger`` (per time: summed
-        discarded weight and largest bond dimension), ``variables``.
+        and final value and largest drift of each audited quantity), ``onsets`` (when localized
+        spins and their entanglement begin to change, see `tnspin.onsets`; in fs too if the file
+        knows its energy unit), ``ledger`` (per time: summed discarded weight and largest bond
+        dimension), ``variables``.
     """
     attrs = dict(result.attrs)
     parameters = loads(str(attrs.pop("config", "")))
@@ -35,6 +39,7 @@ def info(result: Result) -> dict[str, Any]:
         "parameters": parameters,
         "provenance": attrs,
         "conservation": _conservation(result),
+        "onsets": _onsets(result),
         "ledger": _ledger(result),
         "variables": {
             name: {
@@ -63,6 +68,9 @@ def info_text(result: Result) -> str:
             for name, row in facts["conservation"].items()
         )
         parts.append(_table("conservation", rows))
+    if facts["onsets"]:
+        rows = ((name, _onset_text(row)) for name, row in facts["onsets"].items())
+        parts.append(_table(f"onsets (change by more than {THRESHOLD})", rows))
     if facts["ledger"]:
         parts.append(_ledger_text(facts["ledger"]))
     rows = ((n, f"({', '.join(v['dims'])}) [{v['units']}] {v['long_name']}")
@@ -81,6 +89,9 @@ def summary(result: Result, file: str) -> str:
         rows.append(("S^z of the localized spins", values))
     if "entropy" in result and result["entropy"].size:
         rows.append(("largest entropy of a cut", f"{result['entropy'][-1].max():.4f}"))
+    for name, onset in _onsets(result).items():
+        if onset["time"] is not None:
+            rows.append((f"onset of {name}", _onset_text(onset)))
     for name, row in _conservation(result).items():
         rows.append((name, f"{row['final']:.8g} (largest drift {row['drift']:.1e})"))
     ledger = _ledger(result)
@@ -105,6 +116,25 @@ def _conservation(result: Result) -> dict[str, dict[str, float]]:
                 "initial": float(values[0]), "final": float(values[-1]), "drift": drift
             }  # fmt: skip
     return audit
+
+
+def _onsets(result: Result) -> dict[str, dict[str, float | None]]:
+    """Time of each onset, and the same in fs if the file knows its energy unit."""
+    ev = result.attrs.get("energy_ev")
+    scale = None if ev is None else EnergyScale(float(ev))
+    found: dict[str, dict[str, float | None]] = {}
+    for name, time in onsets(result).items():
+        found[name] = {"time": time}
+        if scale is not None:
+            found[name]["time_fs"] = None if time is None else scale.time_fs(time)
+    return found
+
+
+def _onset_text(onset: dict[str, float | None]) -> str:
+    if onset["time"] is None:
+        return "none"
+    femtoseconds = onset.get("time_fs")
+    return f"t = {onset['time']:.4g}" + (f" ({femtoseconds:.4g} fs)" if femtoseconds else "")
 
 
 def _ledger(result: Result) -> dict[str, list[Any]]:
