@@ -68,7 +68,7 @@ REFUSED = {
     "solver.cutof=1e-7": ("solver.cutof", "did you mean 'cutoff'?"),
     "solver.kind=tdvp": ("solver.kind = 'tdvp'", "not in this version", "tebd, exact"),
     "solver.kind=tebdd": ("solver.kind = 'tebdd'", "did you mean 'tebd'?"),
-    "solver.kind=closed_form": ("solver.kind = 'closed_form'", "allowed: tebd, exact"),
+    "solver.kind=closed_form": ("solver.kind = 'closed_form'", "allowed: tebd, exact, traj"),
     "model.kind=spin_dimer": ("model.kind = 'spin_dimer'", "not in this version"),
     "model.localised=[1]": ("model.localised", "did you mean 'localized'?"),
     "model.localized=[80]": ("model.localized", "80", "0..74"),
@@ -83,7 +83,13 @@ REFUSED = {
     "time.every=0": ("time.every = 0", "above 0"),
     "time=3": ("time=3", "SECTION.KEY=VALUE"),
     "tim.stop=3": ("tim", "did you mean 'time'?"),
-    "bath.kind=universal_lindblad": ("bath", "not in this version"),
+    "bath.kind=universal_lindblad": ("bath.temperature", "missing"),
+    "bath.kind=reaction_coordinate": ("bath.kind", "not in this version", "universal_lindblad"),
+    "bath.gamma=0.1": ("bath.kind", "missing"),
+    "time.stop=70 fs": ("time.stop = '70 fs'", "units.energy_ev"),
+    "units.energy_ev=-1": ("units.energy_ev = -1", "above 0"),
+    "units.energy=1": ("units.energy", "did you mean 'energy_ev'?"),
+    "record.wavevectors=1.0": ("record.wavevectors", "list"),
     "record.observables=[1]": ("record.observables", "text"),
     "solver.bond_dim": ("solver.bond_dim", "SECTION.KEY=VALUE"),
     "solver.bond_dim=@@": ("solver.bond_dim", "not a TOML value"),
@@ -135,6 +141,66 @@ def test_another_kind_drops_the_keys_of_the_old_one_but_not_those_asked_for() ->
     packet = config.load("stt-collinear", ["state.center=20", "state.kind=wave_packet"])
     assert packet.state is not None and packet.state.values["polarization"] == "z"
     assert "n_electrons" not in packet.state.values
+
+
+UNITS = ["units.energy_ev=2.0"]
+HBAR_FS = 0.6582119569  # hbar / eV in fs, CODATA
+
+
+def test_texts_with_units_become_numbers_of_the_run() -> None:
+    run = config.load(
+        "stt-collinear",
+        [*UNITS, "time.stop=70 fs", 'time.every="0.5fs"', "solver.kind=trajectories",
+         "bath.kind=universal_lindblad", "bath.temperature=100 K", "bath.gamma=8 meV"],
+    )  # fmt: skip
+    assert run.time.stop == pytest.approx(70 / HBAR_FS * 2, rel=1e-9)
+    assert run.time.every == pytest.approx(0.5 / HBAR_FS * 2, rel=1e-9)
+    assert run.bath.temperature == pytest.approx(8.617333262e-3 / 2, rel=1e-9)
+    assert run.bath.gamma == pytest.approx(0.004, rel=1e-12)
+    tables = tomllib.loads(run.to_toml())
+    assert tables["units"] == {"energy_ev": 2.0} and tables["time"]["stop"] == run.time.stop
+    assert config.from_dict(tables).as_dict() == run.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("time.stop=70 K", ("time.stop = '70 K'", "unknown unit of time 'K'", "fs")),
+        ("time.stop=70 fS", ("unknown unit", "did you mean 'fs'?")),
+        ("time.stop=fs", ("time.stop = 'fs'", "a number with a unit")),
+        ("time.stop=1e999 fs", ("time.stop", "a number with a unit")),
+        ("time.stop=1.2.3 fs", ("time.stop", "a number with a unit")),
+    ],
+)
+def test_wrong_units_are_refused(override: str, parts: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as refusal:
+        config.load("stt-collinear", [*UNITS, override])
+    assert all(part in str(refusal.value) for part in parts)
+
+
+BATH = ["bath.kind=universal_lindblad", "bath.temperature=0.1"]
+
+
+def test_baths_belong_to_solvers_of_open_systems() -> None:
+    for kind in ("tebd", "exact"):
+        with pytest.raises(InputError, match=r"takes no \[bath\]; allowed: trajectories, master"):
+            config.load("stt-collinear", [*BATH, f"solver.kind={kind}"])
+    for kind in ("trajectories", "master_equation"):
+        run = config.load("stt-collinear", [*BATH, f"solver.kind={kind}"])
+        assert run.bath.temperature == 0.1 and run.bath.sign == "kms"
+        assert config.load("stt-collinear", [f"solver.kind={kind}"]).bath is None
+        again = config.from_dict(tomllib.loads(run.to_toml()))
+        assert again.bath == run.bath and again.as_dict() == run.as_dict()
+        assert again.as_dict()["bath"]["coupling"] == "sum"
+
+
+def test_trajectories_have_their_own_keys() -> None:
+    run = config.load("stt-collinear", ["solver.kind=trajectories", "solver.seed=3"])
+    wanted = config.Trajectories(seed=3)
+    assert run.solver == wanted and (wanted.trajectories, wanted.chunk) == (200, 10)
+    for bad in ("trajectories=0", "chunk=0", "seed=-1", "target_error=-1.0", "engine=fast"):
+        with pytest.raises(InputError, match=rf"solver\.{bad.partition('=')[0]}"):
+            config.load("stt-collinear", ["solver.kind=trajectories", f"solver.{bad}"])
 
 
 def test_the_time_grid_does_not_depend_on_where_it_stops() -> None:

@@ -308,7 +308,11 @@ def test_ground_states(model, charges, energy, form):
         ("ground", {"charges": {"N": 1}, "cutoff": "a"}, r"state\.cutoff"),
         ("wave_packet", {"center": 6}, r"state\.center: .*outside the chain"),
         ("wave_packet", {"center": 2, "width": 0.0}, r"state\.width"),
-        ("wave_packet", {"center": 2, "polarization": "none"}, r"state\.polarization: .*average"),
+        (
+            "wave_packet",
+            {"center": 2, "polarization": "nine"},
+            r"state\.polarization: .*or \[theta",
+        ),
         ("product", {"directions": []}, r"state\.directions"),
         ("product", {"directions": [[0, 1, 2]]}, r"state\.directions"),
     ],

@@ -12,13 +12,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from tnspin.errors import InputError, nearest
-from tnspin.schema import check_keys, construct, fields_of, require
+from tnspin.schema import check_keys, construct, fields_of
+from tnspin.settings import (
+    About,
+    ClosedForm,
+    EdgeState,
+    Exact,
+    MasterEquation,
+    Record,
+    State,
+    Tebd,
+    Time,
+    Trajectories,
+    Units,
+)
 from tnspin.toml_text import dumps, parse_override, plain, with_value
+from tnspin.units import converted
 
 if TYPE_CHECKING:
     from tnspin.states import InitialState
@@ -28,127 +40,41 @@ __all__ = [
     "Config",
     "EdgeState",
     "Exact",
+    "MasterEquation",
     "Record",
     "State",
     "Tebd",
     "Time",
+    "Trajectories",
+    "Units",
     "load",
     "preset_names",
     "presets",
 ]
 
-
-@dataclass(frozen=True)
-class EdgeState:
-    """Equal-weight state of PRX Eq. 15 for ferromagnets of 2 to ``largest`` spins."""
-
-    largest: int = 100
-    kind: ClassVar[str] = "edge_state"
-
-    def __post_init__(self) -> None:
-        require(self.largest >= 2, "model.largest", self.largest, "2 or more")
-
-
-@dataclass(frozen=True)
-class State:
-    """Kind of initial state and all its keys; `tnspin.states` says what they mean."""
-
-    kind: str
-    values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Tebd:
-    """Time-evolving block decimation; ``threads = 0`` means one per core."""
-
-    dt: float = 0.1
-    order: Literal[1, 2, 4] = 2
-    bond_dim: int = 400
-    cutoff: float = 1e-7
-    threads: int = 0
-    method: Literal["auto", "svd", "gram", "range"] = "auto"
-    kind: ClassVar[str] = "tebd"
-
-    def __post_init__(self) -> None:
-        require(self.dt > 0, "solver.dt", self.dt, "above 0")
-        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
-        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
-        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
-
-
-@dataclass(frozen=True)
-class Exact:
-    """Chebyshev propagation of the state vector in its charge sector."""
-
-    tolerance: float = 1e-13
-    kind: ClassVar[str] = "exact"
-
-    def __post_init__(self) -> None:
-        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
-
-
-@dataclass(frozen=True)
-class ClosedForm:
-    """Formulas; nothing to integrate."""
-
-    kind: ClassVar[str] = "closed_form"
-
-
-@dataclass(frozen=True)
-class Time:
-    """Measure at 0, every, 2 every, ... and at stop (units of hbar/energy unit)."""
-
-    stop: float = 60.0
-    every: float = 1.0
-
-    def __post_init__(self) -> None:
-        require(self.stop >= 0, "time.stop", self.stop, "0 or more")
-        require(self.every > 0, "time.every", self.every, "above 0")
-
-    @property
-    def grid(self) -> np.ndarray:
-        """(n,) times that do not depend on ``stop``, except that they end there."""
-        # A hair of slack, so that stop = 0.3 with every = 0.1 keeps its last point.
-        return self.every * np.arange(int(self.stop / self.every * (1 + 1e-12) + 1e-9) + 1)
-
-    @property
-    def points(self) -> np.ndarray:
-        """(n,) the grid, and ``stop`` itself where the grid misses it."""
-        grid = self.grid
-        misses = self.stop - grid[-1] > 1e-9 * self.every
-        return np.append(grid, self.stop) if misses else grid
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is measured (empty: all that apply); seconds between checkpoints (0: always)."""
-
-    observables: tuple[str, ...] = ()
-    checkpoint: float = 20.0
-
-    def __post_init__(self) -> None:
-        require(self.checkpoint >= 0, "record.checkpoint", self.checkpoint, "0 or more seconds")
-
-
-@dataclass(frozen=True)
-class About:
-    """What a configuration is for, in words; shown by ``tnspin presets``."""
-
-    title: str = ""
-    reproduces: str = ""
-    cost: str = ""
-
-
-SOLVERS = {cls.kind: cls for cls in (Tebd, Exact, ClosedForm)}
+SOLVERS = {cls.kind: cls for cls in (Tebd, Exact, Trajectories, MasterEquation, ClosedForm)}
+#: Solvers of open systems; the others refuse a bath.
+_OPEN = (Trajectories, MasterEquation)
 # Names of the public contract that belong to parts not built yet: not a misspelling.
 PLANNED = {
     "model": ("spin_dimer", "open_heisenberg"),
-    "state": ("gibbs", "bell", "werner"),
+    "state": ("bell", "werner"),
+    "bath": ("reaction_coordinate", "open_heisenberg"),
     "solver": (
-        "tdvp", "master_equation", "density_matrix", "purification", "trajectories", "llg",
-        "quantum_llg", "quantum_ll", "mean_field", "hybrid",
+        "tdvp", "density_matrix", "purification", "llg", "quantum_llg", "quantum_ll",
+        "mean_field", "hybrid",
     ),
 }  # fmt: skip
+#: Keys that may be texts with a unit, and what they measure.
+_QUANTITIES = {
+    ("time", "stop"): "time",
+    ("time", "every"): "time",
+    ("state", "temperature"): "temperature",
+    ("state", "field"): "energy",
+    ("bath", "temperature"): "temperature",
+    ("bath", "gamma"): "energy",
+    ("bath", "omega_max"): "energy",
+}
 
 
 @dataclass(frozen=True)
@@ -161,6 +87,8 @@ class Config:
     time: Time
     record: Record
     about: About
+    bath: Any = None
+    units: Units | None = None
     name: str = "run"
 
     def as_dict(self) -> dict[str, Any]:
@@ -190,12 +118,19 @@ class Config:
             raise InputError(f"model.kind = {self.model.kind!r}: has no initial state")
         return states.build(self.state.kind, self.model, **self.state.values)
 
+    @cached_property
+    def run_model(self) -> Any:
+        """The model that is evolved: with ancillas if the initial state is a purified mixture."""
+        from tnspin.models import Purified
+
+        return Purified(self.model) if self.initial_state.purified else self.model
+
     def to_toml(self) -> str:
         """Return the TOML text of `as_dict`; loading it gives this configuration again."""
         return dumps(self.as_dict())
 
 
-_SECTIONS = ("about", "model", "state", "solver", "time", "record")
+_SECTIONS = ("about", "units", "model", "state", "bath", "solver", "time", "record")
 
 
 def load(source: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -224,15 +159,15 @@ def load(source: str | Path, overrides: Iterable[str] = ()) -> Config:
 
 def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
     """Build a configuration from nested tables, filling in every default."""
-    if "bath" in tables:
-        raise InputError("bath: baths are not in this version; allowed: " + ", ".join(_SECTIONS))
     check_keys("", tables, _SECTIONS)
     for section, table in tables.items():
         if not isinstance(table, Mapping):
             raise InputError(f"{section} = {table!r}: must be a table, [{section}] in a file")
+    units = construct(Units, "units", tables["units"]) if "units" in tables else None
+    tables = _in_run_units(tables, units)
     model = _of_kind("model", tables.get("model", {}), _models())
     if isinstance(model, EdgeState):
-        check_keys("", tables, ("about", "model", "solver"))
+        check_keys("", tables, ("about", "units", "model", "solver"))
         state, default = None, ClosedForm.kind
     else:
         state, default = _state(tables.get("state", {})), Tebd.kind
@@ -244,8 +179,15 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         time=construct(Time, "time", tables.get("time", {})),
         record=construct(Record, "record", tables.get("record", {})),
         about=construct(About, "about", tables.get("about", {})),
+        bath=_of_kind("bath", tables["bath"], _baths()) if "bath" in tables else None,
+        units=units,
         name=name,
     )
+    if config.bath is not None and not isinstance(config.solver, _OPEN):
+        allowed_names = ", ".join(cls.kind for cls in _OPEN)
+        raise InputError(
+            f"solver.kind = {config.solver.kind!r}: takes no [bath]; allowed: {allowed_names}"
+        )
     if state is not None:
         _ = config.initial_state  # refuses now what would otherwise be refused after the setup
     return config
@@ -276,6 +218,28 @@ def _models() -> dict[str, type]:
     from tnspin import models
 
     return {**models.MODELS, EdgeState.kind: EdgeState}
+
+
+def _baths() -> dict[str, type]:
+    from tnspin import baths
+
+    return {baths.UniversalLindblad.kind: baths.UniversalLindblad}
+
+
+def _in_run_units(tables: Mapping[str, Any], units: Units | None) -> dict[str, Any]:
+    """The same tables with numbers for all texts that carry a unit."""
+    result = {section: dict(table) for section, table in tables.items()}
+    for (section, key), quantity in _QUANTITIES.items():
+        value = result.get(section, {}).get(key)
+        if not isinstance(value, str):
+            continue
+        dotted = f"{section}.{key}"
+        if units is None:
+            raise InputError(
+                f"{dotted} = {value!r}: must be a number; texts with a unit need units.energy_ev"
+            )
+        result[section][key] = converted(dotted, value, quantity, units.scale)
+    return result
 
 
 def _find(source: str | Path) -> Path:
@@ -320,7 +284,8 @@ def _keys(section: str, kind: str) -> tuple[str, ...]:
         from tnspin import states
 
         return tuple(states.parameters(kind)) if kind in states.BUILDERS else ()
-    kinds = SOLVERS if section == "solver" else _models()
+    kinds: Mapping[str, type]
+    kinds = SOLVERS if section == "solver" else _baths() if section == "bath" else _models()
     return fields_of(kinds[kind]) if kind in kinds else ()
 
 

@@ -20,7 +20,8 @@ loads = tomllib.loads
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     """Split ``KEY=VALUE`` into the parts of the dotted key and the TOML value.
 
-    A bare word such as ``exact`` is taken as text, since shells eat the quotes of ``"exact"``.
+    A bare word such as ``exact`` is taken as text, since shells eat the quotes of ``"exact"``; so
+    is a number with a unit, ``70 fs``.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
     try:
         return parts, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        if re.fullmatch(r"[A-Za-z_][\w+-]*", value):
+        if re.fullmatch(r"[A-Za-z_][\w+-]*|[-+.\deE]+\s*[A-Za-zµ]+", value):
             return parts, value
     raise InputError(
         f"--set {key.strip()}: {value!r} is not a TOML value (a number, true, false, 'text' or a "

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 from scipy import constants
 
-from tnspin.errors import InputError
+from tnspin.errors import InputError, nearest
 
-__all__ = ["EnergyScale"]
+__all__ = ["EnergyScale", "converted"]
 
 _EV = constants.electron_volt
 _FEMTOSECOND = 1e-15
@@ -66,3 +69,52 @@ class EnergyScale:
     def tesla(self, field: float, g: float = 2.0) -> float:
         """Tesla of a Zeeman field in the unit of the run."""
         return field / self.field(1.0, g)
+
+
+#: Unit -> (its size, what it is a multiple of) by quantity.
+_ENERGIES = {"eV": (1.0, "eV"), "meV": (1e-3, "eV"), "µeV": (1e-6, "eV"), "ueV": (1e-6, "eV")}
+_UNITS: dict[str, dict[str, tuple[float, str]]] = {
+    "time": {"as": (1e-3, "fs"), "fs": (1.0, "fs"), "ps": (1e3, "fs"), "ns": (1e6, "fs")},
+    "temperature": {"K": (1.0, "K"), "mK": (1e-3, "K"), **_ENERGIES},
+    "energy": _ENERGIES,
+}
+
+
+def converted(key: str, text: str, quantity: str, scale: EnergyScale) -> float:
+    """Return the number, in the units of a run, that a text such as "70 fs" or "100 K" stands for.
+
+    Parameters
+    ----------
+    key
+        Dotted key of the configuration, for messages.
+    text
+        A number and a unit.
+    quantity
+        "time", "temperature" or "energy".
+    scale
+        The energy unit of the run.
+
+    Raises
+    ------
+    InputError
+        If it is not a finite number with a unit of that quantity.
+    """
+    units = _UNITS[quantity]
+    found = re.fullmatch(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([A-Za-zµ]+)\s*", text)
+    try:
+        number = float(found[1]) if found else float("nan")
+    except ValueError:
+        number = float("nan")
+    if found is None or not isfinite(number):
+        raise InputError(f"{key} = {text!r}: must be a number, or a number with a unit in a text")
+    if found[2] not in units:
+        allowed = ", ".join(units)
+        raise InputError(
+            f"{key} = {text!r}: unknown unit of {quantity} {found[2]!r}; allowed: {allowed}"
+            f"{nearest(found[2], units)}"
+        )
+    size, base = units[found[2]]
+    to_run: dict[str, Callable[[float], float]] = {
+        "fs": scale.time, "K": scale.temperature, "eV": scale.energy,
+    }  # fmt: skip
+    return to_run[base](number * size)

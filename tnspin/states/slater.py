@@ -128,9 +128,8 @@ class SlaterProduct:
 
         if self.n_electrons != 1:
             raise InputError(f"state: {self.n_electrons} electrons where one is needed")
-        return OneElectronState.from_orbital(
-            self.sites, self.orbitals[0], self.spins, tuple(charge_names)
-        )
+        spins = [((k,), vector) for k, vector in enumerate(self.spins) if vector is not None]
+        return OneElectronState.from_groups(self.sites, self.orbitals[0], spins, charge_names)
 
     def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
         """Matrix product state, exact to 1e-10, with blocks of the named charges.

@@ -1,0 +1,195 @@
+"""The tables of a configuration as frozen dataclasses: keys, defaults, allowed values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import pi
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from tnspin.schema import require
+from tnspin.units import EnergyScale
+
+__all__ = [
+    "About",
+    "ClosedForm",
+    "EdgeState",
+    "Exact",
+    "MasterEquation",
+    "Record",
+    "State",
+    "Tebd",
+    "Time",
+    "Trajectories",
+    "Units",
+]
+
+
+@dataclass(frozen=True)
+class EdgeState:
+    """Equal-weight state of PRX Eq. 15 for ferromagnets of 2 to ``largest`` spins."""
+
+    largest: int = 100
+    kind: ClassVar[str] = "edge_state"
+
+    def __post_init__(self) -> None:
+        require(self.largest >= 2, "model.largest", self.largest, "2 or more")
+
+
+@dataclass(frozen=True)
+class State:
+    """Kind of initial state and all its keys; `tnspin.states` says what they mean."""
+
+    kind: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tebd:
+    """Time-evolving block decimation; ``threads = 0`` means one per core."""
+
+    dt: float = 0.1
+    order: Literal[1, 2, 4] = 2
+    bond_dim: int = 400
+    cutoff: float = 1e-7
+    threads: int = 0
+    method: Literal["auto", "svd", "gram", "range"] = "auto"
+    kind: ClassVar[str] = "tebd"
+
+    def __post_init__(self) -> None:
+        require(self.dt > 0, "solver.dt", self.dt, "above 0")
+        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
+        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
+        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Chebyshev propagation of the state vector in its charge sector."""
+
+    tolerance: float = 1e-13
+    kind: ClassVar[str] = "exact"
+
+    def __post_init__(self) -> None:
+        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Quantum jumps: up to ``trajectories`` wave functions, averaged as density matrices.
+
+    ``chunk`` of them make one sample of the error estimate and one task of the ``workers``
+    (0: one per core); sampling stops early once the error of the logarithmic negativity is below
+    ``target_error``.  ``engine`` evolves one wave function: "exact" takes ``tolerance``, "tebd"
+    the other keys, "auto" is "exact" where the amplitudes fit.
+    """
+
+    trajectories: int = 200
+    chunk: int = 10
+    seed: int = 0
+    target_error: float = 0.0
+    workers: int = 0
+    engine: Literal["auto", "exact", "tebd"] = "auto"
+    tolerance: float = 1e-8
+    dt: float = 0.1
+    order: Literal[1, 2, 4] = 2
+    bond_dim: int = 400
+    cutoff: float = 1e-7
+    kind: ClassVar[str] = "trajectories"
+
+    def __post_init__(self) -> None:
+        require(self.trajectories >= 1, "solver.trajectories", self.trajectories, "1 or more")
+        require(self.chunk >= 1, "solver.chunk", self.chunk, "1 or more")
+        require(self.seed >= 0, "solver.seed", self.seed, "0 or more")
+        require(self.target_error >= 0, "solver.target_error", self.target_error, "0 or more")
+        require(self.workers >= 0, "solver.workers", self.workers, "0 (one per core) or more")
+        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+        require(self.dt > 0, "solver.dt", self.dt, "above 0")
+        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
+        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class MasterEquation:
+    """The density matrix itself, in its charge sector."""
+
+    tolerance: float = 1e-10
+    kind: ClassVar[str] = "master_equation"
+
+    def __post_init__(self) -> None:
+        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """Formulas; nothing to integrate."""
+
+    kind: ClassVar[str] = "closed_form"
+
+
+@dataclass(frozen=True)
+class Time:
+    """Measure at 0, every, 2 every, ... and at stop (units of hbar/energy unit)."""
+
+    stop: float = 60.0
+    every: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(self.stop >= 0, "time.stop", self.stop, "0 or more")
+        require(self.every > 0, "time.every", self.every, "above 0")
+
+    @property
+    def grid(self) -> np.ndarray:
+        """(n,) times that do not depend on ``stop``, except that they end there."""
+        # A hair of slack, so that stop = 0.3 with every = 0.1 keeps its last point.
+        return self.every * np.arange(int(self.stop / self.every * (1 + 1e-12) + 1e-9) + 1)
+
+    @property
+    def points(self) -> np.ndarray:
+        """(n,) the grid, and ``stop`` itself where the grid misses it."""
+        grid = self.grid
+        misses = self.stop - grid[-1] > 1e-9 * self.every
+        return np.append(grid, self.stop) if misses else grid
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is measured (empty: all that apply); seconds between checkpoints (0: always).
+
+    ``wavevectors``: those of the quantum Fisher information, in 1/site (PRA Fig. 8).
+    """
+
+    observables: tuple[str, ...] = ()
+    checkpoint: float = 20.0
+    wavevectors: tuple[float, ...] = (pi / 6, pi / 2)
+
+    def __post_init__(self) -> None:
+        require(self.checkpoint >= 0, "record.checkpoint", self.checkpoint, "0 or more seconds")
+
+
+@dataclass(frozen=True)
+class Units:
+    """``energy_ev``: the energy unit of the run in electronvolts, so that texts with units may
+    stand for times ("70 fs"), temperatures ("100 K") and energies ("8.6 meV").
+    """
+
+    energy_ev: float
+
+    def __post_init__(self) -> None:
+        require(self.energy_ev > 0, "units.energy_ev", self.energy_ev, "above 0")
+
+    @property
+    def scale(self) -> EnergyScale:
+        """Conversion to physical units."""
+        return EnergyScale(self.energy_ev)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a configuration is for, in words; shown by ``tnspin presets``."""
+
+    title: str = ""
+    reproduces: str = ""
+    cost: str = ""
