@@ -1,6 +1,7 @@
 """Exact propagation of state vectors: the referee of every many-body run that fits.
 
-Constant Hamiltonians: one Chebyshev series per time interval, to round-off.
+Constant Hamiltonians: one Chebyshev series per time interval, to round-off; a single
+electron in amplitudes (spins, position), anything else in a charge sector.
 
 Time-dependent Hamiltonians: the exponential midpoint rule exp(-i h H(t + h/2)),
 each exponential by Chebyshev, over 1, 2, ..., 6 substeps and extrapolated to
@@ -28,6 +29,7 @@ from tnspin.chebyshev import Bounds, lanczos_bounds, propagate
 from tnspin.compile import TermOperator, sparse_parts, term_parts
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
+from tnspin.one_electron import OneElectronHamiltonian, OneElectronState
 from tnspin.snapshot import Progress, Snapshot
 from tnspin.terms import OperatorSum
 from tnspin.vector import VectorState
@@ -44,7 +46,7 @@ _NORM_TOLERANCE = 1e-9
 
 def evolve(
     model: Model,
-    state: VectorState,
+    state: VectorState | OneElectronState,
     times: Sequence[float],
     *,
     tolerance: float = 1e-13,
@@ -59,7 +61,7 @@ def evolve(
     ----------
     model : Model
         Its Hamiltonian may be long-ranged and time-dependent.
-    state : VectorState
+    state : VectorState or OneElectronState
         Initial state; its charges must be conserved.
     times : sequence of float
         Ascending, in units of hbar over the model's energy unit.
@@ -84,16 +86,38 @@ def evolve(
         raise InputError("times: must be finite numbers in ascending order")
     if not 1e-15 <= tolerance <= 1e-2:
         raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-15 and 1e-2")
+    tell = on_step or (lambda progress: None)
+    if isinstance(state, OneElectronState):
+        yield from _one_electron(model, state, points, tolerance, tell)
+    else:
+        yield from _vector(model, state, points, tolerance, tell)
+
+
+def _vector(
+    model: Model, state: VectorState, points: list[float], tolerance: float, on_step: OnStep
+) -> Iterator[Snapshot]:
     hamiltonian = Hamiltonian(model.hamiltonian, state.basis, points[0])
     yield Snapshot(points[0], model, state)
     for start, stop in pairwise(points):
         vector = state.vector
-        steps = _interval(hamiltonian, vector, start, stop, tolerance)
-        for time, moved in steps:
+        for time, moved in _interval(hamiltonian, vector, start, stop, tolerance):
             vector = moved
-            if on_step is not None:
-                on_step(Progress(time, 0, 0.0))
+            on_step(Progress(time, 0, 0.0))
         state = VectorState(state.sites, vector, state.basis)
+        yield Snapshot(stop, model, state)
+
+
+def _one_electron(
+    model: Model, state: OneElectronState, points: list[float], tolerance: float, on_step: OnStep
+) -> Iterator[Snapshot]:
+    hamiltonian = OneElectronHamiltonian(model.hamiltonian, state.configurations)
+    yield Snapshot(points[0], model, state)
+    for start, stop in pairwise(points):
+        before = state.weights.sum()
+        amplitudes = hamiltonian.propagate(state.amplitudes, stop - start, tolerance)
+        state = OneElectronState(state.configurations, amplitudes)
+        _check_norm(float(np.sqrt(state.weights.sum() / before)))
+        on_step(Progress(stop, 0, 0.0))
         yield Snapshot(stop, model, state)
 
 
@@ -228,7 +252,10 @@ def _extrapolate(
 
 
 def _checked(before: Vector, after: Vector) -> Vector:
-    drift = abs(float(np.linalg.norm(after) / np.linalg.norm(before)) - 1.0)
-    if not drift < _NORM_TOLERANCE:
-        raise RunError(f"exact: the norm changed by {drift:.1e}; the spectral bounds failed")
+    _check_norm(float(np.linalg.norm(after) / np.linalg.norm(before)))
     return after
+
+
+def _check_norm(ratio: float) -> None:
+    if not abs(ratio - 1.0) < _NORM_TOLERANCE:
+        raise RunError(f"exact: the norm changed by {ratio - 1:.1e}; the spectral bounds failed")

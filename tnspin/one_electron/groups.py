@@ -1,0 +1,228 @@
+"""Density matrix of two groups of localized spins from states of one electron.
+
+Rows of the amplitudes are spin configurations, so the density matrix is a product of them with
+themselves.  Groups too large for their product basis are first rotated to the eigenvectors of
+their own density matrices, found for all members of a mixture together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnspin.group_state import GroupState
+from tnspin.one_electron.configurations import Configurations
+from tnspin.one_electron.state import OneElectronState
+from tnspin.sites import Matrix
+
+__all__ = ["group_state"]
+
+Ints = NDArray[np.int64]
+Members = Sequence[tuple[float, OneElectronState]]
+# Amplitudes copied at once, to bound the memory beside the state itself: 512 MiB.
+_SLICE = 2**25
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """Kept vectors of one group with one 2Sz.
+
+    Attributes
+    ----------
+    states
+        (n,) product states with that 2Sz.
+    places
+        (k,) indices of the kept vectors in the basis of the group.
+    vectors
+        (n, k) their amplitudes; None for the product states themselves.
+    """
+
+    states: Ints
+    places: Ints
+    vectors: Matrix | None
+
+
+#: The kept basis of a group by 2Sz.
+_Basis = dict[int, _Frame]
+
+
+def group_state(
+    members: Members,
+    part_a: Sequence[int],
+    part_b: Sequence[int],
+    *,
+    cutoff: float = 1e-10,
+    dense: int = 10,
+) -> GroupState:
+    """Density matrix of the localized spins of two groups of sites (PRA Eq. 1).
+
+    Parameters
+    ----------
+    members
+        (weight, state) of a mixture; weights sum to 1.
+    part_a, part_b
+        Ascending sites with localized spins.
+    cutoff
+        Largest weight to discard per group when its basis is compressed.
+    dense
+        Up to this many spins together the product basis is kept.
+    """
+    conserved = all("2Sz" in state.charge_names for _, state in members)
+    compressed = len(part_a) + len(part_b) > dense
+    chain = members[0][1].configurations
+    bases, lost = [], 0.0
+    for part in (part_a, part_b):
+        basis = _product_basis(_charges(chain, part, conserved))
+        if compressed:
+            basis, weight = _compressed(members, part, basis, cutoff)
+            lost += weight
+        bases.append(basis)
+    charges = [_kept_charges(basis) for basis in bases]
+    blocks = _blocks(members, (part_a, part_b), bases, charges)
+    trace = sum(np.trace(block).real for block in blocks.values())
+    blocks = {q: block / trace for q, block in blocks.items()}
+    return GroupState((charges[0], charges[1]), blocks, lost, compressed)
+
+
+def _factors(chain: Configurations, part: Sequence[int]) -> tuple[int, ...]:
+    return tuple(chain.spin(site) for site in part)
+
+
+def _charges(chain: Configurations, part: Sequence[int], conserved: bool) -> Ints:
+    """2Sz of each product state of a group; zeros where it is not conserved."""
+    total = np.zeros(1, dtype=np.int64)
+    for dim in chain.dims(_factors(chain, part)):
+        own = dim - 1 - 2 * np.arange(dim) if conserved else np.zeros(dim, dtype=np.int64)
+        total = np.add.outer(total, own).ravel()
+    return total
+
+
+def _product_basis(charges: Ints) -> _Basis:
+    states = {int(q): np.flatnonzero(charges == q) for q in np.unique(charges)}
+    return {q: _Frame(where, where, None) for q, where in states.items()}
+
+
+def _kept_charges(basis: _Basis) -> Ints:
+    charges = np.zeros(sum(len(frame.places) for frame in basis.values()), dtype=np.int64)
+    for q, frame in basis.items():
+        charges[frame.places] = q
+    return charges
+
+
+def _compressed(
+    members: Members, part: Sequence[int], basis: _Basis, cutoff: float
+) -> tuple[_Basis, float]:
+    """Schmidt space of a group: eigenvectors of its density matrix, and the weight left out."""
+    found = {}
+    for q, frame in basis.items():
+        rho = sum(w * _one_group(state, part, frame.states) for w, state in members)
+        values, vectors = np.linalg.eigh(rho)
+        found[q] = np.clip(values, 0.0, None), vectors
+    everything = np.sort(np.concatenate([values for values, _ in found.values()]))
+    dropped = np.cumsum(everything)
+    count = int(np.searchsorted(dropped, cutoff * dropped[-1], side="right"))
+    smallest = everything[count] if count < len(everything) else np.inf
+    lost = float(dropped[count - 1] / dropped[-1]) if count else 0.0
+    kept, place = {}, 0
+    for q, (values, vectors) in found.items():
+        chosen = vectors[:, values >= smallest]
+        if chosen.shape[1]:
+            places = np.arange(place, place + chosen.shape[1])
+            kept[q] = _Frame(basis[q].states, places, chosen)
+            place += chosen.shape[1]
+    return kept, lost
+
+
+def _one_group(state: OneElectronState, part: Sequence[int], states: Ints) -> Matrix:
+    """(n, n) density matrix between some product states of a group, trace not normalized."""
+    rho = np.zeros((len(states),) * 2, dtype=np.complex128)
+    for table in state.configurations.table(_factors(state.configurations, part)):
+        wanted = np.isin(table.codes, states)
+        if not wanted.any():
+            continue
+        index = table.index[wanted]
+        rows = np.searchsorted(states, table.codes[wanted])
+        alive = state.weights[index] > 0
+        used, columns = np.flatnonzero(alive.any(axis=1)), np.flatnonzero(alive.any(axis=0))
+        index, rows = index[np.ix_(used, columns)], rows[used]
+        block = np.zeros((len(rows),) * 2, dtype=np.complex128)
+        for wide in _slices(state, index):
+            block += wide @ wide.conj().T
+        rho[np.ix_(rows, rows)] += block / state.weights.sum()
+    return rho
+
+
+def _slices(state: OneElectronState, index: Ints) -> Iterator[Matrix]:
+    """(n, columns x L) amplitudes of the configurations ``index`` (n, m), a few columns at once."""
+    step = max(1, _SLICE // max(1, len(index) * state.length))
+    for start in range(0, index.shape[1], step):
+        part = state.amplitudes[index[:, start : start + step]]
+        yield part.reshape(len(index), -1)
+
+
+def _blocks(
+    members: Members, parts: tuple[Sequence[int], Sequence[int]], bases: list[_Basis],
+    charges: list[Ints],
+) -> dict[int, Matrix]:  # fmt: skip
+    """Density matrix by total charge, in the order of `GroupState`."""
+    total = np.add.outer(*charges)
+    row = np.zeros(total.shape, dtype=np.int64)
+    for q in np.unique(total):
+        row[total == q] = np.arange(np.count_nonzero(total == q))
+    size = {int(q): np.count_nonzero(total == q) for q in np.unique(total)}
+    blocks = {q: np.zeros((n, n), dtype=np.complex128) for q, n in size.items()}
+    for weight, state in members:
+        chain = state.configurations
+        factors = [_factors(chain, part) for part in parts]
+        joint = tuple(sorted(factors[0] + factors[1]))
+        dims = chain.dims(factors[0]), chain.dims(factors[1])
+        for table in chain.table(joint):
+            a, b = _separate(table.codes, joint, factors, chain)
+            position = np.full((prod(dims[0]), prod(dims[1])), -1, dtype=np.int64)
+            position[a, b] = np.arange(len(a))
+            for j in range(table.index.shape[1]):
+                projected: dict[int, list[tuple[Ints, Matrix]]] = {}
+                for q_a, one in bases[0].items():
+                    for q_b, other in bases[1].items():
+                        where = position[np.ix_(one.states, other.states)]
+                        if where[0, 0] < 0:
+                            continue
+                        index = table.index[where, j]
+                        if not np.any(state.weights[index]):
+                            continue
+                        rows = row[np.ix_(one.places, other.places)].ravel()
+                        wave = _project(state.amplitudes[index], one.vectors, other.vectors)
+                        projected.setdefault(q_a + q_b, []).append((rows, wave))
+                for q, waves in projected.items():
+                    rows = np.concatenate([r for r, _ in waves])
+                    wide = np.concatenate([w for _, w in waves])
+                    share = weight / state.weights.sum()
+                    blocks[q][np.ix_(rows, rows)] += share * (wide @ wide.conj().T)
+    return blocks
+
+
+def _separate(
+    codes: Ints, joint: tuple[int, ...], factors: list[tuple[int, ...]], chain: Configurations
+) -> tuple[Ints, Ints]:
+    """Split codes of both groups' factors together into one code per group."""
+    digits = dict(zip(joint, np.unravel_index(codes, chain.dims(joint)), strict=True))
+    found = []
+    for part in factors:
+        code = np.zeros(len(codes), dtype=np.int64)
+        for f in part:
+            code = code * chain.factors[f].dim + digits[f]
+        found.append(code)
+    return found[0], found[1]
+
+
+def _project(wave: Matrix, first: Matrix | None, second: Matrix | None) -> Matrix:
+    """(n_a, n_b, L) amplitudes in the kept bases, as (k_a k_b, L)."""
+    if first is not None:
+        wave = np.tensordot(first.conj(), wave, axes=(0, 0))
+    if second is not None:
+        wave = np.tensordot(second.conj(), wave, axes=(0, 1)).transpose(1, 0, 2)
+    return wave.reshape(-1, wave.shape[-1])

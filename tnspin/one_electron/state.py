@@ -1,0 +1,419 @@
+"""The state of one electron among spins, and the numbers that observables ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tnspin.errors import InputError
+from tnspin.one_electron.compile import spin_operator
+from tnspin.one_electron.configurations import ELECTRON, Configurations
+from tnspin.one_electron.kernels import row_products, row_weights
+from tnspin.sites import Matrix, Site
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["OneElectronState"]
+
+_FORMAT = "tnspin-one-electron-1"
+
+
+class OneElectronState:
+    """Amplitudes (configuration, site) of one electron among localized spins.
+
+    Parameters
+    ----------
+    configurations
+        Charge sector of the electron's spin and the localized spins.
+    amplitudes
+        (C, L).  Density matrices are those of the normalized state; ``norm`` is that of the
+        amplitudes themselves.
+
+    Raises
+    ------
+    InputError
+        If the amplitudes do not have that shape.
+    """
+
+    def __init__(self, configurations: Configurations, amplitudes: ArrayLike) -> None:
+        self.configurations = configurations
+        self.amplitudes: Matrix = np.asarray(amplitudes, dtype=np.complex128)
+        shape = configurations.dim, configurations.length
+        if self.amplitudes.shape != shape:
+            raise InputError(f"state: amplitudes of shape {self.amplitudes.shape}, not {shape}")
+
+    @classmethod
+    def from_groups(
+        cls,
+        sites: Sequence[Site],
+        orbital: ArrayLike,
+        groups: Sequence[tuple[Sequence[int], ArrayLike]],
+        charge_names: Sequence[str] = (),
+    ) -> OneElectronState:
+        """Product of an orbital and one vector per group of sites with localized spins.
+
+        Parameters
+        ----------
+        sites
+            The chain.
+        orbital
+            (L, 2) amplitudes of the electron, up and down.
+        groups
+            ``(sites, vector)`` with the joint vector of everything but the electron on these
+            sites (first site slowest, ancilla before spin).
+        charge_names
+            Charges to conserve; the state must be an eigenstate of each.
+
+        Raises
+        ------
+        InputError
+            If a spin has no vector, or the state is no eigenstate of a charge.
+        """
+        free = Configurations(sites, {})
+        wave = np.asarray(orbital, dtype=np.complex128)
+        occupied = np.any(wave, axis=0).astype(np.complex128)
+        vectors: list[tuple[tuple[int, ...], NDArray[np.complex128]]] = [((ELECTRON,), occupied)]
+        for where, vector in groups:
+            factors = tuple(f for site in where for f in free.rest(site))
+            vectors.append((factors, np.asarray(vector, dtype=np.complex128).ravel()))
+        if sorted(f for factors, _ in vectors for f in factors) != list(range(len(free.factors))):
+            raise InputError("state: every localized spin needs one vector")
+        totals = {name: _total(free, vectors, name) for name in charge_names if name != "N"}
+        if "N" in charge_names:
+            totals = {"N": 1, **totals}
+        configurations = Configurations(sites, {n: totals[n] for n in charge_names})
+        states = configurations.basis.states
+        factor = np.ones(configurations.dim, dtype=np.complex128)
+        for factors, vector in vectors[1:]:
+            codes = np.zeros(configurations.dim, dtype=np.int64)
+            for f in factors:
+                codes = codes * free.factors[f].dim + states[:, f]
+            factor *= vector[codes]
+        amplitudes = np.zeros((configurations.dim, len(sites)), dtype=np.complex128)
+        rows = np.flatnonzero(factor)
+        amplitudes[rows] = factor[rows, None] * wave[:, states[rows, ELECTRON]].T
+        return cls(configurations, amplitudes / np.linalg.norm(amplitudes[rows]))
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The chain."""
+        return self.configurations.sites
+
+    @property
+    def length(self) -> int:
+        """Number of sites."""
+        return self.configurations.length
+
+    @property
+    def charge_names(self) -> tuple[str, ...]:
+        """Charges fixed by the sector."""
+        return tuple(self.configurations.charges)
+
+    @property
+    def total_charge(self) -> dict[str, int]:
+        """Value of each fixed charge."""
+        return dict(self.configurations.charges)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """(C,) norm squared of each row."""
+        out = np.zeros(self.configurations.dim)
+        row_weights(0, len(out), self.amplitudes, out)
+        return out
+
+    @property
+    def norm(self) -> float:
+        """Norm of the amplitudes."""
+        return float(np.sqrt(self.weights.sum()))
+
+    def copy(self) -> OneElectronState:
+        """A state that shares the amplitudes, which are never modified."""
+        return OneElectronState(self.configurations, self.amplitudes)
+
+    def normalized(self) -> OneElectronState:
+        """The state divided by its norm."""
+        return OneElectronState(self.configurations, self.amplitudes / self.norm)
+
+    def overlap(self, other: OneElectronState) -> complex:
+        """<self|other>; both must live in the same sector.
+
+        Raises
+        ------
+        InputError
+            If they do not.
+        """
+        if self.configurations.charges != other.configurations.charges or len(
+            self.amplitudes
+        ) != len(other.amplitudes):
+            raise InputError("state: the two states live in different bases")
+        return complex(np.vdot(self.amplitudes, other.amplitudes))
+
+    def apply(
+        self, matrix: Matrix, sites: Sequence[int], charge: int | None = 0
+    ) -> OneElectronState:
+        """Apply an operator on the localized spins of a few sites; not normalized.
+
+        Parameters
+        ----------
+        matrix
+            (D, D) on these spins, Kronecker order in the order of ``sites`` (ascending).
+        sites
+            Ascending sites with localized spins.
+        charge
+            How much the operator adds to 2Sz; the result lives in that sector.
+        """
+        before = self.configurations
+        charges = dict(before.charges)
+        if "2Sz" in charges:
+            if charge is None:
+                raise InputError("charges: the operator has no definite 2Sz, the state has")
+            charges["2Sz"] += charge
+        after = before if charges == before.charges else Configurations(before.sites, charges)
+        factors = tuple(before.spin(site) for site in sites)
+        operator = spin_operator(before, after, factors, matrix)
+        return OneElectronState(after, operator @ self.amplitudes)
+
+    # ------------------------------------------------------------------ density matrices
+
+    def site_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every site, L arrays (d, d)."""
+        return [self.rdm([k]) for k in range(self.length)]
+
+    def bond_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
+        return [self.rdm([k, k + 1]) for k in range(self.length - 1)]
+
+    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
+        """Reduced density matrix of a few sites, factors in the order given.
+
+        Parameters
+        ----------
+        sites
+            Distinct sites.
+        keep
+            Trailing dimension to keep of each site; the dimension of the localized spin traces
+            out the electron and the ancilla.  Default: everything.
+
+        Raises
+        ------
+        InputError
+            If a site is outside the chain or named twice, or does not split so.
+        """
+        chosen = [int(k) for k in sites]
+        if len(set(chosen)) != len(chosen) or any(not 0 <= k < self.length for k in chosen):
+            raise InputError(f"sites: {chosen} must be distinct, within 0..{self.length - 1}")
+        ordered = sorted(chosen)
+        dims = [self.sites[k].dim for k in chosen]
+        kept = dims if keep is None else [int(size) for size in keep]
+        spins = [self.sites[k].spin_dim for k in chosen]
+        if kept == spins and kept != dims:
+            rho, size = self.spin_rdm(ordered), {k: self.sites[k].spin_dim for k in ordered}
+        elif kept == dims:
+            rho, size = self._full_rdm(ordered), {k: self.sites[k].dim for k in ordered}
+        else:
+            raise InputError(f"keep: {kept} is neither the sites {dims} nor their spins {spins}")
+        place = [ordered.index(k) for k in chosen]
+        shape = [size[k] for k in ordered]
+        axes = place + [len(place) + p for p in place]
+        return np.ascontiguousarray(rho.reshape(shape * 2).transpose(axes)).reshape(rho.shape)
+
+    def spin_rdm(self, sites: Sequence[int]) -> Matrix:
+        """Reduced density matrix of the localized spins of ascending sites."""
+        factors = tuple(self.configurations.spin(site) for site in sites)
+        size = int(np.prod(self.configurations.dims(factors)))
+        rho = np.zeros((size, size), dtype=np.complex128)
+        for table in self.configurations.table(factors):
+            rho[np.ix_(table.codes, table.codes)] += self._products(table.index)
+        return rho / self.weights.sum()
+
+    def _products(self, index: NDArray[np.int64], skipped: Sequence[int] = ()) -> Matrix:
+        """(n, n) inner products of rows summed over the columns of ``index``."""
+        skip = np.array(skipped, dtype=np.int64)
+        out = np.zeros((len(index),) * 2, dtype=np.complex128)
+        alive = self.weights > 0
+        for a, rows in enumerate(index):
+            # The diagonal from the weights of the rows, known already.
+            out[a, a] = self.weights[rows].sum() - np.sum(
+                np.abs(self.amplitudes[np.ix_(rows, skip)]) ** 2
+            )
+            for b in range(a):
+                both = alive[rows] & alive[index[b]]
+                out[a, b] = row_products(rows[both], index[b][both], self.amplitudes, skip)
+                out[b, a] = out[a, b].conj()
+        return out
+
+    def _full_rdm(self, sites: list[int]) -> Matrix:
+        """Density matrix of electron and spins on ascending sites: without and with the electron.
+
+        The two do not mix: the rest of the chain holds the electron in one case only.
+        """
+        configurations = self.configurations
+        factors = tuple(f for k in sites for f in configurations.rest(k))
+        electronic = [k for k in sites if self.sites[k].has_fermions]
+        size = int(np.prod([self.sites[k].dim for k in sites]))
+        rho = np.zeros((size, size), dtype=np.complex128)
+        place = self._places(sites)
+        for table in configurations.table(factors):
+            where = place(None, 0, table.codes)
+            rho[np.ix_(where, where)] += self._products(table.index, electronic)
+        inner = int(np.prod(configurations.dims(factors)))
+        for table in configurations.table((ELECTRON, *factors)):
+            level, codes = np.divmod(table.codes, inner)
+            where = np.concatenate([place(k, level, codes) for k in electronic] or [codes[:0]])
+            empty = np.zeros((0, table.index.shape[1]), dtype=np.complex128)
+            block = np.concatenate([self.amplitudes[table.index, k] for k in electronic] or [empty])
+            rho[np.ix_(where, where)] += block @ block.conj().T
+        return rho / self.weights.sum()
+
+    def _places(self, sites: list[int]):  # type: ignore[no-untyped-def]
+        """Function from (site of the electron or None, spin, code of the rest) to a local state."""
+        outer = [4 if self.sites[k].has_fermions else 1 for k in sites]
+        inner = [self.sites[k].dim // o for k, o in zip(sites, outer, strict=True)]
+
+        def place(at: int | None, level: ArrayLike, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+            parts = np.unravel_index(codes, inner)
+            total = np.zeros(len(codes), dtype=np.int64)
+            for k, o, i, part in zip(sites, outer, inner, parts, strict=True):
+                own = 1 + np.asarray(level) if k == at else 0
+                total = total * (o * i) + own * i + part
+            return total
+
+        return place
+
+    # ------------------------------------------------------------------ Schmidt values
+
+    def schmidt(self, bond: int) -> NDArray[np.float64]:
+        """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``."""
+        if not 0 <= bond < self.length - 1:
+            raise InputError(f"bond: {bond} is outside the chain (0..{self.length - 2})")
+        left = tuple(f for k in range(bond + 1) for f in self.configurations.rest(k))
+        right = tuple(f for k in range(bond + 1, self.length) for f in self.configurations.rest(k))
+        values = []
+        # The electron is on the far side of whichever spins label the rows.
+        for factors, positions in ((left, slice(bond + 1, None)), (right, slice(0, bond + 1))):
+            for table in self.configurations.table(factors):
+                rows = self.amplitudes[table.index][:, :, positions]
+                values.append(_singular(rows.reshape(len(table.codes), -1)))
+        return np.sort(np.concatenate(values))[::-1] / self.norm
+
+    def entropies(self) -> NDArray[np.float64]:
+        """Von Neumann entropy (natural logarithm) of each of the L - 1 cuts."""
+        squares = (self.schmidt(bond) ** 2 for bond in range(self.length - 1))
+        return np.array([-float(np.sum(p[p > 0] * np.log(p[p > 0]))) for p in squares])
+
+    def bond_dims(self) -> NDArray[np.int64]:
+        """Number of Schmidt values above round-off of each cut."""
+        counts = [int(np.sum(self.schmidt(b) > 1e-12)) for b in range(self.length - 1)]
+        return np.array(counts, dtype=np.int64)
+
+    # ------------------------------------------------------------------ counting spins
+
+    def magnon_probability(
+        self, sites: Sequence[int], reference: Sequence[int]
+    ) -> NDArray[np.float64]:
+        """(N + 1,) probability that 0..N spins differ from a basis state (PRA Eq. 25)."""
+        flips = np.zeros(self.configurations.dim, dtype=np.int64)
+        states = self.configurations.basis.states
+        for site, value in zip(sites, reference, strict=True):
+            flips += states[:, self.configurations.spin(site)] != value
+        counts = np.bincount(flips, weights=self.weights, minlength=len(sites) + 1)
+        return counts / self.weights.sum()
+
+    def w_probability(self, sites: Sequence[int], reference: Sequence[int]) -> float:
+        """Probability of the equal superposition of all single flips of a basis state.
+
+        A flip lowers or raises a spin by one step, away from the end where it starts.
+        """
+        factors = tuple(self.configurations.spin(site) for site in sites)
+        order = np.argsort(factors)
+        factors = tuple(factors[k] for k in order)
+        dims = self.configurations.dims(factors)
+        start = np.array([reference[k] for k in order])
+        step = np.where(start == 0, 1, -1)
+        flipped = start[None, :] + np.diag(step)
+        codes = np.ravel_multi_index(tuple(flipped.T), dims)
+        total = 0.0
+        for table in self.configurations.table(factors):
+            rows = table.index[np.isin(table.codes, codes)]
+            if len(rows):
+                summed = self.amplitudes[rows].sum(axis=0)
+                total += float(np.vdot(summed, summed).real)
+        return total / len(sites) / float(self.weights.sum())
+
+    def zz_correlations(self, sites: Sequence[int]) -> tuple[Matrix, NDArray[np.float64]]:
+        """(N, N) ``<Sz_i Sz_j>`` and (N,) ``<Sz_i>`` of localized spins, divided by S."""
+        probability = self.weights / self.weights.sum()
+        rows = np.flatnonzero(probability)
+        columns = []
+        for site in sites:
+            factor = self.configurations.spin(site)
+            dim = self.configurations.factors[factor].dim
+            scale = np.linspace(1.0, -1.0, dim)
+            columns.append(scale[self.configurations.basis.states[rows, factor]])
+        values, p = np.array(columns), probability[rows]
+        return (values * p) @ values.T, values @ p
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, group: h5py.Group) -> None:
+        """Write to an open HDF5 group; only rows that are not zero."""
+        group.attrs["format"] = _FORMAT
+        names = list(self.configurations.charges)
+        group.attrs["charge_names"] = names
+        group.attrs["charges"] = np.array(
+            [self.configurations.charges[name] for name in names], dtype=np.int64
+        )
+        rows = np.flatnonzero(self.weights)
+        group.create_dataset("rows", data=rows)
+        group.create_dataset("amplitudes", data=self.amplitudes[rows])
+
+    @classmethod
+    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> OneElectronState:
+        """Read what `save` wrote, bit for bit.
+
+        Raises
+        ------
+        InputError
+            If the group holds something else.
+        """
+        if group.attrs.get("format") != _FORMAT:
+            raise InputError(f"{group.name}: holds no state of one electron")
+        names = [str(name) for name in group.attrs["charge_names"]]
+        charges = dict(zip(names, map(int, group.attrs["charges"]), strict=True))
+        configurations = Configurations(sites, charges)
+        amplitudes = np.zeros((configurations.dim, configurations.length), dtype=np.complex128)
+        amplitudes[group["rows"][()]] = group["amplitudes"][()]
+        return cls(configurations, amplitudes)
+
+
+def _total(
+    configurations: Configurations,
+    vectors: Sequence[tuple[tuple[int, ...], NDArray[np.complex128]]],
+    name: str,
+) -> int:
+    """Value of a charge in a product of vectors on factors."""
+    total = 0
+    for factors, vector in vectors:
+        charge = np.zeros(1, dtype=np.int64)
+        for f in factors:
+            charge = np.add.outer(charge, configurations.factors[f].charge(name)).ravel()
+        found = np.unique(charge[np.abs(vector) > 1e-15])
+        if len(found) != 1:
+            raise InputError(f"state: it is no eigenstate of the charge {name!r}")
+        total += int(found[0])
+    return total
+
+
+def _singular(matrix: Matrix) -> NDArray[np.float64]:
+    """Singular values from the smaller Gram matrix; the squares are exact to round-off."""
+    gram = (
+        matrix @ matrix.conj().T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix.conj()
+    )
+    return np.sqrt(np.clip(np.linalg.eigvalsh(gram), 0.0, None))
