@@ -70,6 +70,15 @@ def test_blocks_follow_the_documented_order():
     assert GroupState((a, b), rest).log_negativity() == pytest.approx(state.log_negativity())
 
 
+def test_reordered():
+    a, b = np.array([1, -1, 1]), np.array([0, 2, -2, 0])
+    rho = charged(np.random.default_rng(2), a, b)
+    order_a, order_b = np.array([2, 0, 1]), np.array([3, 1, 0, 2])
+    state = GroupState.from_dense(rho, (3, 4), (a, b)).reordered(order_a, order_b)
+    where = (4 * order_a[:, None] + order_b).ravel()
+    check_against_dense(state, rho[np.ix_(where, where)])
+
+
 @pytest.mark.parametrize("conserved", [True, False])
 def test_bell_werner_and_product(conserved):
     charges = ([1, -1], [1, -1]) if conserved else None

@@ -145,6 +145,16 @@ class GroupState:
             values[total == q] = np.diagonal(block).real
         return values
 
+    def reordered(self, a: Ints, b: Ints) -> GroupState:
+        """Return the same with basis vector ``a[i]`` of part a, ``b[j]`` of part b at i and j."""
+        charges = self.charges[0][a], self.charges[1][b]
+        total = np.add.outer(*charges)
+        blocks = {}
+        for q, block in self.blocks.items():
+            rows = self._position[np.ix_(a, b)][total == q]
+            blocks[q] = block[np.ix_(rows, rows)]
+        return GroupState(charges, blocks, self.discarded, self.compressed)
+
     @classmethod
     def average(cls, parts: Sequence[GroupState], weights: Sequence[float]) -> GroupState:
         """Mixture of states over the same two bases.

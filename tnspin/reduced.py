@@ -17,8 +17,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.group_state import GroupState
+from tnspin.sites import Site
 
 __all__ = ["backend", "entropy", "expect", "group_state", "members", "rdm", "schmidt"]
 
@@ -162,7 +164,7 @@ def entropy(state: Any, bond: int, dims: Sequence[int] | None = None) -> float:
     mixture of pure states, the weighted mean of its members' entropies: what the mixture is
     entangled with beyond the chain is not counted.
     """
-    if _is_mixture(state):
+    if isinstance(state, Ensemble):
         return sum(weight * entropy(one, bond) for weight, one in members(state))
     adapted = _adapt(state, dims)
     bond = _checked(bond, len(adapted.dims) - 1, "bond")
@@ -178,9 +180,9 @@ def entropy(state: Any, bond: int, dims: Sequence[int] | None = None) -> float:
 
 def members(state: Any) -> list[tuple[float, Any]]:
     """Weights and pure states of a mixture; of any other state, itself with weight 1."""
-    if not _is_mixture(state):
+    if not isinstance(state, Ensemble):
         return [(1.0, state)]
-    return list(zip(map(float, state.weights), state.states, strict=True))
+    return list(state.members)
 
 
 def group_state(
@@ -212,15 +214,17 @@ def group_state(
     """
     part_a, part_b = [int(k) for k in part_a], [int(k) for k in part_b]
     _check_groups(state, part_a, part_b)
-    sites = [*part_a, *part_b]
-    small = prod(state.sites[k].spin_dim for k in sites) <= 2**dense
-    dense = len(sites) if small else 0
+    # Counted in states, for spins above 1/2 have more of them.
+    states = prod(state.sites[k].spin_dim for k in [*part_a, *part_b])
+    dense = (states - 1).bit_length() if states <= 2**dense else 0
     if hasattr(state, "group_state"):
         return state.group_state(part_a, part_b, cutoff=cutoff, dense=dense)
     parts = members(state)
     home = backend(parts[0][1], "groups")
     if home is not None:
-        return home.group_state(parts, part_a, part_b, cutoff=cutoff, dense=dense)
+        ascending = sorted(part_a), sorted(part_b)
+        found = home.group_state(parts, *ascending, cutoff=cutoff, dense=dense)
+        return _in_order(found, state.sites, part_a, part_b)
     each = [_dense_group_state(one, part_a, part_b) for _, one in parts]
     return GroupState.average(each, [weight for weight, _ in parts])
 
@@ -246,6 +250,21 @@ def _check_groups(state: Any, part_a: Sequence[int], part_b: Sequence[int]) -> N
             raise InputError(f"part: site {k} ({state.sites[k].name}) carries no localized spin")
 
 
+def _in_order(
+    group: GroupState, sites: Sequence[Site], part_a: Sequence[int], part_b: Sequence[int]
+) -> GroupState:
+    """From product bases with ascending sites to those in the order asked for."""
+    if group.compressed or (sorted(part_a) == part_a and sorted(part_b) == part_b):
+        return group
+    order = []
+    for part in (part_a, part_b):
+        ascending = sorted(part)
+        indices = np.arange(prod(sites[k].spin_dim for k in part))
+        table = indices.reshape([sites[k].spin_dim for k in ascending])
+        order.append(table.transpose([ascending.index(k) for k in part]).ravel())
+    return group.reordered(*order)
+
+
 def _dense_group_state(state: Any, part_a: Sequence[int], part_b: Sequence[int]) -> GroupState:
     """The same from the density matrix of all these spins."""
     sites = [*part_a, *part_b]
@@ -268,10 +287,6 @@ def _doubled_sz(dims: Sequence[int]) -> np.ndarray:
     for d in dims:
         total = np.add.outer(total, d - 1 - 2 * np.arange(d)).ravel()
     return total
-
-
-def _is_mixture(state: Any) -> bool:
-    return hasattr(state, "weights") and hasattr(state, "states")
 
 
 def _adapt(state: Any, dims: Sequence[int] | None) -> _Reducible:

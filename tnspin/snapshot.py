@@ -122,10 +122,14 @@ class Snapshot:
 
     @cached_property
     def localized_state(self) -> GroupState:
-        """Density matrix of all localized spins as one part, in the order of the model."""
+        """Density matrix of all localized spins, in the order of the model, in two halves."""
         from .reduced import group_state
 
-        return group_state(self.state, self.model.localized_sites, ())
+        spins = self.model.localized_sites
+        if spins == sum(self.parts, ()):
+            return self.group_state
+        half = (len(spins) + 1) // 2
+        return group_state(self.state, spins[:half], spins[half:])
 
     def expect(self, site: int, matrix: np.ndarray) -> float:
         """Expectation value of a Hermitian one-site operator."""

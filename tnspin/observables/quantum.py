@@ -6,7 +6,6 @@ import numpy as np
 
 from tnspin import fisher, magnons, reduced
 from tnspin.errors import InputError
-from tnspin.group_state import GroupState
 from tnspin.snapshot import Snapshot
 
 from .base import few_spins, with_electrons
@@ -78,7 +77,9 @@ def magnon_probability(snapshot: Snapshot) -> np.ndarray:
     """Probability that m localized spins have left their initial state, (magnons,) (PRA Eq. 25)."""
     model, reference = snapshot.model, _reference(snapshot)
     if few_spins(model, ""):
-        return magnons.group_magnon_probability(_spins(snapshot), _dims(snapshot), reference)
+        return magnons.group_magnon_probability(
+            snapshot.localized_state, _dims(snapshot), reference
+        )
     return magnons.magnon_probability(snapshot.state, model.localized_sites, reference)
 
 
@@ -86,7 +87,7 @@ def w_probability(snapshot: Snapshot) -> float:
     """Probability of the W state, one spin flip shared equally by all localized spins."""
     model, reference = snapshot.model, _reference(snapshot)
     if few_spins(model, ""):
-        return magnons.group_w_probability(_spins(snapshot), _dims(snapshot), reference)
+        return magnons.group_w_probability(snapshot.localized_state, _dims(snapshot), reference)
     return magnons.w_probability(snapshot.state, model.localized_sites, reference)
 
 
@@ -97,7 +98,7 @@ def quantum_fisher_information(snapshot: Snapshot) -> np.ndarray:
     """PRA Eq. 29 as printed, (wavevector,): of mixed states an upper bound, not a witness."""
     model = snapshot.model
     if few_spins(model, ""):
-        moments = magnons.group_zz_correlations(_spins(snapshot), _dims(snapshot))
+        moments = magnons.group_zz_correlations(snapshot.localized_state, _dims(snapshot))
     else:
         moments = magnons.zz_correlations(snapshot.state, model.localized_sites)
     return fisher.fisher_bound(*moments, model.localized_sites, snapshot.options.wavevectors)
@@ -106,7 +107,7 @@ def quantum_fisher_information(snapshot: Snapshot) -> np.ndarray:
 def quantum_fisher_information_mixed(snapshot: Snapshot) -> np.ndarray:
     """Quantum Fisher information of the mixed state of all localized spins, (wavevector,)."""
     return fisher.fisher_information(
-        _spins(snapshot),
+        snapshot.localized_state,
         _dims(snapshot),
         snapshot.model.localized_sites,
         snapshot.options.wavevectors,
@@ -114,15 +115,6 @@ def quantum_fisher_information_mixed(snapshot: Snapshot) -> np.ndarray:
 
 
 # ---------------------------------------------------------------------- inside
-
-
-def _spins(snapshot: Snapshot) -> GroupState:
-    """All localized spins in the order of the model, in their product basis."""
-    groups = snapshot.model.groups
-    # With two groups it is the matrix that the negativity is taken of, too.
-    if len(groups) == 2:
-        return snapshot.group_state
-    return snapshot.localized_state
 
 
 def _dims(snapshot: Snapshot) -> list[int]:
