@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,37 @@ from tnspin.result import Result, write_atomically
 from tnspin.sites import Site
 from tnspin.toml_text import flatten
 
-__all__ = ["Checkpoint", "Saved", "checkpoint_path", "first_difference", "load_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "Saved",
+    "checkpoint_path",
+    "first_difference",
+    "load_checkpoint",
+    "resumable",
+    "store_path",
+]
 
 # Keys that do not change the numbers measured up to a given time.
 _MAY_CHANGE = ("time.stop", "solver.threads", "record.checkpoint")
+#: Kinds of states that are no pure ones -> module.
+_MIXED = {"Ensemble": "tnspin.ensemble", "DensityState": "tnspin.density"}
 
 
 def checkpoint_path(path: str | Path) -> Path:
     """``FILE.ckpt.h5`` beside ``FILE.h5``."""
     path = Path(path)
     return path.with_name(path.name.removesuffix(".h5") + ".ckpt.h5")
+
+
+def store_path(path: str | Path) -> Path:
+    """``FILE.chunks`` beside ``FILE.h5``: the folder in which sampled runs keep what is done."""
+    path = Path(path)
+    return path.with_name(path.name.removesuffix(".h5") + ".chunks")
+
+
+def resumable(path: str | Path) -> bool:
+    """Whether a run that writes to ``path`` has left something to continue from."""
+    return checkpoint_path(path).exists() or any(store_path(path).glob("*.h5"))
 
 
 class Checkpoint:
@@ -106,7 +128,7 @@ def load_checkpoint(path: Path, sites: Sequence[Site]) -> Saved:
     with h5py.File(path, "r") as file:
         if "state" not in file:
             raise InputError(f"{path}: is a result, not a checkpoint")
-        state = _state_kinds()[file["state"].attrs["kind"]].load(file["state"], sites)
+        state = _state_kind(str(file["state"].attrs["kind"])).load(file["state"], sites)
         ledger = Ledger.load(file["ledger"]) if "ledger" in file else None
     return Saved(result, state, ledger)
 
@@ -145,8 +167,7 @@ def _image(snapshot: Any, result: Result) -> Any:
     return buffer
 
 
-def _state_kinds() -> dict[str, Any]:
-    from tnspin.mps import MPS
-    from tnspin.vector import VectorState
+def _state_kind(name: str) -> Any:
+    from tnspin.ensemble import pure_kind
 
-    return {cls.__name__: cls for cls in (MPS, VectorState)}
+    return getattr(import_module(_MIXED[name]), name) if name in _MIXED else pure_kind(name)

@@ -145,9 +145,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _how_to_go_on(options: argparse.Namespace, path: Path) -> str:
-    from tnspin.checkpoint import checkpoint_path
+    from tnspin.checkpoint import resumable
 
-    if not checkpoint_path(path).exists():
+    if not resumable(path):
         return " before anything was saved"
     again = [argument for argument in options.arguments if argument != "--resume"]
     return ", saved; continue with: " + shlex.join(["tnspin", *again, "--resume"])

@@ -120,9 +120,9 @@ class Result:
             name: (v.dims, v.data, {"units": v.units, "long_name": v.long_name})
             for name, v in self.variables.items()
         }
-        return xarray.Dataset(data, attrs=dict(self.attrs)).set_coords(
-            [name for name, v in self.variables.items() if v.dims == (name,)]
-        )
+        labels = [name for name, v in self.variables.items() if v.dims == (name,)]
+        labels += str(self.attrs.get("coordinates", "")).split()
+        return xarray.Dataset(data, attrs=dict(self.attrs)).set_coords(labels)
 
 
 def load(path: str | Path) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from tnspin.checkpoint import Checkpoint, Saved, checkpoint_path, first_difference, load_checkpoint
-from tnspin.config import ClosedForm, Config, Exact
+from tnspin.checkpoint import (
+    Checkpoint,
+    Saved,
+    checkpoint_path,
+    first_difference,
+    load_checkpoint,
+    store_path,
+)
+from tnspin.config import Config
 from tnspin.errors import InputError
+from tnspin.preparation import form_of, initial_state, jump_operators
 from tnspin.record import provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
+from tnspin.schema import fields_of
+from tnspin.settings import ClosedForm, MasterEquation, Tebd, Trajectories
+from tnspin.snapshot import Options, Snapshot
 from tnspin.toml_text import loads
 
 __all__ = ["simulate"]
 
 Say = Callable[[str], None]
-
-# Largest state vector: 1 GiB, of which an exact run needs several.
-_MOST_STATES = 2**26
 
 
 def simulate(
@@ -78,60 +85,98 @@ def _evolve_and_record(
     on_snapshot: Callable[[Any], None] | None,
     say: Say,
 ) -> Result:
-    config = _with_observables(config)
+    options = _options(config)
+    config = _with_observables(config, options)
     points, grid = config.time.points, config.time.grid
-    saved = _saved(config, path, say) if resume and path is not None else None
+    sampled = isinstance(config.solver, Trajectories)
+    # Trajectories keep their finished chunks instead of a state in the middle of the run.
+    store = store_path(path) if sampled and path is not None else None
+    saved = None
+    if store is not None:
+        _prepare_store(store, resume, say)
+    elif resume and path is not None:
+        saved = _saved(config, path, say)
     if saved is not None:
         if saved.time > points[-1]:
-            return _shortened(saved.result, config)
+            return _in_units(_shortened(saved.result, config), config)
         points = points[points >= saved.time]
-        state, ledger = saved.state, saved.ledger
         say(f"resuming at t = {saved.time:g}")
-    else:
-        state, ledger = _initial_state(config, say), None
     checkpoint = None
-    if path is not None:
+    if path is not None and not sampled:
         skip = tuple(points[points > grid[-1]])
         checkpoint = Checkpoint(checkpoint_path(path), config.record.checkpoint, skip)
-    return record(
-        _snapshots(config, state, points, ledger, on_step, say),
+    result = record(
+        _snapshots(config, points, saved, options, store, on_step, say),
         config.record.observables,
         config=config,
         checkpoint=checkpoint,
         previous=None if saved is None else saved.result,
         on_snapshot=on_snapshot,
     )
+    return _in_units(result, config)
 
 
 def _snapshots(
     config: Config,
-    state: Any,
     points: np.ndarray,
-    ledger: Any,
+    saved: Saved | None,
+    options: Options,
+    store: Path | None,
     on_step: Callable[[Any], None] | None,
     say: Say,
-) -> Iterator[Any]:
-    solver, times = config.solver, points.tolist()
-    if isinstance(solver, Exact):
-        from tnspin.solvers import exact
+) -> Iterator[Snapshot]:
+    """Snapshots of the run from its start, or from where it was saved."""
+    from tnspin.solvers import evolve
 
-        return exact.evolve(config.model, state, times, tolerance=solver.tolerance, on_step=on_step)
-    from tnspin.solvers import tebd
+    jumps = jump_operators(config)
+    if saved is None:
+        say("building the initial state")
+        state, ledger = initial_state(config, jumps), None
+    else:
+        state, ledger = saved.state, saved.ledger
+    keys = {name: getattr(config.solver, name) for name in fields_of(type(config.solver))}
+    keys["on_step"] = on_step
+    if isinstance(config.solver, Trajectories):
+        del keys["engine"]  # it has chosen the form of the state
+        observables = config.record.observables
+        keys |= {"jumps": jumps, "observables": observables, "options": options, "store": store}
+    elif isinstance(config.solver, MasterEquation):
+        keys["jumps"] = jumps
+    elif isinstance(config.solver, Tebd):
+        keys |= {"threads": config.solver.threads or None, "ledger": ledger}
+    if form_of(config) == "mps":
+        _compile_kernels(say)
+    solver = config.solver.kind
+    for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):
+        yield replace(snapshot, options=options)
 
-    _compile_kernels(say)
-    return tebd.evolve(
-        config.model,
-        state,
-        times,
-        dt=solver.dt,
-        order=solver.order,
-        bond_dim=solver.bond_dim,
-        cutoff=solver.cutoff,
-        threads=solver.threads or None,
-        method=solver.method,
-        ledger=ledger,
-        on_step=on_step,
-    )
+
+def _options(config: Config) -> Options:
+    """What observables must know beyond the model and the state."""
+    reference = config.initial_state.reference(config.model.localized_sites)
+    return Options(reference, config.record.wavevectors)
+
+
+def _prepare_store(store: Path, resume: bool, say: Say) -> None:
+    """Remove the chunks of an earlier run, unless it is to be continued."""
+    chunks = [f for name in ("run", "still-*", "chunk-*") for f in store.glob(f"{name}.h5")]
+    if resume:
+        say(f"continuing with {store.name}" if chunks else f"no chunks in {store.name} yet")
+        return
+    for file in chunks:
+        file.unlink()
+
+
+def _in_units(result: Result, config: Config) -> Result:
+    """The same with the energy unit and times in femtoseconds, if the run has units."""
+    if config.units is None:
+        return result
+    times = np.array([config.units.scale.time_fs(t) for t in result["time"]])
+    femtoseconds = Variable(("time",), times, "fs", "time")
+    attrs = {**result.attrs, "energy_ev": config.units.energy_ev, "coordinates": "time_fs"}
+    variables = dict(result.variables)
+    first = {name: variables.pop(name) for name in ("time",) if name in variables}
+    return Result({**first, "time_fs": femtoseconds, **variables}, attrs)
 
 
 def _compile_kernels(say: Say) -> None:
@@ -143,33 +188,11 @@ def _compile_kernels(say: Say) -> None:
         warm_up()
 
 
-def _initial_state(config: Config, say: Say) -> Any:
-    """Initial state in the form the solver needs, with every charge that the run conserves."""
-    description, model = config.initial_state, config.model
-    conserved = description.conserved()
-    charges = [name for name in model.hamiltonian.conserved() if name in conserved]
-    if not isinstance(config.solver, Exact):
-        say("building the initial state")
-        return description.to_mps(charges)
-    from tnspin.compile import ChargeBasis
-
-    totals = description.total_charge(charges)
-    basis = ChargeBasis(model.local_sites, totals) if charges else None
-    states = basis.dim if basis else math.prod(site.dim for site in model.local_sites)
-    if states > _MOST_STATES:
-        raise InputError(
-            f"solver.kind = 'exact': this run has {states:.1e} states, and at most "
-            f"{_MOST_STATES:.1e} fit; use 'tebd', or fewer sites or electrons"
-        )
-    return description.to_vector(basis)
-
-
-def _with_observables(config: Config) -> Config:
+def _with_observables(config: Config, options: Options) -> Config:
     """The same with the observables named: all that apply, unless the user chose."""
     from tnspin.observables import chosen
 
-    form = "vector" if isinstance(config.solver, Exact) else "mps"
-    names = chosen(config.record.observables, config.model, form)
+    names = chosen(config.record.observables, config.run_model, form_of(config), options)
     return replace(config, record=replace(config.record, observables=names))
 
 
@@ -190,7 +213,7 @@ def _saved(config: Config, path: str | Path, say: Say) -> Saved | None:
     difference = first_difference(old, config.as_dict())
     if difference:
         raise InputError(f"--resume: {file} is of another run: {difference}")
-    return load_checkpoint(file, config.model.local_sites)
+    return load_checkpoint(file, config.run_model.local_sites)
 
 
 def _shortened(result: Result, config: Config) -> Result:

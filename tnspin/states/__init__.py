@@ -19,7 +19,7 @@ from tnspin.states.ground import GroundState, ground
 from tnspin.states.mixture import Mixture
 from tnspin.states.product import product
 from tnspin.states.pulses import confined_electrons, localized_spin_vectors, wave_packet
-from tnspin.states.slater import SlaterProduct
+from tnspin.states.slater import SlaterProduct, SlaterState
 from tnspin.states.spins import coherent
 from tnspin.vector import VectorState
 
@@ -29,6 +29,7 @@ __all__ = [
     "InitialState",
     "Mixture",
     "SlaterProduct",
+    "SlaterState",
     "build",
     "coherent",
     "confined_electrons",

@@ -1,4 +1,4 @@
-"""Slater determinant of electrons times a product of localized spins.
+"""Slater determinant of electrons times a state of the localized spins.
 
 One description, compiled to the form each solver needs: a matrix product state by applying
 creation operators one after the other, or a vector of amplitudes by determinants.  The two
@@ -7,6 +7,7 @@ constructions share no code beyond the orbitals, so each checks the other.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,20 +23,21 @@ from tnspin.vector import VectorState
 if TYPE_CHECKING:
     from tnspin.one_electron import OneElectronState
 
-__all__ = ["SlaterProduct"]
+__all__ = ["SlaterProduct", "SlaterState"]
 
 #: Weight dropped per bond when an orbital has been added: amplitudes of 1e-13 and below.
-_CUTOFF = 1e-26
+CUTOFF = 1e-26
 #: Basis states whose determinants are taken at a time, to bound the memory.
 _CHUNK = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
-class SlaterProduct:
-    """``prod_a (sum_{j,s} phi_a[j, s] c^dag_{j,s}) |0>`` times one spin state per site.
+class SlaterState(ABC):
+    """``prod_a (sum_{j,s} phi_a[j, s] c^dag_{j,s}) |0>`` times a state of the localized spins.
 
     Orbital 0 is the leftmost operator.  Electrons carry the order site by site, up before
-    down, that the Jordan-Wigner strings of `tnspin.terms` use.
+    down, that the Jordan-Wigner strings of `tnspin.terms` use.  What the spins do is up to the
+    subclasses.
 
     Attributes
     ----------
@@ -43,9 +45,6 @@ class SlaterProduct:
         The L sites of the chain.
     orbitals
         (n_electrons, L, 2) complex orthonormal amplitudes, last axis up, down; may be empty.
-    spins
-        L vectors of 2S + 1 amplitudes in the basis of descending Sz, None where a site has no
-        localized spin.
 
     Raises
     ------
@@ -56,7 +55,6 @@ class SlaterProduct:
 
     sites: tuple[Site, ...]
     orbitals: np.ndarray
-    spins: tuple[np.ndarray | None, ...]
 
     def __post_init__(self) -> None:
         orbitals = np.array(self.orbitals, dtype=complex)
@@ -70,15 +68,38 @@ class SlaterProduct:
             raise InputError("state.orbitals: the orbitals must be orthonormal")
         orbitals.flags.writeable = False
         object.__setattr__(self, "orbitals", orbitals)
-        object.__setattr__(self, "spins", _checked_spins(self.sites, self.spins))
         for j, site in enumerate(self.sites):
             if not site.has_fermions and np.any(orbitals[:, j]):
                 raise InputError(f"state.orbitals: site {j} ({site.name}) holds no electrons")
 
+    # ------------------------------------------------------------------ the localized spins
+
     @property
+    @abstractmethod
     def purified(self) -> bool:
-        """False: the state lives on the sites of the model itself."""
-        return False
+        """Whether the localized spins have ancillas."""
+
+    @abstractmethod
+    def reference(self, localized: Sequence[int]) -> tuple[int, ...] | None:
+        """Index of the basis state (0: up) of each localized spin, in the order given."""
+
+    @abstractmethod
+    def _spin_charges(self, name: str) -> set[int]:
+        """Values that a charge of the chain without electrons has in this state."""
+
+    @abstractmethod
+    def _spin_amplitudes(self, states: np.ndarray) -> np.ndarray:
+        """(n,) amplitudes of the spins; states are (n, L) indices beside the electrons."""
+
+    @abstractmethod
+    def _without_electrons(self, names: tuple[str, ...]) -> MPS:
+        """The chain without electrons, canonical."""
+
+    @abstractmethod
+    def _spin_vectors(self) -> list[tuple[tuple[int, ...], np.ndarray]]:
+        """Sites and joint vector (first site slowest) of spins that are a product with the rest."""
+
+    # ------------------------------------------------------------------ what it is
 
     @property
     def n_electrons(self) -> int:
@@ -88,33 +109,22 @@ class SlaterProduct:
     def conserved(self) -> tuple[str, ...]:
         """Names of the charges of which this is an eigenstate, orbital by orbital."""
         names = dict.fromkeys(name for site in self.sites for name in site.charges)
-        return tuple(name for name in names if self._is_eigenstate(name))
+        return tuple(
+            name
+            for name in names
+            if len(self._spin_charges(name)) == 1
+            and all(len(self._steps(orbital, name)) == 1 for orbital in self.orbitals)
+        )
 
     def total_charge(self, charge_names: Sequence[str]) -> dict[str, int]:
         """Values of the named charges, each of which must be conserved."""
         totals = {}
         for name in charge_names:
-            total = 0
-            for site, vector in zip(self.sites, self._vacuum(), strict=True):
-                total += int(site.charge(name)[np.flatnonzero(vector)[0]])
-            for orbital in self.orbitals:
-                total += self._orbital_charge(orbital, name)
-            totals[name] = total
+            (total,) = self._spin_charges(name)
+            totals[name] = total + sum(self._orbital_charge(o, name) for o in self.orbitals)
         return totals
 
-    def reference(self, localized: Sequence[int]) -> tuple[int, ...] | None:
-        """Index of the basis state (0: up) of each localized spin, in the order given.
-
-        None if some spin does not start in a basis state, that is along +z or -z.
-        """
-        states = []
-        for site in localized:
-            vector = self.spins[site]
-            occupied = np.zeros(0, dtype=int) if vector is None else np.flatnonzero(vector)
-            if occupied.size != 1:
-                return None
-            states.append(int(occupied[0]))
-        return tuple(states)
+    # ------------------------------------------------------------------ forms
 
     def to_one_electron(self, charge_names: Sequence[str] = ()) -> OneElectronState:
         """One electron's amplitudes times spin configurations.
@@ -128,11 +138,11 @@ class SlaterProduct:
 
         if self.n_electrons != 1:
             raise InputError(f"state: {self.n_electrons} electrons where one is needed")
-        spins = [((k,), vector) for k, vector in enumerate(self.spins) if vector is not None]
+        spins = self._spin_vectors()
         return OneElectronState.from_groups(self.sites, self.orbitals[0], spins, charge_names)
 
     def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
-        """Matrix product state, exact to 1e-10, with blocks of the named charges.
+        """Matrix product state with blocks of the named charges.
 
         Parameters
         ----------
@@ -142,7 +152,7 @@ class SlaterProduct:
         Returns
         -------
         MPS
-            Canonical and normalized.
+            Canonical and normalized; exact to 1e-10 if the state of the spins is.
 
         Raises
         ------
@@ -153,11 +163,11 @@ class SlaterProduct:
         for name in names:
             if name not in self.conserved():
                 raise InputError(f"state: it is no eigenstate of the charge {name!r}")
-        mps = MPS.product(self.sites, self._vacuum(), names)
+        mps = self._without_electrons(names)
         # The rightmost creation operator acts first.
         for orbital in self.orbitals[::-1]:
             mps = mps.apply_mpo(*self._creation_mpo(orbital, names))
-            mps.canonicalize(cutoff=_CUTOFF)
+            mps.canonicalize(cutoff=CUTOFF)
         return mps
 
     def to_vector(self, basis: ChargeBasis | None = None) -> VectorState:
@@ -195,17 +205,16 @@ class SlaterProduct:
     def amplitudes(self, states: np.ndarray) -> np.ndarray:
         """Amplitudes of basis states given by (n, L) local indices, as (n,) complex."""
         states = np.asarray(states)
-        amplitudes = np.ones(len(states), dtype=complex)
         occupied = np.zeros((len(states), len(self.sites), 2), dtype=bool)
-        for j, (site, spin) in enumerate(zip(self.sites, self.spins, strict=True)):
-            dim_spin = 1 if spin is None else len(spin)
-            electron, m = np.divmod(states[:, j].astype(np.int64), dim_spin)
-            if spin is not None:
-                amplitudes *= spin[m]
+        beside = np.empty(states.shape, dtype=np.int64)
+        for j, site in enumerate(self.sites):
+            inner = site.dim // 4 if site.has_fermions else site.dim
+            electron, beside[:, j] = np.divmod(states[:, j].astype(np.int64), inner)
             if site.has_fermions:
                 # Local electron basis: empty, up, down, both.
                 occupied[:, j, 0] = electron & 1
                 occupied[:, j, 1] = electron >> 1
+        amplitudes = self._spin_amplitudes(beside)
         flat = occupied.reshape(len(states), -1)
         filled = (flat.sum(axis=1) == self.n_electrons) & (amplitudes != 0)
         amplitudes[~filled] = 0
@@ -215,21 +224,6 @@ class SlaterProduct:
             # phi[:, columns] is (orbital, state, electron).
             amplitudes[filled] *= np.linalg.det(phi[:, columns].transpose(1, 0, 2))
         return amplitudes
-
-    def _vacuum(self) -> list[np.ndarray]:
-        """One vector per site: no electron, localized spin as given."""
-        vectors = []
-        for site, spin in zip(self.sites, self.spins, strict=True):
-            vector = np.ones(1, dtype=complex) if spin is None else spin
-            empty = np.array([1, 0, 0, 0]) if site.has_fermions else np.ones(1)
-            vectors.append(np.kron(empty, vector))
-        return vectors
-
-    def _is_eigenstate(self, name: str) -> bool:
-        for site, vector in zip(self.sites, self._vacuum(), strict=True):
-            if np.ptp(site.charge(name)[np.flatnonzero(vector)]) != 0:
-                return False
-        return all(len(self._steps(orbital, name)) == 1 for orbital in self.orbitals)
 
     def _steps(self, orbital: np.ndarray, name: str) -> set[int]:
         """Changes of a charge caused by the creation operators that make up an orbital."""
@@ -266,6 +260,79 @@ class SlaterProduct:
         after = np.array([[self._orbital_charge(orbital, name) for name in names]], dtype=np.int64)
         inner = [np.concatenate([before, after])] * (len(self.sites) - 1)
         return ws, [before, *inner, after]
+
+
+@dataclass(frozen=True, eq=False)
+class SlaterProduct(SlaterState):
+    """A Slater determinant of electrons times one state per localized spin.
+
+    Attributes
+    ----------
+    sites, orbitals
+        As for `SlaterState`.
+    spins
+        L vectors of 2S + 1 amplitudes in the basis of descending Sz, None where a site has no
+        localized spin.
+
+    Raises
+    ------
+    InputError
+        If a vector does not fit its site, and as for `SlaterState`.
+    """
+
+    spins: tuple[np.ndarray | None, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "spins", _checked_spins(self.sites, self.spins))
+
+    @property
+    def purified(self) -> bool:
+        """False: the state lives on the sites of the model itself."""
+        return False
+
+    def reference(self, localized: Sequence[int]) -> tuple[int, ...] | None:
+        """Index of the basis state (0: up) of each localized spin, in the order given.
+
+        None if some spin does not start in a basis state, that is along +z or -z.
+        """
+        states = []
+        for site in localized:
+            vector = self.spins[site]
+            occupied = np.zeros(0, dtype=int) if vector is None else np.flatnonzero(vector)
+            if occupied.size != 1:
+                return None
+            states.append(int(occupied[0]))
+        return tuple(states)
+
+    def _spin_charges(self, name: str) -> set[int]:
+        total = {0}
+        for site, vector in zip(self.sites, self._vacuum(), strict=True):
+            values = set(site.charge(name)[np.flatnonzero(vector)].tolist())
+            total = {a + b for a in total for b in values}
+        return total
+
+    def _spin_amplitudes(self, states: np.ndarray) -> np.ndarray:
+        amplitudes = np.ones(len(states), dtype=complex)
+        for j, spin in enumerate(self.spins):
+            if spin is not None:
+                amplitudes *= spin[states[:, j]]
+        return amplitudes
+
+    def _without_electrons(self, names: tuple[str, ...]) -> MPS:
+        return MPS.product(self.sites, self._vacuum(), names)
+
+    def _spin_vectors(self) -> list[tuple[tuple[int, ...], np.ndarray]]:
+        return [((k,), vector) for k, vector in enumerate(self.spins) if vector is not None]
+
+    def _vacuum(self) -> list[np.ndarray]:
+        """One vector per site: no electron, localized spin as given."""
+        vectors = []
+        for site, spin in zip(self.sites, self.spins, strict=True):
+            vector = np.ones(1, dtype=complex) if spin is None else spin
+            empty = np.array([1, 0, 0, 0]) if site.has_fermions else np.ones(1)
+            vectors.append(np.kron(empty, vector))
+        return vectors
 
 
 def _spin_factor(site: Site) -> int:

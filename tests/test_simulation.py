@@ -1,0 +1,154 @@
+"""Runs of mixtures, of one electron and with units: from a configuration to a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tnspin import config, preparation
+from tnspin.checkpoint import checkpoint_path
+from tnspin.ensemble import Ensemble
+from tnspin.errors import InputError
+from tnspin.one_electron import OneElectronState
+from tnspin.record import Interrupted
+from tnspin.result import Result
+from tnspin.simulation import simulate
+from tnspin.vector import VectorState
+
+VALVE: dict[str, dict[str, Any]] = {
+    "model": {"kind": "kondo_heisenberg", "sites": 10, "localized": [[4, 5], [7, 8]]},
+    "state": {
+        "kind": "wave_packet", "center": 1, "width": 1.0, "polarization": "none",
+        "localized_spins": ["up", "down"],
+    },
+    "solver": {"kind": "exact"},
+    "time": {"stop": 3.0, "every": 0.5},
+    "record": {"checkpoint": 0.0},
+}  # fmt: skip
+
+
+def run_of(**changes: dict[str, Any]) -> config.Config:
+    tables = {
+        name: {**VALVE.get(name, {}), **changes.get(name, {})} for name in {**VALVE, **changes}
+    }
+    if "kind" in changes.get("solver", {}):
+        tables["solver"] = changes["solver"]
+    return config.from_dict(tables)
+
+
+def test_unpolarized_electrons_are_the_mean_of_two_runs() -> None:
+    mixed = simulate(run_of())
+    pure = [simulate(run_of(state={"polarization": axis})) for axis in ("z", "-z")]
+    for name in ("spin", "electron_density", "energy", "entropy", "total_sz", "torque"):
+        mean = (pure[0][name] + pure[1][name]) / 2
+        assert np.abs(mixed[name] - mean).max() < 1e-12, name
+    assert mixed["log_negativity"][-1] > 1e-3  # the spins did entangle
+    assert np.all(mixed["magnon_probability"][0] == [1, 0, 0, 0, 0])
+
+
+def test_matrix_products_agree_with_exact_amplitudes_of_one_electron() -> None:
+    exact = simulate(run_of())
+    solver = {"kind": "tebd", "dt": 0.05, "order": 4, "cutoff": 1e-14, "threads": 1}
+    tebd = simulate(run_of(solver=solver))
+    for name in ("spin", "electron_spin", "entropy", "log_negativity", "magnon_probability"):
+        assert np.abs(exact[name] - tebd[name]).max() < 1e-5, name
+
+
+@pytest.mark.parametrize("kind", ["exact", "tebd"])
+@pytest.mark.parametrize("steps", [1, 5, 40])
+def test_a_mixture_resumes_with_the_same_numbers(tmp_path: Path, kind: str, steps: int) -> None:
+    run = run_of(solver={"kind": kind, **({"bond_dim": 8, "threads": 1} if kind == "tebd" else {})})
+    whole = simulate(run)
+    taken = 0
+
+    def stop(progress: object) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == steps:
+            raise Interrupted
+
+    path = tmp_path / "run.h5"
+    part = simulate(run, path, on_step=stop)
+    assert part.complete == (taken < steps)
+    again = simulate(run, path, resume=True)
+    assert list(again) == list(whole)
+    for name in whole:
+        assert np.array_equal(again[name], whole[name]), name
+    assert checkpoint_path(path).exists()
+
+
+def test_the_form_of_the_state_follows_the_run() -> None:
+    mixture = preparation.initial_state(run_of())
+    assert isinstance(mixture, Ensemble) and isinstance(mixture.states[0], OneElectronState)
+    assert [state.total_charge["2Sz"] for state in mixture.states] == [1, -1]
+    along_x = preparation.initial_state(run_of(state={"polarization": "x"}))
+    assert isinstance(along_x, OneElectronState) and along_x.charge_names == ("N",)
+    two = {"kind": "confined_electrons", "n_electrons": 2, "well": 3, "polarization": "none"}
+    small = {"sites": 6, "localized": [[3], [4]]}
+    pair = preparation.initial_state(
+        config.from_dict({**VALVE, "state": two, "model": {**VALVE["model"], **small}})
+    )
+    assert isinstance(pair, VectorState) and pair.total_charge == {"N": 2, "2Sz": -2}
+
+
+def test_a_density_matrix_needs_one_sector_for_all_members() -> None:
+    small = {"model": {"sites": 5, "localized": [[2], [4]]}}
+    mixture = preparation.initial_state(run_of(solver={"kind": "master_equation"}, **small))
+    assert mixture.charge_names == ("N",) and isinstance(mixture.states[0], VectorState)
+    up = {"state": {"polarization": "z"}, **small}
+    alone = preparation.initial_state(run_of(solver={"kind": "master_equation"}, **up))
+    assert alone.charge_names == ("N", "2Sz")
+
+
+@pytest.mark.parametrize(("coupling", "names"), [("sum", ("N",)), ("components", ("N", "2Sz"))])
+def test_jumps_that_mix_sectors_leave_a_charge_behind(
+    coupling: str, names: tuple[str, ...]
+) -> None:
+    bath = {"kind": "universal_lindblad", "temperature": 0.5, "coupling": coupling}
+    for engine in ("exact", "tebd", "auto"):
+        run = run_of(solver={"kind": "trajectories", "engine": engine}, bath=bath)
+        state = preparation.initial_state(run, preparation.jump_operators(run)).states[0]
+        assert state.charge_names == names
+        assert isinstance(state, OneElectronState) == (engine != "tebd")
+    run = run_of(
+        solver={"kind": "master_equation"}, bath=bath, model={"sites": 5, "localized": [[2], [4]]}
+    )
+    state = preparation.initial_state(run, preparation.jump_operators(run))
+    assert state.charge_names == ("N",)
+
+
+def test_what_does_not_fit_is_refused_with_numbers() -> None:
+    valve = {"sites": 201, "localized": [list(range(90, 101)), list(range(120, 131))]}
+    with pytest.raises(InputError, match=r"5\.4e\+08 amplitudes and needs 24 GiB; at most 1\.5e"):
+        preparation.initial_state(run_of(model=valve))
+    four = {"kind": "confined_electrons", "n_electrons": 4, "well": 10}
+    tables = {**VALVE, "state": four, "model": {**VALVE["model"], "sites": 75}}
+    with pytest.raises(InputError, match=r"solver\.kind = 'exact'.*at most 6\.7e\+07"):
+        preparation.initial_state(config.from_dict(tables))
+    tables["solver"] = {"kind": "master_equation"}
+    with pytest.raises(InputError, match=r"density matrix of \d\.\de\+\d+ states needs"):
+        preparation.initial_state(config.from_dict(tables))
+
+
+def test_a_run_with_units_says_its_times_in_femtoseconds(tmp_path: Path) -> None:
+    run = run_of(
+        units={"energy_ev": 0.5},
+        time={"stop": "2 fs", "every": "1 fs"},
+        state={"polarization": "z"},
+    )
+    path = tmp_path / "run.h5"
+    simulate(run, path)
+    result = Result.load(path)
+    assert result["time_fs"] == pytest.approx([0, 1, 2], abs=1e-12)
+    assert result["time"][-1] == pytest.approx(2 * 0.5 / 0.6582119569, rel=1e-9)
+    assert result.attrs["energy_ev"] == 0.5
+    assert result.to_xarray()["spin"].coords["time_fs"].attrs["units"] == "fs"
+    xarray = pytest.importorskip("xarray")
+    with xarray.open_dataset(path, engine="h5netcdf") as dataset:
+        assert dataset["spin"].coords["time_fs"].values == pytest.approx([0, 1, 2], abs=1e-12)
+    resumed = simulate(run, path, resume=True)
+    assert np.array_equal(resumed["time_fs"], result["time_fs"])
+    assert list(resumed) == list(result)

@@ -1,0 +1,165 @@
+"""From the description of an initial state to the form in which a solver takes it.
+
+The charges are all that the run conserves: the Hamiltonian, the state, and the jump operators of a
+bath.  Exact forms are counted before they are built, and refused where they would not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from tnspin.basis import ChargeBasis
+from tnspin.config import Config
+from tnspin.ensemble import Ensemble
+from tnspin.errors import InputError
+from tnspin.settings import Exact, MasterEquation, Tebd, Trajectories
+from tnspin.states import InitialState, Mixture, SlaterState
+
+if TYPE_CHECKING:
+    from tnspin.baths import JumpOperator
+
+__all__ = ["form_of", "initial_state", "jump_operators"]
+
+#: Most amplitudes of all members together, beside which an exact run needs work space and H.
+_MOST_AMPLITUDES = 2**26
+#: One electron needs no matrix: twice the 7.1e7 amplitudes of 10 + 10 spins on 201 sites.
+_MOST_OF_ONE_ELECTRON = round(2**27.2)
+#: Most elements of a density matrix.
+_MOST_ELEMENTS = 2**26
+#: Vectors that a series needs beside the state itself.
+_WORK = 4
+_GIB = 2**30
+
+
+def form_of(config: Config) -> str:
+    """Return the form of the states of a run, as observables ask for it."""
+    if isinstance(config.solver, MasterEquation):
+        return "density"
+    if isinstance(config.solver, Trajectories):
+        return "average"
+    return "vector" if isinstance(config.solver, Exact) else "mps"
+
+
+def jump_operators(config: Config) -> list[JumpOperator]:
+    """Return the jump operators of the bath of a run, none without a bath."""
+    if config.bath is None:
+        return []
+    from tnspin import baths
+
+    return baths.jump_operators(config.run_model, config.bath)
+
+
+def initial_state(config: Config, jumps: Sequence[JumpOperator] = ()) -> Any:
+    """Build the initial state of a run, in the form that its solver takes.
+
+    Parameters
+    ----------
+    config
+        The run.
+    jumps
+        Its jump operators.
+
+    Returns
+    -------
+    MPS, VectorState, OneElectronState or Ensemble of one of them
+        In the sector of every charge that the run conserves.
+
+    Raises
+    ------
+    InputError
+        If it would not fit into memory.
+    """
+    description = config.initial_state
+    pure = description.members if isinstance(description, Mixture) else (description,)
+    names = _charges(config, pure, jumps)
+    states: list[Any]
+    if not _is_exact(config, pure, names):
+        states = [one.to_mps(names) for one in pure]
+    elif _one_electron(config, pure, names):
+        _check_size(config, pure, names, _MOST_OF_ONE_ELECTRON)
+        states = [one.to_one_electron(names) for one in pure if isinstance(one, SlaterState)]
+    else:
+        _check_size(config, pure, names, _MOST_AMPLITUDES)
+        sectors = [_sector(config, one, names) for one in pure]
+        states = [one.to_vector(basis) for one, basis in zip(pure, sectors, strict=True)]
+    if isinstance(description, Mixture):
+        return Ensemble(tuple(states), description.weights)
+    return states[0]
+
+
+def _charges(
+    config: Config, pure: Sequence[InitialState], jumps: Sequence[JumpOperator]
+) -> list[str]:
+    """Names of the charges that Hamiltonian, states and jumps leave alone."""
+    names = list(config.run_model.hamiltonian.conserved())
+    names = [name for name in names if all(name in one.conserved() for one in pure)]
+    if any(jump.charge is None for jump in jumps) and "2Sz" in names:
+        names.remove("2Sz")
+    if isinstance(config.solver, MasterEquation):
+        # One density matrix holds everything: its sector must hold all members, at all times.
+        moved = any(jump.charge != 0 for jump in jumps)
+        names = [
+            name
+            for name in names
+            if len({one.total_charge([name])[name] for one in pure}) == 1
+            and not (moved and name == "2Sz")
+        ]
+    return names
+
+
+def _is_exact(config: Config, pure: Sequence[InitialState], names: Sequence[str]) -> bool:
+    solver = config.solver
+    if isinstance(solver, Tebd):
+        return False
+    if not isinstance(solver, Trajectories) or solver.engine != "auto":
+        return not isinstance(solver, Trajectories) or solver.engine == "exact"
+    one = _one_electron(config, pure, names)
+    most = _MOST_OF_ONE_ELECTRON if one else _MOST_AMPLITUDES
+    return _amplitudes(config, pure, names) <= most
+
+
+def _one_electron(config: Config, pure: Sequence[InitialState], names: Sequence[str]) -> bool:
+    """Whether the amplitudes may be those of one electron among localized spins."""
+    return (
+        "N" in names
+        and not isinstance(config.solver, MasterEquation)
+        and all(site.has_fermions for site in config.run_model.local_sites)
+        and all(isinstance(one, SlaterState) and one.n_electrons == 1 for one in pure)
+    )
+
+
+def _sector(config: Config, one: InitialState, names: Sequence[str]) -> ChargeBasis | None:
+    if not names:
+        return None
+    return ChargeBasis(config.run_model.local_sites, one.total_charge(names))
+
+
+def _amplitudes(config: Config, pure: Sequence[InitialState], names: Sequence[str]) -> float:
+    """Number of amplitudes of all members together."""
+    whole = float(prod(site.dim for site in config.run_model.local_sites))
+    bases = (_sector(config, one, names) for one in pure)
+    return sum(whole if basis is None else float(basis.dim) for basis in bases)
+
+
+def _check_size(
+    config: Config, pure: Sequence[InitialState], names: Sequence[str], most: int
+) -> None:
+    count = _amplitudes(config, pure, names)
+    kind = config.solver.kind
+    if isinstance(config.solver, MasterEquation):
+        dim = count / len(pure)
+        if dim**2 > _MOST_ELEMENTS:
+            raise InputError(
+                f"solver.kind = {kind!r}: a density matrix of {dim:.1e} states needs "
+                f"{16 * dim**2 / _GIB:.1f} GiB and several times that to work with; at most "
+                f"{_MOST_ELEMENTS**0.5:.0f} states fit; use 'trajectories', or fewer sites or spins"
+            )
+    elif count > most:
+        needed = 16 * (count + _WORK * count / len(pure)) / _GIB
+        raise InputError(
+            f"solver.kind = {kind!r}: this run has {count:.1e} amplitudes and needs "
+            f"{needed:.0f} GiB; at most {most:.1e} fit; use 'tebd', or fewer sites, spins or "
+            "electrons"
+        )
