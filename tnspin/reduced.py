@@ -2,8 +2,8 @@
 
 The only place that knows the kinds apart.  The states of this package answer for themselves, and
 mixtures (`Ensemble`) through their members; quimb's matrix product states and plain numpy arrays
-get an adapter here.  Everything else, the entanglement measures included, works on what these
-functions return.
+have adapters (`tnspin.adapters`).  Everything else, the entanglement measures included, works on
+what these functions return.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from importlib import import_module
 from importlib.util import find_spec
 from math import prod
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from tnspin.adapters import Dense, Native, adapt
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.group_state import GroupState
@@ -28,20 +29,6 @@ __all__ = ["backend", "entropy", "expect", "group_state", "members", "rdm", "sch
 _PURE = ("MPS", "VectorState", "OneElectronState")
 #: Largest density matrix that is worth diagonalizing: 4096 x 4096 takes a minute.
 LARGEST = 4096
-
-
-class _Reducible(Protocol):
-    """A state that can be reduced, with its chain."""
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """Dimension of each site."""
-
-    def rdm(self, sites: Sequence[int]) -> np.ndarray:
-        """Reduced density matrix, factors in the order given."""
-
-    def schmidt(self, bond: int) -> np.ndarray:
-        """Schmidt values, descending."""
 
 
 def expect(
@@ -115,7 +102,7 @@ def rdm(
     InputError
         If the state is of no known kind, or sites or dimensions do not fit it.
     """
-    adapted = _adapt(state, dims)
+    adapted = adapt(state, dims)
     chosen = [_checked(site, len(adapted.dims), "sites") for site in sites]
     if len(set(chosen)) != len(chosen):
         raise InputError(f"sites: {chosen} names a site twice")
@@ -128,7 +115,7 @@ def rdm(
             raise InputError(
                 f"keep: site {site} of dimension {adapted.dims[site]} has no factor of {size}"
             )
-    if isinstance(adapted, _Native):
+    if isinstance(adapted, Native):
         return np.asarray(adapted.state.rdm(chosen, keep=list(keep)))
     return _trailing(adapted.rdm(chosen), [adapted.dims[site] for site in chosen], keep)
 
@@ -153,7 +140,7 @@ def schmidt(state: Any, bond: int, dims: Sequence[int] | None = None) -> np.ndar
     InputError
         If the bond is outside the chain or the state is a density matrix.
     """
-    adapted = _adapt(state, dims)
+    adapted = adapt(state, dims)
     return adapted.schmidt(_checked(bond, len(adapted.dims) - 1, "bond"))
 
 
@@ -166,11 +153,11 @@ def entropy(state: Any, bond: int, dims: Sequence[int] | None = None) -> float:
     """
     if isinstance(state, Ensemble):
         return sum(weight * entropy(one, bond) for weight, one in members(state))
-    adapted = _adapt(state, dims)
+    adapted = adapt(state, dims)
     bond = _checked(bond, len(adapted.dims) - 1, "bond")
-    if isinstance(adapted, _Native) and type(state).__name__ not in _PURE:
+    if isinstance(adapted, Native) and type(state).__name__ not in _PURE:
         return float(state.entropies()[bond])
-    if isinstance(adapted, _Dense) and adapted.mixed:
+    if isinstance(adapted, Dense) and adapted.mixed:
         p = np.linalg.eigvalsh(adapted.rdm(range(bond + 1)))
     else:
         p = adapted.schmidt(bond) ** 2
@@ -289,19 +276,6 @@ def _doubled_sz(dims: Sequence[int]) -> np.ndarray:
     return total
 
 
-def _adapt(state: Any, dims: Sequence[int] | None) -> _Reducible:
-    if isinstance(state, np.ndarray):
-        return _Dense(state, dims)
-    if dims is not None:
-        raise InputError("dims: only needed for a numpy array, this state knows its own")
-    if all(hasattr(state, name) for name in ("rdm", "sites")) and hasattr(state.sites[0], "dim"):
-        return _Native(state)
-    # By name, because importing quimb takes seconds and few runs need it.
-    if any(base.__name__ == "MatrixProductState" for base in type(state).__mro__):
-        return _Quimb(state)
-    raise InputError(f"state: {type(state).__name__} is no MPS, state vector or array")
-
-
 def _checked(value: int, count: int, key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise InputError(f"{key}: {value!r} is not an integer")
@@ -321,91 +295,3 @@ def _trailing(rho: np.ndarray, dims: Sequence[int], keep: Sequence[int]) -> np.n
         rho = np.einsum("amxbmy->axby", parts).reshape(size, size)
         before *= kept
     return rho
-
-
-class _Native:
-    """A state of this package, which answers for itself."""
-
-    def __init__(self, state: Any) -> None:
-        self.state = state
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        return tuple(site.dim for site in self.state.sites)
-
-    def rdm(self, sites: Sequence[int]) -> np.ndarray:
-        return np.asarray(self.state.rdm(list(sites)))
-
-    def schmidt(self, bond: int) -> np.ndarray:
-        if not hasattr(self.state, "schmidt"):
-            raise InputError(f"state: a {type(self.state).__name__} has no Schmidt values")
-        return np.asarray(self.state.schmidt(bond))
-
-
-class _Quimb:
-    """A quimb matrix product state; measuring it moves its gauge, so a copy is measured."""
-
-    def __init__(self, state: Any) -> None:
-        if state.cyclic:
-            raise InputError("state: a periodic matrix product state has no canonical form")
-        self.state = state
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        return tuple(self.state.phys_dim(site) for site in range(self.state.L))
-
-    def rdm(self, sites: Sequence[int]) -> np.ndarray:
-        ordered = sorted(sites)
-        dims = [self.dims[site] for site in ordered]
-        rho = np.asarray(self.state.copy().partial_trace_to_dense_canonical(tuple(ordered)))
-        order = [ordered.index(site) for site in sites]
-        tensor = rho.reshape(*dims, *dims).transpose(*order, *(len(dims) + k for k in order))
-        return np.ascontiguousarray(tensor).reshape(rho.shape)
-
-    def schmidt(self, bond: int) -> np.ndarray:
-        values = np.sort(np.asarray(self.state.copy().singular_values(bond + 1)))[::-1]
-        return values / np.linalg.norm(values)
-
-
-class _Dense:
-    """A vector or density matrix of few sites."""
-
-    def __init__(self, array: np.ndarray, dims: Sequence[int] | None) -> None:
-        array = np.asarray(array)
-        if array.ndim == 2 and 1 in array.shape:
-            array = array.ravel()
-        if array.ndim > 2 or (array.ndim == 2 and array.shape[0] != array.shape[1]):
-            raise InputError(f"state: shape {array.shape} is no vector and no density matrix")
-        self.mixed = array.ndim == 2
-        size = len(array)
-        if dims is None and size & (size - 1):
-            raise InputError(f"dims: needed, {size} amplitudes are not those of spins 1/2")
-        self._dims = (2,) * (size.bit_length() - 1) if dims is None else tuple(map(int, dims))
-        if prod(self._dims) != size:
-            raise InputError(f"dims: {self._dims} does not match {size} amplitudes")
-        norm = np.trace(array).real if self.mixed else np.linalg.norm(array)
-        if not norm > 0:
-            raise InputError("state: its norm is zero")
-        self.array = array / norm
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        return self._dims
-
-    def rdm(self, sites: Sequence[int]) -> np.ndarray:
-        kept = list(sites)
-        traced = [k for k in range(len(self._dims)) if k not in kept]
-        order = kept + traced
-        inner, outer = prod(self._dims[k] for k in kept), prod(self._dims[k] for k in traced)
-        if not self.mixed:
-            wide = self.array.reshape(self._dims).transpose(order).reshape(inner, outer)
-            return wide @ wide.conj().T
-        both = order + [len(self._dims) + k for k in order]
-        tensor = self.array.reshape(self._dims * 2).transpose(both)
-        return np.einsum("ambm->ab", tensor.reshape(inner, outer, inner, outer))
-
-    def schmidt(self, bond: int) -> np.ndarray:
-        if self.mixed:
-            raise InputError("state: a density matrix has no Schmidt values")
-        left = prod(self._dims[: bond + 1])
-        return np.linalg.svd(self.array.reshape(left, -1), compute_uv=False)
