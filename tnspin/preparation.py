@@ -6,7 +6,7 @@ bath.  Exact forms are counted before they are built, and refused where they wou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +51,11 @@ def jump_operators(config: Config) -> list[JumpOperator]:
     return baths.jump_operators(config.run_model, config.bath)
 
 
-def initial_state(config: Config, jumps: Sequence[JumpOperator] = ()) -> Any:
+def initial_state(
+    config: Config,
+    jumps: Sequence[JumpOperator] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> Any:
     """Build the initial state of a run, in the form that its solver takes.
 
     Parameters
@@ -60,6 +64,8 @@ def initial_state(config: Config, jumps: Sequence[JumpOperator] = ()) -> Any:
         The run.
     jumps
         Its jump operators.
+    say
+        Told in words what is being prepared, once nothing can be refused any more.
 
     Returns
     -------
@@ -74,14 +80,17 @@ def initial_state(config: Config, jumps: Sequence[JumpOperator] = ()) -> Any:
     description = config.initial_state
     pure = description.members if isinstance(description, Mixture) else (description,)
     names = _charges(config, pure, jumps)
+    exact, one_electron = _is_exact(config, pure, names), _one_electron(config, pure, names)
+    if exact:
+        most = _MOST_OF_ONE_ELECTRON if one_electron else _MOST_AMPLITUDES
+        _check_size(config, pure, names, most)
+    say("building the initial state")
     states: list[Any]
-    if not _is_exact(config, pure, names):
+    if not exact:
         states = [one.to_mps(names) for one in pure]
-    elif _one_electron(config, pure, names):
-        _check_size(config, pure, names, _MOST_OF_ONE_ELECTRON)
+    elif one_electron:
         states = [one.to_one_electron(names) for one in pure if isinstance(one, SlaterState)]
     else:
-        _check_size(config, pure, names, _MOST_AMPLITUDES)
         sectors = [_sector(config, one, names) for one in pure]
         states = [one.to_vector(basis) for one, basis in zip(pure, sectors, strict=True)]
     if isinstance(description, Mixture):

@@ -130,8 +130,7 @@ def _snapshots(
 
     jumps = jump_operators(config)
     if saved is None:
-        say("building the initial state")
-        state, ledger = initial_state(config, jumps), None
+        state, ledger = initial_state(config, jumps, say), None
     else:
         state, ledger = saved.state, saved.ledger
     keys = {name: getattr(config.solver, name) for name in fields_of(type(config.solver))}
