@@ -11,6 +11,7 @@ import quimb.tensor as qtn
 
 from tnspin import entanglement, magnons, measures, reduced, states
 from tnspin.basis import ChargeBasis
+from tnspin.density import DensityState
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.fisher import fisher_information
@@ -27,7 +28,8 @@ from tnspin.vector import VectorState
 MODEL = KondoHeisenbergChain(7, [[1, 2], [4, 5]], J=0.2, J_sd=0.8)
 SPINS = MODEL.localized_sites
 UP_DOWN = Options(reference=(0, 0, 1, 1), wavevectors=(np.pi / 6, np.pi / 2))
-KINDS = ("vector", "mps", "one electron", "full space")
+PURE = ("vector", "mps", "one electron", "full space")
+KINDS = (*PURE, "density")
 TOL = 1e-9
 
 
@@ -60,6 +62,8 @@ def converted(state, kind):
         return MPS.from_quimb(psi, state.sites, state.charge_names)
     if kind == "one electron":
         return one_electron(state)
+    if kind == "density":
+        return DensityState.from_state(state)
     return state
 
 
@@ -82,8 +86,11 @@ def one_electron(state):
 @cache
 def snapshot(kind):
     """The unpolarized packet: half of it up, half of it down (PRA Eq. 10)."""
-    members = tuple(converted(pure(polarization), kind) for polarization in ("z", "-z"))
-    return Snapshot(4.0, MODEL, Ensemble(members, (0.5, 0.5)), options=UP_DOWN)
+    form = "vector" if kind == "density" else kind
+    members = tuple(converted(pure(polarization), form) for polarization in ("z", "-z"))
+    state = Ensemble(members, (0.5, 0.5))
+    mixed = converted(state, kind) if kind == "density" else state
+    return Snapshot(4.0, MODEL, mixed, options=UP_DOWN)
 
 
 def dense_spins(state, chosen_sites=SPINS):
@@ -176,7 +183,20 @@ def test_order_of_sites_and_pure_members(kind):
         assert measures.log_negativity(state, a, b, keep=keep) == pytest.approx(expected, abs=TOL)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_the_density_matrix_of_the_whole_chain():
+    """Its cuts have the entropy of the mixture; the members are in different sectors."""
+    assert measure("purity", "density") == pytest.approx(1 / 2, abs=1e-12)
+    left = sum(reduced.rdm(pure(p), [0, 1, 2]) for p in ("z", "-z")) / 2
+    expected = entanglement.von_neumann(left)
+    found = reduced.entropy(snapshot("density").state, 2)
+    assert found == pytest.approx(expected, abs=1e-9)
+    assert measure("entropy", "density")[2] == pytest.approx(expected, abs=1e-9)
+    assert expected > measure("entropy", "vector")[2] + 0.1
+    with pytest.raises(InputError, match="purity"):
+        measure("purity", "vector")
+
+
+@pytest.mark.parametrize("kind", PURE)
 def test_entropies_of_cuts_are_means_of_the_members(kind):
     expected = [
         np.mean([entanglement.schmidt_entropy(pure(p).schmidt(bond)) for p in ("z", "-z")])

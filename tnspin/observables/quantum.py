@@ -67,7 +67,7 @@ def purity(snapshot: Snapshot) -> float:
     state = snapshot.state
     if not hasattr(state, "purity"):
         raise InputError(f"state: the purity of a {type(state).__name__} is not known")
-    return float(state.purity() if callable(state.purity) else state.purity)
+    return float(state.purity)
 
 
 # ---------------------------------------------------------------------- magnons
