@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
+from tnspin.one_electron import counting
 from tnspin.one_electron.compile import spin_operator
 from tnspin.one_electron.configurations import ELECTRON, Configurations
 from tnspin.one_electron.kernels import row_products, row_weights
+from tnspin.one_electron.schmidt import schmidt_weights
 from tnspin.sites import Matrix, Site
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["OneElectronState"]
 
 _FORMAT = "tnspin-one-electron-1"
+# Schmidt values below this share of the norm are round-off, not entanglement.
+_RANK_TOLERANCE = 1e-8
 
 
 class OneElectronState:
@@ -184,11 +188,49 @@ class OneElectronState:
 
     def site_rdms(self) -> list[Matrix]:
         """Reduced density matrix of every site, L arrays (d, d)."""
-        return [self.rdm([k]) for k in range(self.length)]
+        near, _ = self._one_body
+        rhos = []
+        for k, site in enumerate(self.sites):
+            if not _is_level(site):
+                rhos.append(self.rdm([k]))
+                continue
+            rho = np.zeros((4, 4), dtype=np.complex128)
+            rho[1:3, 1:3] = near[..., k]
+            rho[0, 0] = 1 - np.trace(rho)
+            rhos.append(rho)
+        return rhos
 
     def bond_rdms(self) -> list[Matrix]:
         """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
-        return [self.rdm([k, k + 1]) for k in range(self.length - 1)]
+        near, beside = self._one_body
+        places = np.array([4, 8, 1, 2])  # the electron left, right; up, down: e_left * 4 + e_right
+        rhos = []
+        for k in range(self.length - 1):
+            if not (_is_level(self.sites[k]) and _is_level(self.sites[k + 1])):
+                rhos.append(self.rdm([k, k + 1]))
+                continue
+            across = beside[..., k]
+            occupied = np.block([[near[..., k], across], [across.conj().T, near[..., k + 1]]])
+            rho = np.zeros((16, 16), dtype=np.complex128)
+            rho[np.ix_(places, places)] = occupied
+            rho[0, 0] = 1 - np.trace(occupied)
+            rhos.append(rho)
+        return rhos
+
+    @cached_property
+    def _one_body(self) -> tuple[Matrix, Matrix]:
+        """(2, 2, L) density matrix of the electron on each site, and (2, 2, L - 1) across bonds."""
+        shape = 2, 2, self.length
+        near, beside = (np.zeros(shape, dtype=np.complex128) for _ in range(2))
+        for table in self.configurations.table((ELECTRON,)):
+            alive = (self.weights[table.index] > 0).any(axis=0)
+            waves = [self.amplitudes[rows[alive]] for rows in table.index]
+            for s, wave in zip(table.codes, waves, strict=True):
+                for t, other in zip(table.codes, waves, strict=True):
+                    near[s, t] += np.einsum("jx,jx->x", wave, other.conj())
+                    beside[s, t, :-1] += np.einsum("jx,jx->x", wave[:, :-1], other[:, 1:].conj())
+        total = self.weights.sum()
+        return near / total, beside[..., :-1] / total
 
     def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
         """Reduced density matrix of a few sites, factors in the order given.
@@ -293,72 +335,37 @@ class OneElectronState:
         """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``."""
         if not 0 <= bond < self.length - 1:
             raise InputError(f"bond: {bond} is outside the chain (0..{self.length - 2})")
-        left = tuple(f for k in range(bond + 1) for f in self.configurations.rest(k))
-        right = tuple(f for k in range(bond + 1, self.length) for f in self.configurations.rest(k))
-        values = []
-        # The electron is on the far side of whichever spins label the rows.
-        for factors, positions in ((left, slice(bond + 1, None)), (right, slice(0, bond + 1))):
-            for table in self.configurations.table(factors):
-                rows = self.amplitudes[table.index][:, :, positions]
-                values.append(_singular(rows.reshape(len(table.codes), -1)))
-        return np.sort(np.concatenate(values))[::-1] / self.norm
+        return np.sqrt(np.sort(schmidt_weights(self, [bond])[0])[::-1]) / self.norm
 
     def entropies(self) -> NDArray[np.float64]:
         """Von Neumann entropy (natural logarithm) of each of the L - 1 cuts."""
-        squares = (self.schmidt(bond) ** 2 for bond in range(self.length - 1))
-        return np.array([-float(np.sum(p[p > 0] * np.log(p[p > 0]))) for p in squares])
+        total = self.weights.sum()
+        spectra = (p / total for p in schmidt_weights(self, range(self.length - 1)))
+        return np.array([-float(np.sum(p[p > 0] * np.log(p[p > 0]))) for p in spectra])
 
     def bond_dims(self) -> NDArray[np.int64]:
         """Number of Schmidt values above round-off of each cut."""
-        counts = [int(np.sum(self.schmidt(b) > 1e-12)) for b in range(self.length - 1)]
-        return np.array(counts, dtype=np.int64)
+        spectra = schmidt_weights(self, range(self.length - 1))
+        smallest = _RANK_TOLERANCE**2 * self.weights.sum()
+        return np.array([np.count_nonzero(p > smallest) for p in spectra], dtype=np.int64)
 
     # ------------------------------------------------------------------ counting spins
 
     def magnon_probability(
         self, sites: Sequence[int], reference: Sequence[int]
     ) -> NDArray[np.float64]:
-        """(N + 1,) probability that 0..N spins differ from a basis state (PRA Eq. 25)."""
-        flips = np.zeros(self.configurations.dim, dtype=np.int64)
-        states = self.configurations.basis.states
-        for site, value in zip(sites, reference, strict=True):
-            flips += states[:, self.configurations.spin(site)] != value
-        counts = np.bincount(flips, weights=self.weights, minlength=len(sites) + 1)
-        return counts / self.weights.sum()
+        """(N + 1,) probability that 0..N spins differ from a basis state; `counting`."""
+        return counting.magnon_probability(self, sites, reference)
 
     def w_probability(self, sites: Sequence[int], reference: Sequence[int]) -> float:
-        """Probability of the equal superposition of all single flips of a basis state.
+        """Probability of the equal superposition of all single flips; `counting`."""
+        return counting.w_probability(self, sites, reference)
 
-        A flip lowers or raises a spin by one step, away from the end where it starts.
-        """
-        factors = tuple(self.configurations.spin(site) for site in sites)
-        order = np.argsort(factors)
-        factors = tuple(factors[k] for k in order)
-        dims = self.configurations.dims(factors)
-        start = np.array([reference[k] for k in order])
-        step = np.where(start == 0, 1, -1)
-        flipped = start[None, :] + np.diag(step)
-        codes = np.ravel_multi_index(tuple(flipped.T), dims)
-        total = 0.0
-        for table in self.configurations.table(factors):
-            rows = table.index[np.isin(table.codes, codes)]
-            if len(rows):
-                summed = self.amplitudes[rows].sum(axis=0)
-                total += float(np.vdot(summed, summed).real)
-        return total / len(sites) / float(self.weights.sum())
-
-    def zz_correlations(self, sites: Sequence[int]) -> tuple[Matrix, NDArray[np.float64]]:
-        """(N, N) ``<Sz_i Sz_j>`` and (N,) ``<Sz_i>`` of localized spins, divided by S."""
-        probability = self.weights / self.weights.sum()
-        rows = np.flatnonzero(probability)
-        columns = []
-        for site in sites:
-            factor = self.configurations.spin(site)
-            dim = self.configurations.factors[factor].dim
-            scale = np.linspace(1.0, -1.0, dim)
-            columns.append(scale[self.configurations.basis.states[rows, factor]])
-        values, p = np.array(columns), probability[rows]
-        return (values * p) @ values.T, values @ p
+    def zz_correlations(
+        self, sites: Sequence[int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N, N) ``<Sz_i Sz_j>`` and (N,) ``<Sz_i>``, divided by S; `counting`."""
+        return counting.zz_correlations(self, sites)
 
     # ------------------------------------------------------------------ files
 
@@ -411,9 +418,6 @@ def _total(
     return total
 
 
-def _singular(matrix: Matrix) -> NDArray[np.float64]:
-    """Singular values from the smaller Gram matrix; the squares are exact to round-off."""
-    gram = (
-        matrix @ matrix.conj().T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix.conj()
-    )
-    return np.sqrt(np.clip(np.linalg.eigvalsh(gram), 0.0, None))
+def _is_level(site: Site) -> bool:
+    """Whether a site holds electrons and nothing else."""
+    return site.has_fermions and site.dim == 4
