@@ -11,7 +11,7 @@ than exponentially once k > a t, so the series length follows from the tolerance
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
+from math import cbrt, ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ _LANCZOS_STEPS = 60
 _MARGIN = 0.02
 # Longest a t of one series: longer ones gain little and collect round-off.
 _LONGEST = 128.0
+# With damping, round-off may grow by exp(10) in one series; it has about 20 terms more than a t.
+_GROWTH = 10.0
+_TAIL = 20.0
 
 
 def lanczos_bounds(apply: Apply, dim: int) -> Bounds:
@@ -69,15 +72,16 @@ def lanczos_bounds(apply: Apply, dim: int) -> Bounds:
     return float(ritz[0] - reach[0] - margin), float(ritz[-1] + reach[-1] + margin)
 
 
-def coefficients(radius: float, tolerance: float) -> NDArray[np.complex128]:
+def coefficients(radius: float, tolerance: float, growth: float = 1.0) -> NDArray[np.complex128]:
     """Series coefficients (2 - delta_k0) (-i)^k J_k(radius), cut where the tail is below tolerance.
 
-    The tail is summed, so it bounds the error of the result on a normalized vector.
+    The tail is summed, so it bounds the error of the result on a normalized vector if the norm of
+    T_k(G) is at most ``growth**k``.
     """
     most = ceil(radius + 12.0 * (radius ** (1.0 / 3.0) + 4.0)) + 30
     order = np.arange(most)
     bessel = jv(order, radius)
-    tail = np.cumsum(2.0 * np.abs(bessel[::-1]))[::-1]
+    tail = np.cumsum(2.0 * np.abs(bessel[::-1]) * growth ** order[::-1])[::-1]
     count = max(1, int(np.count_nonzero(tail > tolerance)))
     series = 2.0 * np.array([1, -1j, -1, 1j])[order[:count] % 4] * bessel[:count]
     series[0] /= 2.0
@@ -124,6 +128,56 @@ def propagate(
     return vector
 
 
+def propagate_damped(
+    apply: Apply,
+    bounds: Bounds,
+    decay: float,
+    vector: Vector,
+    time: float,
+    tolerance: float = 1e-13,
+) -> Vector:
+    """Return exp(-i (H - i D) time) vector with a damping D.
+
+    Half the largest decay rate is taken out, so that the rest of D lies around zero, in a
+    rectangle around the spectrum of H.  There the polynomials grow: T_k(z) like r^k on the ellipse
+    with foci -1 and 1 through z whose half axes add up to r.  Round-off grows with them, which
+    limits the length of one series.
+
+    Parameters
+    ----------
+    apply : callable
+        Vector to (H - i D) vector.
+    bounds : (lowest, highest)
+        Interval containing the spectrum of H.
+    decay : float
+        Upper bound of the spectrum of D, whose lower bound is 0.
+    vector, time, tolerance
+        As for `propagate`; the time must not be negative.
+
+    Returns
+    -------
+    (dim,) ndarray
+    """
+    if decay == 0.0:
+        return propagate(apply, bounds, vector, time, tolerance)
+    centre, mean = (bounds[1] + bounds[0]) / 2, decay / 2
+    half = max((bounds[1] - bounds[0]) / 2, mean)
+    corner = (bounds[1] - centre) / half + 1j * mean / half
+    growth = abs(corner + np.sqrt(corner - 1.0) * np.sqrt(corner + 1.0))
+    longest = min(_LONGEST, max(1.0, _GROWTH / np.log(growth) - _TAIL))
+    pieces = max(1, ceil(half * time / longest))
+    step = time / pieces
+    series = coefficients(half * step, tolerance / pieces, growth)
+    factor = np.exp(-1j * centre * step - mean * step)
+
+    def scaled(v: Vector) -> Vector:
+        return (apply(v) - (centre - 1j * mean) * v) / half
+
+    for _ in range(pieces):
+        vector = factor * _sum_series(scaled, series, vector)
+    return vector
+
+
 def _sum_series(scaled: Apply, series: NDArray[np.complex128], vector: Vector) -> Vector:
     """Sum of series[k] T_k(G) v by the three-term recurrence T_k+1 = 2 G T_k - T_k-1."""
     total = series[0] * vector
@@ -138,3 +192,58 @@ def _sum_series(scaled: Apply, series: NDArray[np.complex128], vector: Vector) -
         before, now = now, after
         total += weight * now
     return total
+
+
+def damped_step(
+    apply: Apply, radius: float, vector: Vector, time: float, tolerance: float
+) -> tuple[Vector, float]:
+    """Return exp(G time) vector for a G whose spectrum lies around the imaginary axis.
+
+    With phi_k = i^k T_k(G / i radius) the recurrence phi_k+1 = 2 G/radius phi_k + phi_k-1 and the
+    series exp(G t) = sum_k (2 - delta_k0) J_k(radius t) phi_k(G) have real coefficients: whatever
+    symmetry G preserves, Hermiticity of a density matrix for one, every term has.  The series
+    converges for any G; how many terms it takes and what round-off does to them depends on how
+    well ``radius`` bounds the imaginary parts, and on real parts, which should lie around zero
+    and be smaller than a few over ``time``.
+
+    Parameters
+    ----------
+    apply : callable
+        Vector to G vector.
+    radius : float
+        About the largest imaginary part of the eigenvalues, positive.
+    vector : (dim,) ndarray
+        Initial vector.
+    time : float
+        Positive.
+    tolerance : float
+        Norm of the terms at which the series is cut.
+
+    Returns
+    -------
+    result : (dim,) ndarray
+    error : float
+        Estimate of the round-off in its norm; infinite if the series has not converged.
+    """
+    width = radius * time
+    most = ceil(width + 24.0 * (cbrt(width) + 4.0)) + 60
+    weights = 2.0 * jv(np.arange(most), width)
+    before, now = vector, apply(vector) / radius
+    total = weights[0] / 2.0 * before + weights[1] * now
+    largest = float(np.linalg.norm(vector))
+    small = 0
+    for k, weight in enumerate(weights[2:], start=2):
+        after = apply(now)
+        after *= 2.0 / radius
+        after += before
+        before, now = now, after
+        total += weight * now
+        size = abs(weight) * float(np.linalg.norm(now))
+        largest = max(largest, size)
+        # Beyond the width the Bessel functions only fall; one may be near a zero before.
+        small = small + 1 if k > width and size <= tolerance else 0
+        if small == 2:
+            return total, largest * float(np.finfo(float).eps)
+        if not np.isfinite(size):
+            break
+    return total, float("inf")

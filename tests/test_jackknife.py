@@ -1,0 +1,37 @@
+"""Jackknife errors against what is known of means and of functions of means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tnspin.errors import InputError
+from tnspin.jackknife import jackknife_error, leave_one_out
+
+
+def test_error_of_a_mean_is_that_of_the_mean():
+    data = np.random.default_rng(3).normal(size=(7, 4))
+    error = jackknife_error(list(leave_one_out(list(data))))
+    assert np.allclose(error, data.std(axis=0, ddof=1) / np.sqrt(7), rtol=1e-12)
+
+
+def test_leaves_out_each_part_in_turn():
+    parts = [np.array([1.0 + 1j]), np.array([2.0]), np.array([6.0])]
+    assert [complex(x[0]) for x in leave_one_out(parts)] == [4.0, 3.5 + 0.5j, 1.5 + 0.5j]
+
+
+def test_error_of_a_curved_function_covers_the_spread_of_many_samples():
+    """The square of a mean: over many samples the error is the spread of the results."""
+    rng = np.random.default_rng(5)
+    results, errors = [], []
+    for _ in range(400):
+        parts = list(rng.normal(2.0, 1.0, size=(20, 1)))
+        results.append(np.mean(parts) ** 2)
+        errors.append(jackknife_error([x[0] ** 2 for x in leave_one_out(parts)]))
+    # The spread of 400 results is known to 4 %.
+    assert np.mean(errors) == pytest.approx(np.std(results), rel=0.12)
+
+
+def test_one_part_has_no_error():
+    with pytest.raises(InputError, match="at least 2"):
+        jackknife_error([[1.0]])

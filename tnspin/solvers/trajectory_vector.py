@@ -1,0 +1,210 @@
+"""Quantum trajectories of state vectors: sparse matrices in the charge sectors that jumps reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tnspin.basis import ChargeBasis
+from tnspin.chebyshev import propagate_damped
+from tnspin.errors import InputError
+from tnspin.sites import Matrix
+from tnspin.solvers.exact import Hamiltonian
+from tnspin.vector import VectorState
+
+if TYPE_CHECKING:
+    from tnspin.baths import JumpOperator
+    from tnspin.models import Model
+
+__all__ = ["VectorBackend", "damping", "kept_charges", "spin_operator"]
+
+Vector = NDArray[np.complex128]
+# Share of the tolerance that one advance may use: many of them add up.
+_SHARE = 1e-2
+
+
+def kept_charges(model: Model, names: Sequence[str], jumps: Sequence[JumpOperator]) -> list[str]:
+    """Charges of a state that stay definite on every trajectory.
+
+    Raises
+    ------
+    InputError
+        If the Hamiltonian does not conserve one of them.
+    """
+    conserved = model.hamiltonian.conserved()
+    for name in names:
+        if name not in conserved:
+            raise InputError(f"state: the Hamiltonian does not conserve {name!r}")
+    mixed = any(jump.charge is None for jump in jumps)
+    return [name for name in names if not (mixed and name == "2Sz")]
+
+
+def damping(jumps: Sequence[JumpOperator]) -> dict[tuple[int, ...], Matrix]:
+    """``sum L^+ L`` of the jumps on each set of sites."""
+    sums: dict[tuple[int, ...], Matrix] = {}
+    for jump in jumps:
+        square = jump.matrix.conj().T @ jump.matrix
+        sums[jump.sites] = sums.get(jump.sites, 0) + square
+    return sums
+
+
+def spin_operator(
+    matrix: Matrix, sites: Sequence[int], source: ChargeBasis, target: ChargeBasis
+) -> sp.csr_array:
+    """Matrix of an operator on localized spins between two sectors of a chain.
+
+    Parameters
+    ----------
+    matrix
+        (D, D) on the trailing factors of ``sites``, first site slowest, [out, in].
+    sites
+        Where it acts.
+    source, target
+        Sectors of the columns and of the rows; elements that lead elsewhere are dropped.
+
+    Returns
+    -------
+    csr_array
+        (target.dim, source.dim).
+    """
+    dims = [source.sites[k].spin_dim for k in sites]
+    strides = [prod(dims[i + 1 :]) for i in range(len(dims))]
+    states = source.states
+    code = np.zeros(source.dim, dtype=np.int64)
+    for k, d, stride in zip(sites, dims, strides, strict=True):
+        code += (states[:, k] % d).astype(np.int64) * stride
+    order = np.argsort(code, kind="stable")
+    starts = np.searchsorted(code[order], np.arange(len(matrix) + 1))
+    rows, columns, values = [], [], []
+    for before in range(len(matrix)):
+        at = order[starts[before] : starts[before + 1]]
+        if not at.size:
+            continue
+        for after in np.flatnonzero(matrix[:, before]).tolist():
+            moved = states[at].astype(np.int64)
+            for k, d, stride in zip(sites, dims, strides, strict=True):
+                moved[:, k] += after // stride % d - before // stride % d
+            reached = target.index(moved)
+            inside = reached >= 0
+            rows.append(reached[inside])
+            columns.append(at[inside])
+            values.append(np.full(int(inside.sum()), matrix[after, before]))
+    shape = target.dim, source.dim
+    if not rows:
+        return sp.csr_array(shape, dtype=np.complex128)
+    places = np.concatenate(rows), np.concatenate(columns)
+    return sp.csr_array(sp.coo_array((np.concatenate(values), places), shape=shape))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sector:
+    """H and the damping in one charge sector."""
+
+    basis: ChargeBasis
+    hamiltonian: Hamiltonian
+    decay: sp.csr_array
+
+
+class VectorBackend:
+    """Moves and measures state vectors for `tnspin.solvers.trajectory_walk`.
+
+    Parameters
+    ----------
+    model : Model
+        With a constant Hamiltonian.
+    jumps : sequence of JumpOperator
+        What may happen to its localized spins.
+    names : sequence of str
+        Charges that are definite on every trajectory.
+    tolerance : float
+        Of each advance, relative to the norm, and of the logarithm of the norm squared at which
+        a jump happens.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        jumps: Sequence[JumpOperator],
+        names: Sequence[str],
+        *,
+        tolerance: float = 1e-8,
+        **unused: Any,
+    ) -> None:
+        self.model = model
+        self.jumps = tuple(jumps)
+        self.names = tuple(names)
+        self.tolerance = tolerance
+        self._damping = damping(jumps)
+        # Half the largest eigenvalue of sum L+L bounds the decay of an amplitude.
+        self._decay = sum(float(np.linalg.norm(m, 2)) for m in self._damping.values()) / 2
+        self._sectors: dict[tuple[int, ...], _Sector] = {}
+        self._matrices: dict[tuple[tuple[int, ...], int], sp.csr_array] = {}
+
+    def start(self, state: VectorState) -> VectorState:
+        """The normalized state in the sector of the charges that stay definite."""
+        if set(state.charge_names) != set(self.names):
+            totals = {name: state.total_charge[name] for name in self.names}
+            basis = ChargeBasis(state.sites, totals)
+            vector = np.zeros(basis.dim, dtype=np.complex128)
+            vector[basis.index(state.basis.states)] = state.vector
+            state = VectorState(state.sites, vector, basis)
+        return VectorState(state.sites, state.vector / state.norm, state.basis)
+
+    def advance(self, state: VectorState, span: float) -> VectorState:
+        """exp(-i (H - i/2 sum L+L) span) times the state, not normalized."""
+        sector = self._sector(state.basis)
+        apply, bounds = sector.hamiltonian.frozen(0.0)
+
+        def damped(vector: Vector) -> Vector:
+            return apply(vector) - 0.5j * (sector.decay @ vector)
+
+        vector = propagate_damped(
+            damped if self.jumps else apply, bounds, self._decay, state.vector, span,
+            max(1e-15, _SHARE * self.tolerance),
+        )  # fmt: skip
+        return VectorState(state.sites, vector, sector.basis)
+
+    def norm2(self, state: VectorState) -> float:
+        """Norm squared: the probability that no jump has happened."""
+        return float(np.vdot(state.vector, state.vector).real)
+
+    def jump(self, state: VectorState, which: int | None) -> VectorState:
+        """Apply a jump operator (None: nothing) and normalize."""
+        if which is None:
+            return VectorState(state.sites, state.vector / state.norm, state.basis)
+        jump = self.jumps[which]
+        charges = dict(state.basis.charges)
+        if "2Sz" in charges:
+            charges["2Sz"] += int(jump.charge or 0)
+        target = state.basis
+        if charges != state.basis.charges:
+            key = tuple(charges.values())
+            known = self._sectors.get(key)
+            target = known.basis if known else ChargeBasis(state.sites, charges)
+            self._sector(target)
+        key = tuple(state.basis.charges.values())
+        if (key, which) not in self._matrices:
+            matrix = spin_operator(jump.matrix, jump.sites, state.basis, target)
+            self._matrices[key, which] = matrix
+        vector = self._matrices[key, which] @ state.vector
+        return VectorState(state.sites, vector / np.linalg.norm(vector), target)
+
+    def measured(self, state: VectorState) -> tuple[VectorState, None]:
+        """What observables look at, and no truncation errors."""
+        return state, None
+
+    def _sector(self, basis: ChargeBasis) -> _Sector:
+        key = tuple(basis.charges.values())
+        if key not in self._sectors:
+            decay = sp.csr_array((basis.dim, basis.dim), dtype=np.complex128)
+            for sites, matrix in self._damping.items():
+                decay = decay + spin_operator(matrix, sites, basis, basis)
+            hamiltonian = Hamiltonian(self.model.hamiltonian, basis)
+            self._sectors[key] = _Sector(basis, hamiltonian, sp.csr_array(decay))
+        return self._sectors[key]
