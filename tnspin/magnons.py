@@ -54,11 +54,11 @@ def magnon_probability(state: Any, sites: Sequence[int], reference: Sequence[int
     """
     parts = members(state)
     dims = _checked(parts[0][1], sites, reference)
+    if hasattr(parts[0][1], "magnon_probability"):
+        return sum(w * one.magnon_probability(sites, reference) for w, one in parts)
     counting = backend(parts[0][1], "counting")
     if counting is not None:
         return np.asarray(counting.magnon_probability(parts, sites, reference))
-    if hasattr(parts[0][1], "magnon_probability"):
-        return sum(w * one.magnon_probability(sites, reference) for w, one in parts)
     return group_magnon_probability(group_state(state, sites, ()), dims, reference)
 
 
@@ -70,23 +70,23 @@ def w_probability(state: Any, sites: Sequence[int], reference: Sequence[int]) ->
     """
     parts = members(state)
     dims = _checked(parts[0][1], sites, reference)
+    if hasattr(parts[0][1], "w_probability"):
+        return float(sum(w * one.w_probability(sites, reference) for w, one in parts))
     counting = backend(parts[0][1], "counting")
     if counting is not None:
         return float(counting.w_probability(parts, sites, reference))
-    if hasattr(parts[0][1], "w_probability"):
-        return float(sum(w * one.w_probability(sites, reference) for w, one in parts))
     return group_w_probability(group_state(state, sites, ()), dims, reference)
 
 
 def zz_correlations(state: Any, sites: Sequence[int]) -> tuple[Reals, Reals]:
     """``<S^z_i S^z_j>`` (N, N) and ``<S^z_i>`` (N,) of localized spins, S^z divided by S."""
     parts = members(state)
-    counting = backend(parts[0][1], "counting")
-    if counting is not None:
-        return counting.zz_correlations(parts, sites)
     if hasattr(parts[0][1], "zz_correlations"):
         each = [(w, *one.zz_correlations(sites)) for w, one in parts]
         return sum(w * zz for w, zz, _ in each), sum(w * z for w, _, z in each)
+    counting = backend(parts[0][1], "counting")
+    if counting is not None:
+        return counting.zz_correlations(parts, sites)
     dims = [state.sites[k].spin_dim for k in sites]
     return group_zz_correlations(group_state(state, sites, ()), dims)
 

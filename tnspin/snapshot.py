@@ -58,10 +58,14 @@ class Options:
         ``model.localized_sites``: magnons are counted from it.  None unless all started along z.
     wavevectors
         Those of the quantum Fisher information, in 1/site.
+    group_cutoff
+        Weight that each group may lose where the two are too large for a density matrix and are
+        compressed; it changes their negativity by up to about its root.
     """
 
     reference: tuple[int, ...] | None = None
     wavevectors: tuple[float, ...] = (pi / 6, pi / 2)
+    group_cutoff: float = 1e-10
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class Snapshot:
         """Density matrix of `parts`, computed once."""
         from .reduced import group_state
 
-        return group_state(self.state, *self.parts)
+        return group_state(self.state, *self.parts, cutoff=self.options.group_cutoff)
 
     @cached_property
     def localized_state(self) -> GroupState:
