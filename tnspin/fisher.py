@@ -32,8 +32,8 @@ def fisher_bound(
 
     (with the i that the exponent needs).  It is the quantum Fisher information of pure states.  Of
     mixed states it is only an upper bound, which classical correlations raise as well: it does
-    not witness entanglement (`fisher_information` does).  Two groups of one spin each reach 2.27
-    in the spin valve while their negativity is zero.
+    not witness entanglement (`fisher_information` does).  Two groups of one spin each exceed
+    2 in the spin valve although their negativity is zero.
 
     Parameters
     ----------
