@@ -18,9 +18,10 @@ from tnspin.mps import MPS
 from tnspin.states.ground import GroundState, ground
 from tnspin.states.mixture import Mixture
 from tnspin.states.product import product
-from tnspin.states.pulses import confined_electrons, localized_spin_vectors, wave_packet
+from tnspin.states.pulses import confined_electrons, wave_packet
 from tnspin.states.slater import SlaterProduct, SlaterState
-from tnspin.states.spins import coherent
+from tnspin.states.spins import coherent, localized_spin_vectors
+from tnspin.states.thermal import ThermalState, gibbs
 from tnspin.vector import VectorState
 
 __all__ = [
@@ -30,9 +31,11 @@ __all__ = [
     "Mixture",
     "SlaterProduct",
     "SlaterState",
+    "ThermalState",
     "build",
     "coherent",
     "confined_electrons",
+    "gibbs",
     "ground",
     "localized_spin_vectors",
     "parameters",
@@ -70,6 +73,7 @@ BUILDERS: dict[str, Callable[..., InitialState]] = {
     "wave_packet": wave_packet,
     "product": product,
     "ground": ground,
+    "gibbs": gibbs,
 }
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from tnspin.errors import InputError
 from tnspin.states.check import finite, integer
 from tnspin.states.mixture import Mixture
-from tnspin.states.slater import SlaterProduct
-from tnspin.states.spins import Direction, coherent, direction_angles
+from tnspin.states.slater import SlaterProduct, SlaterState
+from tnspin.states.spins import Direction, coherent, direction_angles, localized_spin_vectors
+from tnspin.states.thermal import heated
 
-__all__ = ["confined_electrons", "localized_spin_vectors", "wave_packet"]
+__all__ = ["confined_electrons", "wave_packet"]
 
 
 def confined_electrons(
@@ -23,7 +24,9 @@ def confined_electrons(
     well_depth: float = 10.0,
     polarization: Direction = "z",
     localized_spins: str | Sequence[Direction] = "down",
-) -> SlaterProduct:
+    temperature: float = 0.0,
+    field: float = 0.0,
+) -> SlaterState | Mixture:
     """Electrons held in a well at the left end, ready to be released (PRX Sec. III, PRA Eq. 22).
 
     The ground state before t = 0, when fields much stronger than anything else polarize the
@@ -45,6 +48,10 @@ def confined_electrons(
         for the lowest ``n_electrons / 2`` orbitals doubly occupied.
     localized_spins
         A direction for all localized spins, or a list with one entry per group.
+    temperature, field
+        Temperature of the localized spins, and the field along their direction that acts on them
+        until t = 0, both in the model's energy unit (PRA Eq. 12; see `heated`).  At 0 they are
+        fully polarized.
 
     Raises
     ------
@@ -77,11 +84,12 @@ def confined_electrons(
     else:
         lowest = orbitals[:n_electrons]
         spinors = np.tile(_spinor(polarization), (n_electrons, 1))
-    return SlaterProduct(
+    cold = SlaterProduct(
         model.local_sites,
         np.einsum("aj,as->ajs", lowest, spinors),
         localized_spin_vectors(model, localized_spins),
     )
+    return heated(model, cold, temperature, field, localized_spins)
 
 
 def wave_packet(
@@ -91,7 +99,9 @@ def wave_packet(
     width: float = 0.2,
     polarization: Direction = "z",
     localized_spins: str | Sequence[Direction] = "down",
-) -> SlaterProduct | Mixture:
+    temperature: float = 0.0,
+    field: float = 0.0,
+) -> SlaterState | Mixture:
     """One electron in a Gaussian packet, ``exp(i k x - dk^2 (x - x0)^2 / 4)`` (PRA Eq. 11).
 
     Parameters
@@ -109,6 +119,10 @@ def wave_packet(
         the unpolarized mixture of "z" and "-z" in equal parts (PRA Eq. 10).
     localized_spins
         A direction for all localized spins, or a list with one entry per group.
+    temperature, field
+        Temperature of the localized spins, and the field along their direction that acts on them
+        until t = 0, both in the model's energy unit (PRA Eq. 12; see `heated`).  At 0 they are
+        fully polarized.
 
     Raises
     ------
@@ -116,12 +130,6 @@ def wave_packet(
         If the model has no electrons or the packet lies outside the chain.
     """
     _require_electrons(model)
-    if isinstance(polarization, str) and polarization == "none":
-        both = [
-            wave_packet(model, center, momentum, width, axis, localized_spins)
-            for axis in ("z", "-z")
-        ]
-        return Mixture(tuple(both), (0.5, 0.5))
     center = finite("state.center", center)
     if not 0 <= center <= model.length - 1:
         raise InputError(
@@ -133,49 +141,19 @@ def wave_packet(
     momentum = finite("state.momentum", momentum)
     packet = np.exp(1j * momentum * x - width**2 * (x - center) ** 2 / 4)
     packet /= np.linalg.norm(packet)
-    return SlaterProduct(
-        model.local_sites,
-        np.einsum("j,s->js", packet, _spinor(polarization))[None],
-        localized_spin_vectors(model, localized_spins),
-    )
+    spins = localized_spin_vectors(model, localized_spins)
 
+    def polarized(direction: Direction) -> SlaterProduct:
+        orbital = np.einsum("j,s->js", packet, _spinor(direction))
+        return SlaterProduct(model.local_sites, orbital[None], spins)
 
-def localized_spin_vectors(
-    model: Any, localized_spins: str | Sequence[Direction]
-) -> tuple[np.ndarray | None, ...]:
-    """Fully polarized spin vector of every localized spin, None on the other sites.
-
-    Parameters
-    ----------
-    model
-        Any model with ``groups`` of localized spins of size ``localized_spin``.
-    localized_spins
-        A direction name for all, or a list with one direction per group.
-
-    Raises
-    ------
-    InputError
-        If a direction is unknown or their number is not that of the groups.
-    """
-    key = "state.localized_spins"
-    if isinstance(localized_spins, str):
-        directions: list[Direction] = [localized_spins] * len(model.groups)
+    mixed = isinstance(polarization, str) and polarization == "none"
+    cold: SlaterProduct | Mixture
+    if mixed:
+        cold = Mixture((polarized("z"), polarized("-z")), (0.5, 0.5))
     else:
-        if not isinstance(localized_spins, Sequence):
-            raise InputError(
-                f"{key}: must be a direction or a list with one per group, got {localized_spins!r}"
-            )
-        directions = list(localized_spins)
-    if len(directions) != len(model.groups):
-        raise InputError(
-            f"{key}: {len(directions)} entries for {len(model.groups)} groups of localized spins"
-        )
-    vectors: list[np.ndarray | None] = [None] * model.length
-    for group, direction in zip(model.groups, directions, strict=True):
-        vector = coherent(model.localized_spin, *direction_angles(direction, key))
-        for site in group:
-            vectors[site] = vector
-    return tuple(vectors)
+        cold = polarized(polarization)
+    return heated(model, cold, temperature, field, localized_spins)
 
 
 def _spinor(polarization: Direction) -> np.ndarray:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import comb, cos, isfinite, pi, sin
+from typing import Any
 
 import numpy as np
 
 from tnspin.errors import InputError, nearest
 
-__all__ = ["DIRECTIONS", "Direction", "coherent", "direction_angles"]
+__all__ = [
+    "DIRECTIONS",
+    "Direction",
+    "coherent",
+    "direction_angles",
+    "group_angles",
+    "localized_spin_vectors",
+]
 
 #: A named axis or the polar and azimuthal angle in radians.
 Direction = str | Sequence[float]
@@ -95,3 +103,61 @@ def coherent(spin: float, theta: float, phi: float) -> np.ndarray:
         [comb(twice, k) ** 0.5 * up ** (twice - k) * (down * phase) ** k for k in range(twice + 1)]
     )
     return vector / np.linalg.norm(vector)
+
+
+def group_angles(
+    model: Any, localized_spins: str | Sequence[Direction]
+) -> list[tuple[float, float]]:
+    """Angles (theta, phi) of the localized spins of each group.
+
+    Parameters
+    ----------
+    model
+        Any model with ``groups`` of localized spins.
+    localized_spins
+        A direction name for all, or a list with one direction per group.
+
+    Raises
+    ------
+    InputError
+        If a direction is unknown or their number is not that of the groups.
+    """
+    key = "state.localized_spins"
+    if isinstance(localized_spins, str):
+        directions: list[Direction] = [localized_spins] * len(model.groups)
+    else:
+        if not isinstance(localized_spins, Sequence):
+            raise InputError(
+                f"{key}: must be a direction or a list with one per group, got {localized_spins!r}"
+            )
+        directions = list(localized_spins)
+    if len(directions) != len(model.groups):
+        raise InputError(
+            f"{key}: {len(directions)} entries for {len(model.groups)} groups of localized spins"
+        )
+    return [direction_angles(direction, key) for direction in directions]
+
+
+def localized_spin_vectors(
+    model: Any, localized_spins: str | Sequence[Direction]
+) -> tuple[np.ndarray | None, ...]:
+    """Fully polarized spin vector of every localized spin, None on the other sites.
+
+    Parameters
+    ----------
+    model
+        Any model with ``groups`` of localized spins of size ``localized_spin``.
+    localized_spins
+        A direction name for all, or a list with one direction per group.
+
+    Raises
+    ------
+    InputError
+        If a direction is unknown or their number is not that of the groups.
+    """
+    vectors: list[np.ndarray | None] = [None] * model.length
+    for group, angles in zip(model.groups, group_angles(model, localized_spins), strict=True):
+        vector = coherent(model.localized_spin, *angles)
+        for site in group:
+            vectors[site] = vector
+    return tuple(vectors)
