@@ -5,10 +5,10 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
+from dense import all_states, dense_rdm, trace_leading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.dense import all_states, dense_rdm, trace_leading
 from tnspin.basis import ChargeBasis
 from tnspin.density import DensityState
 from tnspin.ensemble import Ensemble

@@ -128,6 +128,32 @@ def propagate(
     return vector
 
 
+def damped_growth(half: float, decay: float) -> tuple[float, float]:
+    """How a series grows off the real axis, and how long it may therefore be.
+
+    The spectrum of H - i D lies in a rectangle around that of H.  There T_k(z) grows like r^k on
+    the ellipse with foci -1 and 1 through z whose half axes add up to r, and round-off with it.
+
+    Parameters
+    ----------
+    half : float
+        Half the width of the spectrum of H.
+    decay : float
+        Largest eigenvalue of D in size.
+
+    Returns
+    -------
+    growth, longest : float
+        r at the corner of the rectangle, and the longest ``half * time`` of one series for which
+        round-off stays below 1e-11.
+    """
+    corner = 1.0 + 1j * decay / half
+    growth = float(abs(corner + np.sqrt(corner - 1.0) * np.sqrt(corner + 1.0)))
+    if growth == 1.0:
+        return growth, _LONGEST
+    return growth, min(_LONGEST, max(1.0, _GROWTH / float(np.log(growth)) - _TAIL))
+
+
 def propagate_damped(
     apply: Apply,
     bounds: Bounds,
@@ -138,10 +164,7 @@ def propagate_damped(
 ) -> Vector:
     """Return exp(-i (H - i D) time) vector with a damping D.
 
-    Half the largest decay rate is taken out, so that the rest of D lies around zero, in a
-    rectangle around the spectrum of H.  There the polynomials grow: T_k(z) like r^k on the ellipse
-    with foci -1 and 1 through z whose half axes add up to r.  Round-off grows with them, which
-    limits the length of one series.
+    Half the largest decay rate is taken out, so that the rest of D lies around zero.
 
     Parameters
     ----------
@@ -162,9 +185,7 @@ def propagate_damped(
         return propagate(apply, bounds, vector, time, tolerance)
     centre, mean = (bounds[1] + bounds[0]) / 2, decay / 2
     half = max((bounds[1] - bounds[0]) / 2, mean)
-    corner = (bounds[1] - centre) / half + 1j * mean / half
-    growth = abs(corner + np.sqrt(corner - 1.0) * np.sqrt(corner + 1.0))
-    longest = min(_LONGEST, max(1.0, _GROWTH / np.log(growth) - _TAIL))
+    growth, longest = damped_growth(half, mean)
     pieces = max(1, ceil(half * time / longest))
     step = time / pieces
     series = coefficients(half * step, tolerance / pieces, growth)
@@ -223,14 +244,14 @@ def damped_step(
     -------
     result : (dim,) ndarray
     error : float
-        Estimate of the round-off in its norm; infinite if the series has not converged.
+        Bound of the round-off in its norm; infinite if the series has not converged.
     """
     width = radius * time
     most = ceil(width + 24.0 * (cbrt(width) + 4.0)) + 60
     weights = 2.0 * jv(np.arange(most), width)
     before, now = vector, apply(vector) / radius
     total = weights[0] / 2.0 * before + weights[1] * now
-    largest = float(np.linalg.norm(vector))
+    round_off = float(np.linalg.norm(vector))
     small = 0
     for k, weight in enumerate(weights[2:], start=2):
         after = apply(now)
@@ -239,11 +260,12 @@ def damped_step(
         before, now = now, after
         total += weight * now
         size = abs(weight) * float(np.linalg.norm(now))
-        largest = max(largest, size)
+        # The recurrence carries the round-off of every step on as it does the term itself.
+        round_off += k * size
         # Beyond the width the Bessel functions only fall; one may be near a zero before.
         small = small + 1 if k > width and size <= tolerance else 0
         if small == 2:
-            return total, largest * float(np.finfo(float).eps)
+            return total, round_off * float(np.finfo(float).eps)
         if not np.isfinite(size):
             break
     return total, float("inf")

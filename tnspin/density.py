@@ -1,6 +1,5 @@
-"""Density matrices of whole chains, in one or several charge sectors.
+"""Density matrices of whole chains: a mixture of charge sectors keeps one block for each.
 
-A mixture of states of definite charges has no elements between sectors; only the blocks are kept.
 They answer the same questions as state vectors, except for Schmidt values, which they do not have.
 """
 
@@ -21,7 +20,7 @@ from tnspin.sites import Matrix, Site
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["DensityState", "lifted"]
+__all__ = ["DensityState", "lifted", "sectors"]
 
 Vector = NDArray[np.complex128]
 _FORMAT = "tnspin-density-1"
@@ -90,26 +89,14 @@ class DensityState:
         """
         if isinstance(state, DensityState):
             return state if names is None else state.with_charges(names)
-        members = state.members if hasattr(state, "members") else ((1.0, state),)
-        if not all(hasattr(one, "vector") and hasattr(one, "basis") for _, one in members):
-            raise InputError(
-                f"state: a density matrix is made of state vectors, not of {type(state).__name__}"
-            )
-        common = [
-            name
-            for name in members[0][1].charge_names
-            if all(name in one.charge_names for _, one in members)
-        ]
-        sums: dict[tuple[int, ...], tuple[ChargeBasis, Matrix]] = {}
-        for weight, one in members:
-            basis, rows = lifted(one.basis, common if names is None else names)
-            key = tuple(basis.charges.values())
-            if key not in sums:
-                sums[key] = basis, np.zeros((basis.dim, basis.dim), dtype=np.complex128)
+        bases = sectors(state, names)
+        place = {tuple(basis.charges.values()): k for k, basis in enumerate(bases)}
+        blocks = [np.zeros((basis.dim, basis.dim), dtype=np.complex128) for basis in bases]
+        for weight, one in _members(state):
+            basis, rows = lifted(one.basis, bases[0].charge_names)
             projector = np.outer(one.vector, one.vector.conj()) * (weight / one.norm**2)
-            sums[key][1][np.ix_(rows, rows)] += projector
-        ordered = [sums[key] for key in sorted(sums)]
-        return cls.from_blocks(state.sites, *zip(*ordered, strict=True))
+            blocks[place[tuple(basis.charges.values())]][np.ix_(rows, rows)] += projector
+        return cls.from_blocks(state.sites, bases, blocks)
 
     def _fill(self, bases: tuple[ChargeBasis, ...], blocks: Sequence[ArrayLike]) -> None:
         self.bases = bases
@@ -141,9 +128,7 @@ class DensityState:
     @cached_property
     def blocks(self) -> tuple[Matrix, ...]:
         """One (d, d) matrix per sector of `bases`."""
-        sizes = [basis.dim**2 for basis in self.bases]
-        parts = np.split(self.elements, np.cumsum(sizes)[:-1])
-        return tuple(p.reshape(b.dim, b.dim) for p, b in zip(parts, self.bases, strict=True))
+        return tuple(_split(self.elements, self.bases))
 
     @property
     def matrix(self) -> Matrix:
@@ -204,15 +189,18 @@ class DensityState:
         """
         if tuple(names) == self.charge_names:
             return self
-        sums: dict[tuple[int, ...], tuple[ChargeBasis, Matrix]] = {}
+        bases = sectors(self, names)
+        place = {tuple(basis.charges.values()): k for k, basis in enumerate(bases)}
+        blocks = [np.zeros((basis.dim, basis.dim), dtype=np.complex128) for basis in bases]
         for basis, block in zip(self.bases, self.blocks, strict=True):
             larger, rows = lifted(basis, names)
-            key = tuple(larger.charges.values())
-            if key not in sums:
-                sums[key] = larger, np.zeros((larger.dim, larger.dim), dtype=np.complex128)
-            sums[key][1][np.ix_(rows, rows)] += block
-        ordered = [sums[key] for key in sorted(sums)]
-        return DensityState.from_blocks(self.sites, *zip(*ordered, strict=True))
+            blocks[place[tuple(larger.charges.values())]][np.ix_(rows, rows)] += block
+        return DensityState.from_blocks(self.sites, bases, blocks)
+
+    def with_elements(self, elements: ArrayLike) -> DensityState:
+        """Other numbers in the same blocks, in the order of ``elements``."""
+        blocks = _split(np.asarray(elements, dtype=np.complex128), self.bases)
+        return DensityState.from_blocks(self.sites, self.bases, blocks)
 
     # ------------------------------------------------------------------ reductions
 
@@ -251,9 +239,9 @@ class DensityState:
             raise InputError(f"sites: {chosen} names a site twice")
         kept = [int(n) for n in keep] if keep is not None else [self.sites[k].dim for k in chosen]
         for k, size in zip(chosen, kept, strict=True):
-            if size < 1 or self.sites[k].dim % size:
-                site = self.sites[k]
-                raise InputError(f"keep: a {site.name} site of {site.dim} states has no {size}")
+            dim = self.sites[k].dim
+            if size < 1 or dim % size:
+                raise InputError(f"keep: site {k} of dimension {dim} has no factor of {size}")
         codes = np.zeros(self.dim, dtype=np.int64)
         rest = self._states.copy()
         for k, size in zip(chosen, kept, strict=True):
@@ -280,8 +268,8 @@ class DensityState:
         raise InputError("state: a density matrix has no Schmidt values")
 
     def bond_dims(self) -> Ints:
-        """Refuse: a density matrix has no Schmidt values."""
-        raise InputError("state: a density matrix has no Schmidt values")
+        """Refuse, as `schmidt`."""
+        raise InputError("state: a density matrix has no bond dimensions")
 
     @cached_property
     def _states(self) -> NDArray[np.uint8]:
@@ -332,27 +320,64 @@ class DensityState:
             ChargeBasis(sites, dict(zip(names, totals, strict=True)))
             for totals in group.attrs["charges"].tolist()
         ]
-        sizes = [basis.dim**2 for basis in bases]
-        parts = np.split(group["elements"][:], np.cumsum(sizes)[:-1])
-        blocks = [p.reshape(b.dim, b.dim) for p, b in zip(parts, bases, strict=True)]
-        return cls.from_blocks(sites, bases, blocks)
+        return cls.from_blocks(sites, bases, _split(group["elements"][:], bases))
 
 
-def lifted(basis: ChargeBasis, names: Sequence[str]) -> tuple[ChargeBasis, Ints]:
-    """Return the sector of fewer charges that holds a basis, and where its states are in it.
+def sectors(state: Any, names: Sequence[str] | None = None) -> tuple[ChargeBasis, ...]:
+    """Return the charge sectors in which the density matrix of a state has blocks, in order.
+
+    Parameters
+    ----------
+    state
+        `VectorState`, `Ensemble` of them, or `DensityState`.
+    names
+        Charges that label the blocks; default those of which all members have definite values.
 
     Raises
     ------
     InputError
-        If the basis does not fix one of the charges.
+        If it is of another kind, or does not have definite values of these charges.
     """
+    if isinstance(state, DensityState):
+        bases = list(state.bases)
+    else:
+        bases = [one.basis for _, one in _members(state)]
+    if names is None:
+        names = [n for n in bases[0].charge_names if all(n in basis.charges for basis in bases)]
+    found: dict[tuple[int, ...], ChargeBasis] = {}
+    for basis in bases:
+        missing = [name for name in names if name not in basis.charges]
+        if missing:
+            raise InputError(f"charges: the state has no definite {missing[0]!r}")
+        key = tuple(basis.charges[name] for name in names)
+        if key not in found:
+            same = tuple(names) == basis.charge_names
+            found[key] = (
+                basis if same else ChargeBasis(basis.sites, dict(zip(names, key, strict=True)))
+            )
+    return tuple(found[key] for key in sorted(found))
+
+
+def _members(state: Any) -> Sequence[tuple[float, Any]]:
+    members = state.members if hasattr(state, "members") else ((1.0, state),)
+    if not all(hasattr(one, "vector") and hasattr(one, "basis") for _, one in members):
+        kinds = " of ".join(dict.fromkeys(type(k).__name__ for k in (state, members[0][1])))
+        raise InputError(f"state: a density matrix is made of state vectors, not of {kinds}")
+    return tuple(members)
+
+
+def lifted(basis: ChargeBasis, names: Sequence[str]) -> tuple[ChargeBasis, Ints]:
+    """Return the sector of fewer charges that holds a basis, and where its states are in it."""
     if tuple(names) == basis.charge_names:
         return basis, np.arange(basis.dim)
-    missing = [name for name in names if name not in basis.charges]
-    if missing:
-        raise InputError(f"charges: the state has no definite {missing[0]!r}")
     larger = ChargeBasis(basis.sites, {name: basis.charges[name] for name in names})
     return larger, larger.index(basis.states)
+
+
+def _split(elements: Vector, bases: Sequence[ChargeBasis]) -> list[Matrix]:
+    """The (d, d) matrices of blocks that lie one after the other."""
+    parts = np.split(elements, np.cumsum([basis.dim**2 for basis in bases])[:-1])
+    return [p.reshape(b.dim, b.dim) for p, b in zip(parts, bases, strict=True)]
 
 
 def _ranks(rows: NDArray[np.uint8]) -> Ints:

@@ -4,13 +4,9 @@ Constant Hamiltonians: one Chebyshev series per time interval, to round-off; a s
 electron in amplitudes (spins, position), anything else in a charge sector.
 
 Time-dependent Hamiltonians: the exponential midpoint rule exp(-i h H(t + h/2)),
-each exponential by Chebyshev, over 1, 2, ..., 6 substeps and extrapolated to
-substep zero. The rule is symmetric, so its error is a series in h^2 (as for the
-Gragg-Bulirsch-Stoer method, Hairer, Norsett and Wanner I, section II.9) and the
-result has order 12; the step adapts so that the last extrapolation changes the
-vector by less than the tolerance. The coefficients must be smooth between two of
-the requested times; a sudden switch belongs at one of them, where it is exact
-because the rule never evaluates at the ends of a step.
+each exponential by Chebyshev, extrapolated to order 12 with adaptive steps
+(:mod:`tnspin.midpoint`). The coefficients must be smooth between two of the
+requested times; a sudden switch belongs at one of them, where it is exact.
 """
 
 from __future__ import annotations
@@ -24,6 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from tnspin import midpoint
 from tnspin.basis import ChargeBasis
 from tnspin.chebyshev import Bounds, lanczos_bounds, propagate
 from tnspin.compile import TermOperator, sparse_parts, term_parts
@@ -37,9 +34,6 @@ from tnspin.vector import VectorState
 Vector = NDArray[np.complex128]
 OnStep = Callable[[Progress], None]
 
-_SUBSTEPS = (1, 2, 3, 4, 5, 6)
-_SMALLEST_STEP = 1e-12
-_ROUND_OFF = 3e-14
 # Bounds that turn out too narrow make the series grow; far above round-off, far below an error.
 _NORM_TOLERANCE = 1e-9
 
@@ -215,40 +209,14 @@ def _interval(
         apply, bounds = hamiltonian.frozen(start)
         yield stop, _checked(vector, propagate(apply, bounds, vector, stop - start, tolerance))
         return
-    time, step = start, stop - start
-    # Below this the last correction is round-off, which a smaller step would not reduce.
-    tolerance = max(tolerance, _ROUND_OFF)
-    while time < stop:
-        # A remainder of a rounding error would otherwise become a step of its own.
-        last = time + step >= stop - _SMALLEST_STEP
-        size = stop - time if last else step
-        result, error = _extrapolate(hamiltonian, vector, time, size, tolerance)
-        error /= float(np.linalg.norm(vector))
-        factor = 0.8 * (tolerance / max(error, 1e-300)) ** (1.0 / (2 * len(_SUBSTEPS) - 1))
-        accepted = error <= tolerance or size <= _SMALLEST_STEP
-        if accepted:
-            time, vector = (stop if last else time + size), _checked(vector, result)
-            yield time, vector
-        step = max(size * min(4.0, max(0.1, factor)), _SMALLEST_STEP)
 
+    def move(v: Vector, t: float, h: float, error: float) -> Vector:
+        apply, bounds = hamiltonian.frozen(t)
+        return propagate(apply, bounds, v, h, error)
 
-def _extrapolate(
-    hamiltonian: Hamiltonian, vector: Vector, start: float, size: float, tolerance: float
-) -> tuple[Vector, float]:
-    """One step of the extrapolated midpoint rule and the size of its last correction."""
-    rows: list[Vector] = []
-    for level, count in enumerate(_SUBSTEPS):
-        moved = vector
-        h = size / count
-        for k in range(count):
-            apply, bounds = hamiltonian.frozen(start + (k + 0.5) * h)
-            moved = propagate(apply, bounds, moved, h, 1e-3 * tolerance)
-        # Aitken-Neville in h^2: each entry removes one more power of the error series.
-        previous, rows = rows, [moved]
-        for j in range(level):
-            ratio = (count / _SUBSTEPS[level - 1 - j]) ** 2
-            rows.append(rows[j] + (rows[j] - previous[j]) / (ratio - 1.0))
-    return rows[-1], float(np.linalg.norm(rows[-1] - rows[-2]))
+    for time, moved in midpoint.steps(move, vector, start, stop, tolerance):
+        vector = _checked(vector, moved)
+        yield time, vector
 
 
 def _checked(before: Vector, after: Vector) -> Vector:
