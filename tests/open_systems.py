@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from dense import all_states
-from scipy.linalg import expm
+from scipy.sparse import csr_array
 from scipy.sparse.linalg import expm_multiply
 
 from tnspin.baths import JumpOperator
@@ -113,4 +113,5 @@ def effective_evolution(model, jumps, vector, time):
     """exp(-i (H - i/2 sum L+L) t) of a full-space vector."""
     h = to_sparse(model.hamiltonian).toarray()
     ls = [embedded(model, jump) for jump in jumps]
-    return expm(-1j * time * (h - 0.5j * sum(x.conj().T @ x for x in ls))) @ vector
+    effective = csr_array(h - 0.5j * sum(x.conj().T @ x for x in ls))
+    return expm_multiply(-1j * time * effective, vector)

@@ -46,7 +46,13 @@ def rms(snapshots, model, jumps, rho):
 # ---------------------------------------------------------------------- what is sampled
 
 
-@pytest.mark.parametrize("jumps", [flips(), mixing()], ids=["definite", "mixing"])
+@pytest.mark.parametrize(
+    "jumps",
+    [
+        pytest.param(flips(), id="definite"),
+        pytest.param(mixing(), id="mixing", marks=pytest.mark.slow),
+    ],
+)
 def test_error_falls_as_one_over_root_of_trajectories(jumps):
     rho = density(product(SPINS, [0, 1, 0]))
     # So many trajectories, and samples of so many, for the error to be known well enough.
@@ -71,19 +77,19 @@ def test_mixture_and_electron():
     """One electron up or down, its sectors changed by jumps; every reduction of the average."""
     members = [product(VALVE, [k, 0, 0, 1], ("N", "2Sz")) for k in (1, 2)]
     mixture = Ensemble(tuple(members), (0.25, 0.75))
-    out = sample(valve_jumps(), VALVE, mixture, trajectories=400, chunk=40)
+    out = sample(valve_jumps(), VALVE, mixture, trajectories=200, chunk=20)
     rho = 0.25 * density(members[0]) + 0.75 * density(members[1])
     equation = Lindblad(VALVE, valve_jumps(), {"N": 1})
     dims = [site.dim for site in VALVE.local_sites]
     for one in out:
         full = equation.evolve(rho, one.time).reshape(dims * 2)
         wanted = np.einsum("abcdaBcd->bB", full)
-        assert np.abs(one.state.site_rdms()[1] - wanted).max() < 0.05
+        assert np.abs(one.state.site_rdms()[1] - wanted).max() < 0.08
         wanted = np.einsum("abcdabCD->cdCD", full).reshape(dims[2] * dims[3], -1)
-        assert np.abs(one.state.bond_rdms()[2] - wanted).max() < 0.05
+        assert np.abs(one.state.bond_rdms()[2] - wanted).max() < 0.08
         split = full.reshape([4, 4, 2, 4, 4, 2] * 2)
         wanted = np.einsum("aebcfdaeBcfD->bdBD", split).reshape(4, 4)
-        assert np.abs(one.state.rdm([1, 3], keep=[2, 2]) - wanted).max() < 0.05
+        assert np.abs(one.state.rdm([1, 3], keep=[2, 2]) - wanted).max() < 0.08
         assert one.state.norm == pytest.approx(1.0, abs=1e-6)
 
 
@@ -93,7 +99,7 @@ def test_errors_cover_the_deviations():
     equation, rho = Lindblad(SPINS, jumps), density(product(SPINS, [0, 1, 0]))
     names = ("spin", "energy", "log_negativity")
     ratios = []
-    for seed in range(20):
+    for seed in range(10):
         for one in sample(jumps, seed=seed, observables=names)[1:]:
             true = equation.evolve(rho, one.time).reshape((2,) * 6)
             up = np.array([true.trace(0, *p).trace(0, *q)[0, 0].real for p, q in _others()])

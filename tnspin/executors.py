@@ -18,12 +18,12 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 from tnspin.errors import InputError, RunError
 
-__all__ = ["Factory", "completed", "default_workers", "process_pool", "run_tasks"]
+__all__ = ["Factory", "completed", "default_workers", "process_pool", "run_tasks", "threads_here"]
 
 Task = TypeVar("Task")
 Value = TypeVar("Value")
@@ -37,6 +37,11 @@ _PATIENCE = 0.5
 def default_workers() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_here() -> int | None:
+    """Threads that a task should use: one in a worker, None (the default) anywhere else."""
+    return None if parent_process() is None else 1
 
 
 def process_pool(workers: int = 0) -> ProcessPoolExecutor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
     from tnspin.models import Model
 
-__all__ = ["VectorBackend", "damping", "kept_charges", "spin_operator"]
+__all__ = ["SHARE", "VectorBackend", "damping", "kept_charges", "spin_operator"]
 
 Vector = NDArray[np.complex128]
-# Share of the tolerance that one advance may use: many of them add up.
-_SHARE = 1e-2
+#: Share of the tolerance that one advance may use: many of them add up.
+SHARE = 1e-2
 
 
 def kept_charges(model: Model, names: Sequence[str], jumps: Sequence[JumpOperator]) -> list[str]:
@@ -134,7 +134,6 @@ class VectorBackend:
         names: Sequence[str],
         *,
         tolerance: float = 1e-8,
-        **unused: Any,
     ) -> None:
         self.model = model
         self.jumps = tuple(jumps)
@@ -166,7 +165,7 @@ class VectorBackend:
 
         vector = propagate_damped(
             damped if self.jumps else apply, bounds, self._decay, state.vector, span,
-            max(1e-15, _SHARE * self.tolerance),
+            max(1e-15, SHARE * self.tolerance),
         )  # fmt: skip
         return VectorState(state.sites, vector, sector.basis)
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from itertools import pairwise
 from math import log
@@ -108,11 +109,16 @@ class Plan:
         """Probability of any jump at all below which none is followed."""
         return float(self.options["tolerance"])
 
+    @cached_property
     def backend(self) -> Backend:
-        """The backend for the kind of the initial states."""
+        """The backend for the kind of the initial states, one for all tasks in a process."""
         module, name = _BACKENDS[type(self.states[0]).__name__]
         make = getattr(import_module(f"tnspin.solvers.{module}"), name)
         return make(self.model, self.jumps, self.layout.charge_names, **self.options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers make a backend of their own.
+        return {key: value for key, value in self.__dict__.items() if key != "backend"}
 
     def generator(self, chunk: int, trajectory: int) -> np.random.Generator:
         """Random numbers of one trajectory, the same wherever and whenever it runs."""
@@ -178,7 +184,7 @@ class _Walker:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.backend = plan.backend()
+        self.backend = plan.backend
         self.intervals = list(enumerate(pairwise(plan.times), start=1))
 
     def still(self, member: int) -> Still:

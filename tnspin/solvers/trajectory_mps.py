@@ -1,0 +1,186 @@
+"""Quantum trajectories of matrix product states: Trotter steps of H, decay as an MPO.
+
+The decay exp(-i (H - i/2 sum L+L) t) is split symmetrically into steps of H and factors
+exp(-s/2 sum L+L) of each group of spins, applied to the matrix product state as operators and
+compressed.  The error is second order in the step.  Decay is much slower than everything else, so
+that its step may be longer than that of H for the same error.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnspin.compile import bonds
+from tnspin.executors import threads_here
+from tnspin.mps.apply import Operator, apply_operator, drop_charges, joined, spin_mpo
+from tnspin.mps.ledger import Ledger
+from tnspin.mps.state import MPS
+from tnspin.mps.tebd import Tebd, single_threaded_blas
+from tnspin.solvers.trajectory_vector import damping
+
+if TYPE_CHECKING:
+    from tnspin.baths import JumpOperator
+    from tnspin.models import Model
+
+__all__ = ["MPSBackend", "Walk"]
+
+T = TypeVar("T")
+# Jump times are no better than the Trotter step anyway.
+_JUMP_TOLERANCE = 1e-5
+# Step lengths whose gates and decay factors are kept; looking for a jump time uses many others.
+_REMEMBERED = 4
+_LONGEST_STRIDE = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """A normalized state, the norm squared it stands for, and what truncation has cost."""
+
+    state: MPS
+    norm2: float
+    ledger: Ledger
+
+
+class MPSBackend:
+    """Moves and measures matrix product states for `tnspin.solvers.trajectory_walk`.
+
+    Parameters
+    ----------
+    model : Model
+        With on-site and nearest-neighbour terms that are constant in time.
+    jumps : sequence of JumpOperator
+        What may happen to its localized spins.
+    names : sequence of str
+        Charges that are definite on every trajectory.
+    tolerance : float
+        Of the logarithm of the norm squared at which a jump happens, but not below 1e-5.
+    dt, order, bond_dim, cutoff, method
+        As for `tnspin.solvers.tebd`.  The decay is applied every ``stride`` steps: h being the
+        largest norm of a bond term and D that of the damping, the Trotter error goes as h^3 dt^2,
+        that of the decay as h^2 D (stride dt)^2, and the stride makes them equal.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        jumps: Sequence[JumpOperator],
+        names: Sequence[str],
+        *,
+        tolerance: float = 1e-8,
+        dt: float = 0.1,
+        order: int = 2,
+        bond_dim: int = 400,
+        cutoff: float = 1e-7,
+        method: str = "auto",
+    ) -> None:
+        self.jumps = tuple(jumps)
+        self.names = tuple(names)
+        self.tolerance = max(tolerance, _JUMP_TOLERANCE)
+        self.dt = dt
+        self.limits: dict[str, Any] = {"cutoff": cutoff, "bond_dim": bond_dim}
+        self._options = {"order": order, "method": method, "threads": threads_here(), **self.limits}
+        self._terms = bonds(model.hamiltonian)
+        self._spectra = {sites: np.linalg.eigh(m) for sites, m in damping(jumps).items()}
+        self.stride = self._stride()
+        self._engines: OrderedDict[float, Tebd] = OrderedDict()
+        self._factors: OrderedDict[float, list[Operator]] = OrderedDict()
+
+    def _stride(self) -> int:
+        count = self._terms.length - 1
+        strength = max(np.linalg.norm(self._terms.matrix(k, 0.0), 2) for k in range(count))
+        decay = max((float(rates[-1]) / 2 for rates, _ in self._spectra.values()), default=0.0)
+        if decay <= 0.0:
+            return _LONGEST_STRIDE
+        return int(np.clip(np.sqrt(strength / decay), 1, _LONGEST_STRIDE))
+
+    def start(self, state: MPS) -> Walk:
+        """The normalized state with the charges that stay definite."""
+        kept = drop_charges(state, self.names).copy()
+        kept.canonicalize()
+        return Walk(kept, 1.0, Ledger.empty(kept.length))
+
+    def advance(self, walk: Walk, span: float) -> Walk:
+        """exp(-i (H - i/2 sum L+L) span) times the state."""
+        if span <= 0:
+            return walk
+        steps = max(1, ceil(span / self.dt - 1e-9))
+        step = span / steps
+        if not self.jumps:
+            return self._move(walk, step, steps)
+        # Stretches between two decays, as equal as whole steps allow.
+        count = ceil(steps / self.stride)
+        parts = [steps // count + (k < steps % count) for k in range(count)]
+        walk = self._decay(walk, parts[0] * step / 2)
+        for part, following in zip(parts, [*parts[1:], 0], strict=True):
+            walk = self._move(walk, step, part)
+            # The second half of one stretch and the first half of the next.
+            walk = self._decay(walk, (part + following) * step / 2)
+        return walk
+
+    def norm2(self, walk: Walk) -> float:
+        """Norm squared: the probability that no jump has happened."""
+        return walk.norm2
+
+    def jump(self, walk: Walk, which: int | None) -> Walk:
+        """Apply a jump operator (None: nothing) and normalize."""
+        if which is None:
+            return Walk(walk.state, 1.0, walk.ledger)
+        jump, state = self.jumps[which], walk.state
+        operator = spin_mpo(jump.matrix, jump.sites, state.sites, state.code)
+        after = self._apply(walk, operator, jump.sites[0])
+        return Walk(after.state, 1.0, after.ledger)
+
+    def measured(self, walk: Walk) -> tuple[MPS, NDArray[np.float64]]:
+        """What observables look at, and the discarded weight of each bond."""
+        return walk.state, walk.ledger.discarded
+
+    def _move(self, walk: Walk, step: float, steps: int) -> Walk:
+        """Trotter steps of H alone."""
+        engine = _remembered(self._engines, step, lambda: self._engine(walk.state))
+        engine.state, engine.ledger = walk.state.copy(), walk.ledger.copy()
+        for _ in engine.advance(0.0, step, steps):
+            pass
+        return Walk(engine.state, walk.norm2, engine.ledger)
+
+    def _engine(self, state: MPS) -> Tebd:
+        driven = [False] * (self._terms.length - 1)
+        return Tebd(state, self._terms.matrix, driven, **self._options)
+
+    def _decay(self, walk: Walk, span: float) -> Walk:
+        """exp(-span/2 sum L+L), group by group."""
+
+        def operators() -> list[Operator]:
+            found = []
+            for sites, (rates, vectors) in self._spectra.items():
+                matrix = (vectors * np.exp(-span / 2 * rates)) @ vectors.conj().T
+                found.append(spin_mpo(matrix, sites, walk.state.sites, walk.state.code))
+            return joined(found, list(self._spectra))
+
+        for operator in _remembered(self._factors, span, operators):
+            walk = self._apply(walk, operator, min(self._spectra)[0])
+        return walk
+
+    def _apply(self, walk: Walk, operator: Operator, site: int) -> Walk:
+        with single_threaded_blas():
+            after, norm, discarded = apply_operator(walk.state, operator, **self.limits)
+        ledger = walk.ledger.copy()
+        # One bond stands for all that compressing the product has cost.
+        ledger.add(min(site, after.length - 2), discarded)
+        return Walk(after, walk.norm2 * norm**2, ledger)
+
+
+def _remembered(known: OrderedDict[float, T], key: float, make: Callable[[], T]) -> T:
+    """The value of a key, made if it is not among the last few used."""
+    if key not in known:
+        known[key] = make()
+        if len(known) > _REMEMBERED:
+            known.popitem(last=False)
+    known.move_to_end(key)
+    return known[key]
