@@ -10,6 +10,7 @@ import pytest
 import quimb.tensor as qtn
 
 from tnspin import entanglement, magnons, measures, reduced, states
+from tnspin.averages import Averaged
 from tnspin.basis import ChargeBasis
 from tnspin.density import DensityState
 from tnspin.ensemble import Ensemble
@@ -21,6 +22,7 @@ from tnspin.mps import MPS
 from tnspin.observables import OBSERVABLES
 from tnspin.one_electron import OneElectronState
 from tnspin.one_electron.configurations import Configurations
+from tnspin.packing import Layout
 from tnspin.snapshot import Options, Snapshot
 from tnspin.solvers import exact
 from tnspin.vector import VectorState
@@ -29,7 +31,7 @@ MODEL = KondoHeisenbergChain(7, [[1, 2], [4, 5]], J=0.2, J_sd=0.8)
 SPINS = MODEL.localized_sites
 UP_DOWN = Options(reference=(0, 0, 1, 1), wavevectors=(np.pi / 6, np.pi / 2))
 PURE = ("vector", "mps", "one electron", "full space")
-KINDS = (*PURE, "density")
+KINDS = (*PURE, "density", "average")
 TOL = 1e-9
 
 
@@ -86,11 +88,15 @@ def one_electron(state):
 @cache
 def snapshot(kind):
     """The unpolarized packet: half of it up, half of it down (PRA Eq. 10)."""
-    form = "vector" if kind == "density" else kind
+    form = kind if kind in PURE else "vector"
     members = tuple(converted(pure(polarization), form) for polarization in ("z", "-z"))
     state = Ensemble(members, (0.5, 0.5))
-    mixed = converted(state, kind) if kind == "density" else state
-    return Snapshot(4.0, MODEL, mixed, options=UP_DOWN)
+    if kind == "density":
+        state = converted(state, kind)
+    if kind == "average":
+        layout = Layout(MODEL.local_sites, ("N", "2Sz"), MODEL.groups)
+        state = Averaged(layout, np.mean([layout.pack(one) for one in members], axis=0))
+    return Snapshot(4.0, MODEL, state, options=UP_DOWN)
 
 
 def dense_spins(state, chosen_sites=SPINS):
@@ -171,7 +177,7 @@ def test_functions_of_states_agree_with_those_of_the_density_matrix(kind):
     assert z == pytest.approx(expected[1], abs=TOL)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*PURE, "density"])
 def test_order_of_sites_and_pure_members(kind):
     state = converted(pure("z"), kind)
     for a, b in (([5], [1, 2]), ([4, 1], [5]), ([2, 1], [5, 4]), ([2], [4])):
