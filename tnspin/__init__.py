@@ -20,6 +20,7 @@ prefer_wide_kernels()
 from .version import __version__  # noqa: E402  (BLAS kernels are chosen before numpy loads)
 
 if TYPE_CHECKING:
+    from .ensemble import Ensemble
     from .errors import InputError, RunError
     from .measures import log_negativity, mutual_information
     from .models import HeisenbergChain, KondoHeisenbergChain
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .terms import OperatorSum
 
 _HOMES = {
+    "ensemble": ("Ensemble",),
     "errors": ("InputError", "RunError"),
     "measures": ("log_negativity", "mutual_information"),
     "models": ("HeisenbergChain", "KondoHeisenbergChain"),
@@ -43,6 +45,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "MPS",
+    "Ensemble",
     "HeisenbergChain",
     "InputError",
     "KondoHeisenbergChain",
