@@ -184,3 +184,13 @@ def test_bath_of_a_valve():
         assert np.abs(one.state.vector - other.state.vector).max() < 1e-6
         for name, error in one.errors.items():
             assert np.allclose(error, other.errors[name], atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [product, as_one_electron, as_mps])
+def test_all_kinds_travel_to_workers(make):
+    """The same numbers from other processes, where states and models are unpickled."""
+    state = make(VALVE, START, CHARGES)
+    options = {"trajectories": 4, "chunk": 2, "dt": 0.2}
+    here = trajectory_average(state, valve_jumps(), **options)
+    there = trajectory_average(state, valve_jumps(), workers=2, **options)
+    assert np.array_equal(here[-1].state.vector, there[-1].state.vector)

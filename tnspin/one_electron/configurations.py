@@ -85,6 +85,10 @@ class Configurations:
         self.basis = ChargeBasis(self.factors, fixed)
         self.table = lru_cache(maxsize=512)(self._table)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Caches cannot be pickled; states travel to worker processes.
+        return Configurations, (self.sites, self.charges)
+
     @property
     def dim(self) -> int:
         """Number of configurations."""
