@@ -11,7 +11,7 @@ from tnspin.errors import InputError
 from tnspin.result import Result
 from tnspin.toml_text import loads
 
-__all__ = ["THRESHOLD", "onset", "onsets"]
+__all__ = ["THRESHOLD", "group_members", "onset", "onsets"]
 
 #: Change that counts as an onset: 1 % of a localized spin, 0.01 nat of entanglement.
 THRESHOLD = 0.01
@@ -70,7 +70,7 @@ def onsets(result: Result, threshold: float = THRESHOLD) -> dict[str, float | No
         return {}
     series: dict[str, Any] = {}
     if "spin" in result:
-        groups = _groups(result)
+        groups = group_members(result)
         for k, members in enumerate(groups):
             name = "spin" if len(groups) == 1 else f"spin_{k + 1}"
             series[name] = result["spin"][:, members, 2].mean(axis=1)
@@ -80,7 +80,7 @@ def onsets(result: Result, threshold: float = THRESHOLD) -> dict[str, float | No
     return {name: onset(result["time"], values, threshold) for name, values in series.items()}
 
 
-def _groups(result: Result) -> list[list[int]]:
+def group_members(result: Result) -> list[list[int]]:
     """Places along ``localized`` of each group, from the configuration that the result keeps."""
     count = result["spin"].shape[1]
     model = loads(str(result.attrs.get("config", ""))).get("model", {})

@@ -1,0 +1,56 @@
+"""Figures of a result; nothing here needs a display."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tnspin.errors import InputError
+from tnspin.figures.common import STYLE
+from tnspin.figures.other import edge_figure, generic_figure
+from tnspin.figures.pulse import pulse_figure
+from tnspin.figures.valve import valve_figure
+from tnspin.result import Result, write_atomically
+
+__all__ = [
+    "edge_figure",
+    "figure",
+    "generic_figure",
+    "pulse_figure",
+    "save_figure",
+    "valve_figure",
+]
+
+
+def save_figure(result: Result, path: Path) -> None:
+    """Draw the figure for this kind of run and write it (format from the suffix).
+
+    Raises
+    ------
+    InputError
+        If the suffix is not a format that matplotlib writes.
+    """
+    suffix = path.suffix.lstrip(".").lower()
+    formats = FigureCanvasAgg(Figure()).get_supported_filetypes()
+    if suffix not in formats:
+        raise InputError(f"-o {path}: no such picture format; allowed: {', '.join(formats)}")
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure(result).savefig(buffer, format=suffix)
+    write_atomically(path, buffer)
+
+
+def figure(result: Result) -> Figure:
+    """Choose and draw the figure for a result."""
+    with mpl.rc_context(STYLE):
+        if "mutual_information_closed_form" in result:
+            return edge_figure(result)
+        if {"spin", "log_negativity", "group_entropy"} <= set(result):
+            return valve_figure(result)
+        if {"electron_density", "electron_spin", "spin"} <= set(result):
+            return pulse_figure(result)
+        return generic_figure(result)

@@ -1,0 +1,76 @@
+"""Figures of closed forms, and of anything that has no figure of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tnspin.errors import InputError
+from tnspin.figures.common import BLACK, BLUE, ORANGE, edges, time_label, times, title
+from tnspin.result import Result
+
+
+def edge_figure(result: Result) -> Figure:
+    """Mutual information of the edge spins against the length of the ferromagnet."""
+    drawing = Figure(figsize=(7.0, 4.6), layout="constrained")
+    FigureCanvasAgg(drawing)
+    ax = drawing.add_subplot()
+    sizes = result["n_localized"]
+    ax.plot(sizes, result["mutual_information_closed_form"], color=BLUE, label="closed form")
+    ax.plot(
+        sizes, result["mutual_information"], "o", mfc="none", color=ORANGE, markersize=5,
+        label="from the density matrix",
+    )  # fmt: skip
+    ax.axhline(np.log(2) / 2, color=BLACK, ls="--", lw=1, label="limit, (ln 2)/2")
+    ax.set_xscale("log")
+    marks = [n * 10**k for k in range(6) for n in (1, 2, 5) if 2 <= n * 10**k <= sizes[-1]]
+    ax.set_xticks(marks, [str(mark) for mark in marks])
+    ax.minorticks_off()
+    ax.set_xlabel("number of localized spins, as many electrons")
+    ax.set_ylabel("mutual information of the edge spins (nat)")
+    ax.legend()
+    return drawing
+
+
+def generic_figure(result: Result) -> Figure:
+    """One panel for each variable that depends on time."""
+    names = [
+        name for name, v in result.variables.items()
+        if v.dims[0] == "time" and name != "time" and v.data.dtype.kind in "fi"
+    ]  # fmt: skip
+    if not names:
+        raise InputError("FILE: holds nothing that depends on time; there is nothing to draw")
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    drawing = Figure(figsize=(4.3 * columns, 3.0 * rows), layout="constrained")
+    FigureCanvasAgg(drawing)
+    drawing.suptitle(title(result), fontsize=13)
+    for k, name in enumerate(names):
+        ax = drawing.add_subplot(rows, columns, k + 1)
+        _panel(ax, result, name)
+        ax.set_title(f"({chr(97 + k)})  {name}")
+        ax.set_xlabel(time_label(result))
+    return drawing
+
+
+def _panel(ax: Axes, result: Result, name: str) -> None:
+    variable, axis = result.variables[name], times(result)
+    data = variable.data
+    ax.set_ylabel(f"{name.replace('_', ' ')} ({variable.units})" * (data.ndim != 2))
+    if data.ndim == 1:
+        ax.plot(axis, data)
+    elif data.shape[-1] == 3 and variable.dims[-1] == "axis":
+        mean = data.reshape(axis.size, -1, 3).mean(axis=1)
+        for k in range(3):
+            ax.plot(axis, mean[:, k], label="xyz"[k])
+        ax.legend(fontsize=8)
+    else:
+        flat = data.reshape(axis.size, -1)
+        image = ax.pcolormesh(
+            edges(axis), np.arange(flat.shape[1] + 1) - 0.5, flat.T, cmap="cividis",
+            rasterized=True,
+        )  # fmt: skip
+        ax.figure.colorbar(image, ax=ax, label=variable.units)
+        ax.set_ylabel(variable.dims[-1])

@@ -1,0 +1,161 @@
+"""Panels that several figures share: maps along the chain, localized spins, the error ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+
+from tnspin.figures.common import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    edges,
+    localized_sites,
+    log_lines,
+    polarization,
+    times,
+)
+from tnspin.onsets import group_members
+from tnspin.result import Result
+
+#: Summed discarded weight from which on a figure says that it is not converged.  For eight
+#: electrons local spins are then wrong by a few 1e-3, and the error grows in proportion.
+CONVERGED = 1e-2
+
+
+def site_map(
+    ax: Axes, result: Result, name: str, axis: int | None, label: str, colours: str
+) -> None:
+    """Space-time map with the localized spins between two lines."""
+    values = result[name] if axis is None else result[name][:, :, axis]
+    sites = np.arange(values.shape[1])
+    top = max(float(np.abs(values).max()), 1e-12)
+    # The bunch in the well is ten times denser than the pulse that leaves it: a square root
+    # keeps both visible in the charge, a clipped linear scale keeps the sign of the spin.
+    if axis is None:
+        style: dict[str, Any] = {"norm": PowerNorm(0.5, vmin=0.0, vmax=top)}
+    else:
+        clip = max(float(np.quantile(np.abs(values), 0.97)), 1e-12)
+        style = {"vmin": -clip, "vmax": clip}
+    image = ax.pcolormesh(
+        edges(times(result)), edges(sites), values.T, cmap=colours, rasterized=True, **style
+    )
+    extend = "neither" if axis is None else "both"
+    # Inset, so that the bar does not change the width of the panel: all share one time axis.
+    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.015, 0, 0.025, 1)), extend=extend)
+    bar.outline.set_visible(False)
+    ax.set_title(label)
+    ax.set_ylabel("site")
+    localized = localized_sites(result)
+    if localized.size:
+        groups = [localized[members] for members in group_members(result)]
+        for edge in (side for g in groups for side in (g.min() - 0.5, g.max() + 0.5)):
+            ax.axhline(edge, color="white" if axis is None else BLACK, lw=0.9, ls=(0, (4, 3)))
+        ax.annotate(
+            "localized spins", (0.99, localized.max() + 1), xycoords=("axes fraction", "data"),
+            ha="right", va="bottom", fontsize=9, color="white" if axis is None else BLACK,
+        )  # fmt: skip
+
+
+def localized_panel(ax: Axes, result: Result) -> None:
+    """Each localized spin against time."""
+    spins, sites = result["spin"], localized_sites(result)
+    axis = polarization(result)
+    shown = [2] if axis == 2 else [2, axis]
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, spins.shape[1]))
+    for a, style in zip(shown, ("-", "--"), strict=False):
+        for k, colour in enumerate(colours):
+            label = f"{sites[k]}" if style == "-" else None
+            ax.plot(times(result), spins[:, k, a], style, color=colour, label=label)
+    low, high = _range(spins[..., shown])
+    if low < 0 < high:
+        ax.axhline(0, color="0.8", lw=0.8, zorder=0)
+    ax.set(ylim=(low, high), ylabel=r"$\langle S^z_i\rangle / S$")
+    ax.set_title("localized spins")
+    if axis != 2:
+        ax.set_ylabel(r"$\langle S_i\rangle / S$")
+        ax.set_title(f"localized spins, z and {'xyz'[axis]} (dashed)")
+    if spins.shape[1] <= 12:
+        ax.legend(title="site", loc="upper left", ncols=min(5, spins.shape[1]), fontsize=9,
+                  handlelength=1.2, columnspacing=1.0)  # fmt: skip
+
+
+def _range(spins: np.ndarray) -> tuple[float, float]:
+    """From -1 to 1, or closer if all spins stay within a quarter of that; the top for a legend."""
+    low, high = (float(spins.min()), float(spins.max())) if spins.size else (-1.0, 1.0)
+    span = max(high - low, 0.02)
+    return (low - 0.06 * span, high + 0.3 * span) if span < 0.5 else (-1.06, 1.06)
+
+
+def entropy_panel(ax: Axes, result: Result) -> None:
+    """Entropy of the half chain and of the worst cut, and the global entanglement."""
+    ax.set_title("entanglement entropy")
+    ax.set_ylabel("entropy (nat)")
+    if "entropy" not in result:
+        return
+    entropy = result["entropy"]
+    middle = (entropy.shape[1] - 1) // 2 + (entropy.shape[1] + 1) % 2
+    ax.plot(times(result), entropy[:, middle], color=BLUE, label=f"cut {middle}|{middle + 1}")
+    ax.plot(times(result), entropy.max(axis=1), color=ORANGE, ls="--", label="largest of all cuts")
+    if "meyer_wallach" in result:
+        ax.plot(
+            times(result),
+            result["meyer_wallach"],
+            color=GREEN,
+            ls="-.",
+            label="Meyer-Wallach Q (0 to 1)",
+        )
+    # Room for the legend: early on the largest entropy is as high as it gets with one electron.
+    ax.set_ylim(0, 1.2 * max(ax.dataLim.y1, 1e-3))
+    ax.legend(loc="upper left", fontsize=9, ncols=3, handlelength=1.6, columnspacing=1.0)
+
+
+def mark_unconverged(ax: Axes, result: Result) -> None:
+    """Shade the times for which truncation has taken more than `CONVERGED` of the norm."""
+    if "discarded_weight" not in result:
+        return
+    late = np.flatnonzero(result["discarded_weight"].sum(axis=1) > CONVERGED)
+    if late.size == 0:
+        return
+    ax.axvspan(times(result)[late[0]], times(result)[-1], color="0.5", alpha=0.13, lw=0, zorder=0)
+    note = f"grey: discarded > {CONVERGED:g}, not converged"
+    ax.set_title(note, loc="right", fontsize=8.5, color="0.25")
+
+
+def discarded_panel(ax: Axes, result: Result) -> None:
+    """Truncation: discarded weight and bond dimension."""
+    ax.set_title("discarded weight, and bond dimension (dotted)")
+    if "discarded_weight" in result:
+        total = result["discarded_weight"].sum(axis=1)
+        worst = result["discarded_weight"].max(axis=1)
+        log_lines(ax, times(result), (total, BLUE, "all bonds"), (worst, ORANGE, "worst bond"))
+        ax.legend(loc="upper left", fontsize=9)
+    ax.set_ylabel("discarded weight since t = 0")
+    if "bond_dim" in result:
+        other = ax.twinx()
+        other.plot(times(result), result["bond_dim"].max(axis=1), color=BLACK, ls=":", lw=1.4)
+        other.set_ylabel("largest bond dimension")
+        other.set_ylim(bottom=0)
+        other.spines["right"].set_visible(True)
+
+
+def drift_panel(ax: Axes, result: Result) -> None:
+    """How far conserved quantities have moved."""
+    ax.set_title("drift of conserved quantities")
+    ax.set_ylabel("|value - initial value|")
+    names = {"energy": BLUE, "particle_number": ORANGE, "total_sz": GREEN, "norm": PURPLE}
+    lines = [
+        (np.abs(result[name] - result[name][0]), colour, name.replace("_", " "))
+        for name, colour in names.items()
+        if name in result
+    ]
+    log_lines(ax, times(result), *lines)
+    if lines:
+        # Above the rounding errors of what the charges conserve, below the energy.
+        ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.42), fontsize=9, ncols=2)

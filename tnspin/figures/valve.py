@@ -1,0 +1,188 @@
+"""The figure of a spin valve: what a pulse does to two ferromagnets and to their entanglement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tnspin.figures.common import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    localized_sites,
+    log_lines,
+    time_label,
+    times,
+    title,
+)
+from tnspin.figures.panels import discarded_panel, drift_panel, mark_unconverged, site_map
+from tnspin.onsets import group_members, onsets
+from tnspin.result import Result
+
+__all__ = ["valve_figure"]
+
+Panel = Callable[[Axes, Result], None]
+# Probabilities below this are round-off.
+_LEAST = 1e-6
+
+
+def valve_figure(result: Result) -> Figure:
+    """Pulse, localized spins, entropies, mutual information, negativity, magnons, errors."""
+    panels = [panel for names, panel in _PANELS if names <= set(result)]
+    rows = -(-len(panels) // 2)
+    drawing = Figure(figsize=(12.5, 2.9 * rows + 0.8), layout="constrained")
+    FigureCanvasAgg(drawing)
+    drawing.suptitle(title(result), fontsize=13)
+    axes: list[Axes] = []
+    for k in range(len(panels)):
+        axes.append(drawing.add_subplot(rows, 2, k + 1, sharex=axes[0] if axes else None))
+    for k, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
+        panel(ax, result)
+        ax.set_title(f"({'abcdefghijkl'[k]})  {ax.get_title(loc='left')}")
+        if k < len(panels) - 2:
+            ax.tick_params(labelbottom=False)
+        else:
+            ax.set_xlabel(time_label(result))
+    moments = times(result)
+    axes[0].set_xlim(moments[0], max(moments[-1], moments[0] + 1e-9))
+    return drawing
+
+
+def _charge(ax: Axes, result: Result) -> None:
+    site_map(ax, result, "electron_density", None, "electrons per site", "inferno")
+
+
+def _polarization(ax: Axes, result: Result) -> None:
+    values = result["electron_polarization"]
+    for axis, colour in zip(range(3), (PURPLE, GREEN, BLUE), strict=True):
+        ax.plot(times(result), values[:, :, axis] if values.ndim > 2 else values[:, axis],
+                color=colour, label="xyz"[axis])  # fmt: skip
+    ax.set_title("spin of the electrons")
+    ax.set_ylabel(r"$\langle s_e\rangle / N_e$ ($\hbar/2$)")
+    ax.legend(ncols=3, fontsize=9)
+
+
+def _spins(ax: Axes, result: Result) -> None:
+    spins, sites = result["spin"], localized_sites(result)
+    found = onsets(result)
+    scale = times(result)[-1] / result["time"][-1] if result["time"][-1] else 1.0
+    maps = ("Blues_r", "Oranges_r", "Greens_r", "Purples_r")
+    for k, members in enumerate(group_members(result)):
+        colours = mpl.colormaps[maps[k % 4]](np.linspace(0.05, 0.6, len(members)))
+        for site, colour in zip(members, colours, strict=True):
+            ends = site in (members[0], members[-1])
+            label = f"site {sites[site]}" if ends else None
+            ax.plot(times(result), spins[:, site, 2], color=colour, label=label)
+        start = found.get(f"spin_{k + 1}")
+        if start is not None:
+            ax.axvline(start * scale, color=colours[0], lw=1, ls=":")
+    ax.axhline(0, color="0.8", lw=0.8, zorder=0)
+    ax.set_ylim(-1.06, 1.06)
+    ax.set_ylabel(r"$\langle S^z_i\rangle / S$")
+    ax.set_title("localized spins; dotted: onset of each group")
+    ax.legend(fontsize=9, ncols=2, loc="center left")
+    mark_unconverged(ax, result)
+
+
+def _entropies(ax: Axes, result: Result) -> None:
+    names = ("both ferromagnets", "first (polarizer)", "second (analyzer)")
+    styles = ((BLACK, "-"), (BLUE, "-."), (ORANGE, ":"))
+    for k, (name, (colour, style)) in enumerate(zip(names, styles, strict=True)):
+        _with_error(ax, result, "group_entropy", colour, name, style, k)
+    if "half_chain_entropy" in result:
+        ax.plot(
+            times(result), result["half_chain_entropy"], color=GREEN, ls="--",
+            label="left half of the chain",
+        )  # fmt: skip
+    ax.set_title("von Neumann entropies")
+    ax.set_ylabel("entropy (nat)")
+    ax.set_ylim(0, 1.3 * max(ax.dataLim.y1, 1e-3))
+    ax.legend(fontsize=9, ncols=2, loc="upper left")
+    mark_unconverged(ax, result)
+
+
+def _information(ax: Axes, result: Result) -> None:
+    _with_error(ax, result, "mutual_information", BLUE)
+    ax.set_title("mutual information of the ferromagnets")
+    ax.set_ylabel("mutual information (nat)")
+    ax.set_ylim(bottom=0)
+    mark_unconverged(ax, result)
+
+
+def _negativity(ax: Axes, result: Result) -> None:
+    _with_error(ax, result, "log_negativity", ORANGE)
+    ax.set_title("logarithmic negativity of the ferromagnets")
+    ax.set_ylabel("negativity (nat)")
+    ax.set_ylim(0, 1.1 * max(ax.dataLim.y1, 1e-4))
+    mark_unconverged(ax, result)
+
+
+def _magnons(ax: Axes, result: Result) -> None:
+    probability = result["magnon_probability"]
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.92, probability.shape[1]))
+    lines: list[Any] = [
+        (probability[:, m], colour, f"{m}")
+        for m, colour in enumerate(colours)
+        if probability[:, m].max() > _LEAST
+    ]
+    log_lines(ax, times(result), *lines)
+    if "w_probability" in result:
+        ax.plot(times(result), result["w_probability"], color=PURPLE, ls=":", label="W")
+    ax.set_ylim(_LEAST, 4)
+    ax.set_title("probability of m flipped spins, and of the W state")
+    ax.set_ylabel("probability")
+    ax.legend(fontsize=8.5, ncols=5, loc="lower right", columnspacing=0.9, handlelength=1.2)
+
+
+def _fisher(ax: Axes, result: Result) -> None:
+    waves = result["wavevector"]
+    for k, colour in zip(
+        range(len(waves)), (BLUE, ORANGE, GREEN, PURPLE) * len(waves), strict=False
+    ):
+        wave = f"k = {waves[k] / np.pi:.3g} π/a"
+        values = result["quantum_fisher_information"][:, k]
+        ax.plot(times(result), values, color=colour, ls="--", label=f"{wave}, Eq. 29 (variance)")
+        if "quantum_fisher_information_mixed" in result:
+            values = result["quantum_fisher_information_mixed"][:, k]
+            ax.plot(times(result), values, color=colour, label=f"{wave}, of the mixed state")
+    ax.set_title("quantum Fisher information")
+    ax.set_ylabel("Fisher information per spin")
+    ax.set_ylim(0, 1.35 * max(ax.dataLim.y1, 1e-3))
+    ax.legend(fontsize=8.5, ncols=2, loc="upper left")
+
+
+def _with_error(
+    ax: Axes, result: Result, name: str, colour: str, label: str | None = None, style: str = "-",
+    column: int | None = None,
+) -> None:  # fmt: skip
+    """A line, with a band of one standard error where the run was sampled."""
+    values = result[name] if column is None else result[name][:, column]
+    ax.plot(times(result), values, color=colour, ls=style, label=label)
+    if f"{name}_error" in result:
+        error = result[f"{name}_error"]
+        error = error if column is None else error[:, column]
+        ax.fill_between(
+            times(result), values - error, values + error, color=colour, alpha=0.25, lw=0
+        )
+
+
+_PANELS: tuple[tuple[set[str], Panel], ...] = (
+    ({"electron_density"}, _charge),
+    ({"electron_polarization"}, _polarization),
+    ({"spin"}, _spins),
+    ({"group_entropy"}, _entropies),
+    ({"mutual_information"}, _information),
+    ({"log_negativity"}, _negativity),
+    ({"magnon_probability"}, _magnons),
+    ({"quantum_fisher_information", "wavevector"}, _fisher),
+    ({"discarded_weight"}, discarded_panel),
+    ({"energy"}, drift_panel),
+)
