@@ -1,0 +1,165 @@
+"""Joint density matrix of two compressed groups of spins, from the factors of each.
+
+        e          f
+        |          |            T[a b, e f] = sum_m X[a, m, e] Y[m, b, f],   rho = T T^+
+    a --X--- m ----Y-- b
+
+Charges allow few pairs of e and f: with one electron, either of the two is empty.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from ..group_state import GroupState
+from .compress import Factor, Sweep
+from .transfer import Ints, Matrix
+
+# Columns of T at a time: bounds its memory to this many times the rows of a block.
+_COLUMNS = 4096
+# Squared norm of a part of T that cannot be told from round-off of a matrix of trace 1.
+_ROUND_OFF = 1e-18
+
+
+def joined(left: Sweep, right: Sweep, *, mirrored: bool, largest: int) -> GroupState:
+    """Density matrix of two groups from the factors of each at their common bond.
+
+    Parameters
+    ----------
+    left, right
+        Sweeps that have met.
+    mirrored
+        Whether part a is the group on the right.
+    largest
+        Most rows of a block of the density matrix and of its partial transpose.
+    """
+    lost = sum(left.lost) + sum(right.lost) + _limit(left, right, largest)
+    code = left.factors[0].mps.code
+    stride = code.strides[code.names.index("2Sz")] if "2Sz" in code.names else 1
+    # The right sweep counts its keys negative.
+    parts = [left.dims, {-key: size for key, size in right.dims.items()}]
+    frames = [Frame.of(part, stride) for part in (reversed(parts) if mirrored else parts)]
+    total = np.add.outer(frames[0].charges, frames[1].charges)
+    position = np.empty(total.shape, dtype=np.int64)
+    blocks = {}
+    for q in np.unique(total).tolist():
+        size = int(np.count_nonzero(total == q))
+        position[total == q] = np.arange(size)
+        blocks[q] = np.zeros((size, size), np.complex128)
+    for one, other in zip(left.factors, right.factors, strict=True):
+        for products in _matching(one, other).values():
+            places = []
+            for a, b, _ in products:
+                at = (-b, a) if mirrored else (a, -b)
+                places.append(position[frames[0].where[at[0]], frames[1].where[at[1]]].ravel())
+            q = (products[0][0] - products[0][1]) // stride
+            for rows in _product(one, other, products, mirrored):
+                if sum(np.vdot(values, values).real for values in rows) < _ROUND_OFF:
+                    continue
+                full = np.zeros((len(blocks[q]), rows[0].shape[1]), np.complex128)
+                for place, values in zip(places, rows, strict=True):
+                    full[place] = values
+                blocks[q] += one.weight * (full @ full.conj().T)
+    trace = sum(np.trace(block).real for block in blocks.values())
+    blocks = {q: block / trace for q, block in blocks.items()}
+    return GroupState((frames[0].charges, frames[1].charges), blocks, lost, compressed=True)
+
+
+class Frame(NamedTuple):
+    """Basis of a group: 2Sz of every vector, and which vectors have a key."""
+
+    charges: Ints
+    where: dict[int, slice]
+
+    @classmethod
+    def of(cls, dims: dict[int, int], stride: int) -> Frame:
+        ordered = sorted(dims.items())
+        sizes = [size for _, size in ordered]
+        ends = np.cumsum([0, *sizes]).tolist()
+        charges = np.repeat(np.array([key // stride for key, _ in ordered], np.int64), sizes)
+        where = {key: slice(ends[k], ends[k + 1]) for k, (key, _) in enumerate(ordered)}
+        return cls(charges, where)
+
+
+def _matching(left: Factor, right: Factor) -> dict[tuple[int, int], list[tuple[int, int, int]]]:
+    """(e key left, e key right) -> (group key left, right, bond key) of the blocks that meet.
+
+    They all have the same charge of both groups together.
+    """
+    beside: dict[int, list[int]] = defaultdict(list)
+    for b, key in right.blocks:
+        beside[key].append(b)
+    out: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
+    for a, key in left.blocks:
+        for b in beside[key]:
+            out[key - a, key - b].append((a, b, key))
+    return dict(out)
+
+
+def _product(
+    left: Factor, right: Factor, products: list[tuple[int, int, int]], mirrored: bool
+) -> Iterator[list[Matrix]]:
+    """Factors (pairs, columns) of the joint state, over the bond, a few columns at a time."""
+    width = left.blocks[products[0][0], products[0][2]].shape[2]
+    other = right.blocks[products[0][1], products[0][2]].shape[2]
+    chunk = max(1, _COLUMNS // other)
+    order = (2, 0, 1, 3) if mirrored else (0, 2, 1, 3)
+    for start in range(0, width, chunk):
+        rows = []
+        for a, b, key in products:
+            first = left.blocks[a, key][:, :, start : start + chunk]
+            joint = np.tensordot(first, right.blocks[b, key], axes=(1, 1)).transpose(order)
+            rows.append(joint.reshape(joint.shape[0] * joint.shape[1], -1))
+        yield rows
+
+
+def _limit(left: Sweep, right: Sweep, largest: int) -> float:
+    """Drop the least probable basis vectors of both groups until all blocks are small enough.
+
+    Returns the weight lost.
+    """
+    values = np.sort(np.concatenate([*left.spectrum.values(), *right.spectrum.values()]))
+    low, high = 0, values.size - 1
+    while low < high:
+        middle = (low + high) // 2
+        dims = [_counts(sweep.spectrum, values[middle]) for sweep in (left, right)]
+        if _largest_block(*dims) <= largest:
+            high = middle
+        else:
+            low = middle + 1
+    lost = 0.0
+    for sweep in (left, right):
+        kept = {}
+        for key, p in sweep.spectrum.items():
+            first = int(np.searchsorted(p, values[low]))
+            lost += float(p[:first].sum())
+            if first < p.size:
+                kept[key] = p[first:]
+        for one in sweep.factors:
+            one.blocks = {
+                (a, key): block[-kept[a].size :]
+                for (a, key), block in one.blocks.items()
+                if a in kept
+            }
+        sweep.spectrum = kept
+    return lost
+
+
+def _counts(spectrum: Mapping[int, np.ndarray], least: float) -> dict[int, int]:
+    """Basis vectors of at least this probability, by key."""
+    return {key: int(np.count_nonzero(p >= least)) for key, p in spectrum.items()}
+
+
+def _largest_block(left: Mapping[int, int], right: Mapping[int, int]) -> int:
+    """Rows of the largest block of the density matrix and of its partial transpose."""
+    sizes: dict[tuple[int, int], int] = defaultdict(int)
+    for a, n in left.items():
+        for b, m in right.items():
+            # The right group counts its keys negative.
+            sizes[0, a - b] += n * m
+            sizes[1, a + b] += n * m
+    return max(sizes.values())
