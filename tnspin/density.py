@@ -20,9 +20,11 @@ from tnspin.sites import Matrix, Site
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["DensityState", "lifted", "sectors"]
+__all__ = ["MOST_ELEMENTS", "DensityState", "lifted", "sectors"]
 
 Vector = NDArray[np.complex128]
+#: Most elements of all blocks: 1 GiB, of which evolving it needs several.
+MOST_ELEMENTS = 2**26
 _FORMAT = "tnspin-density-1"
 
 
@@ -148,12 +150,8 @@ class DensityState:
     @property
     def total_charge(self) -> dict[str, int]:
         """Values of the charges that are the same in all sectors."""
-        first = self.bases[0].charges
-        return {
-            name: value
-            for name, value in first.items()
-            if all(basis.charges[name] == value for basis in self.bases)
-        }
+        first, *others = [basis.charges for basis in self.bases]
+        return {n: q for n, q in first.items() if all(other[n] == q for other in others)}
 
     @property
     def trace(self) -> float:

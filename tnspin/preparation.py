@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tnspin.basis import ChargeBasis
 from tnspin.config import Config
+from tnspin.density import MOST_ELEMENTS
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.settings import Exact, MasterEquation, Tebd, Trajectories
@@ -26,8 +27,6 @@ __all__ = ["form_of", "initial_state", "jump_operators"]
 _MOST_AMPLITUDES = 2**26
 #: One electron needs no matrix: twice the 7.1e7 amplitudes of 10 + 10 spins on 201 sites.
 _MOST_OF_ONE_ELECTRON = round(2**27.2)
-#: Most elements of a density matrix.
-_MOST_ELEMENTS = 2**26
 #: Vectors that a series needs beside the state itself.
 _WORK = 4
 _GIB = 2**30
@@ -83,7 +82,10 @@ def initial_state(
     exact, one_electron = _is_exact(config, pure, names), _one_electron(config, pure, names)
     if exact:
         most = _MOST_OF_ONE_ELECTRON if one_electron else _MOST_AMPLITUDES
-        _check_size(config, pure, names, most)
+        if isinstance(config.solver, MasterEquation):
+            _check_density(config, pure, names, jumps)
+        else:
+            _check_size(config, pure, names, most)
     say("building the initial state")
     states: list[Any]
     if not exact:
@@ -106,15 +108,6 @@ def _charges(
     names = [name for name in names if all(name in one.conserved() for one in pure)]
     if any(jump.charge is None for jump in jumps) and "2Sz" in names:
         names.remove("2Sz")
-    if isinstance(config.solver, MasterEquation):
-        # One density matrix holds everything: its sector must hold all members, at all times.
-        moved = any(jump.charge != 0 for jump in jumps)
-        names = [
-            name
-            for name in names
-            if len({one.total_charge([name])[name] for one in pure}) == 1
-            and not (moved and name == "2Sz")
-        ]
     return names
 
 
@@ -152,20 +145,33 @@ def _amplitudes(config: Config, pure: Sequence[InitialState], names: Sequence[st
     return sum(whole if basis is None else float(basis.dim) for basis in bases)
 
 
+def _check_density(
+    config: Config,
+    pure: Sequence[InitialState],
+    names: Sequence[str],
+    jumps: Sequence[JumpOperator],
+) -> None:
+    """Refuse a density matrix that does not fit: one block for every sector in reach."""
+    from tnspin.solvers.liouvillian import reachable
+
+    sites = config.run_model.local_sites
+    bases = reachable([_sector(config, one, names) or ChargeBasis(sites) for one in pure], jumps)
+    states, elements = (sum(float(basis.dim) ** n for basis in bases) for n in (1, 2))
+    if elements > MOST_ELEMENTS:
+        raise InputError(
+            f"solver.kind = 'master_equation': a density matrix of {states:.1e} states needs "
+            f"{16 * elements / _GIB:.1f} GiB and several times that to work with; at most "
+            f"{MOST_ELEMENTS**0.5:.0f} states of the same charges fit; use 'trajectories', or "
+            "fewer sites or spins"
+        )
+
+
 def _check_size(
     config: Config, pure: Sequence[InitialState], names: Sequence[str], most: int
 ) -> None:
     count = _amplitudes(config, pure, names)
     kind = config.solver.kind
-    if isinstance(config.solver, MasterEquation):
-        dim = count / len(pure)
-        if dim**2 > _MOST_ELEMENTS:
-            raise InputError(
-                f"solver.kind = {kind!r}: a density matrix of {dim:.1e} states needs "
-                f"{16 * dim**2 / _GIB:.1f} GiB and several times that to work with; at most "
-                f"{_MOST_ELEMENTS**0.5:.0f} states fit; use 'trajectories', or fewer sites or spins"
-            )
-    elif count > most:
+    if count > most:
         needed = 16 * (count + _WORK * count / len(pure)) / _GIB
         raise InputError(
             f"solver.kind = {kind!r}: this run has {count:.1e} amplitudes and needs "

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tnspin import midpoint
 from tnspin.chebyshev import damped_step
-from tnspin.density import DensityState, sectors
+from tnspin.density import MOST_ELEMENTS, DensityState, sectors
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
 from tnspin.snapshot import Progress, Snapshot
@@ -36,8 +36,6 @@ __all__ = ["evolve"]
 Vector = NDArray[np.complex128]
 OnStep = Callable[[Progress], None]
 
-# Elements of one density matrix: 1 GiB, of which a step needs about eight.
-_MOST_ELEMENTS = 2**26
 # Longest (width of the spectrum) x time of one series, and longest damping x time.
 _LONGEST = 128.0
 _MOST_DAMPED = 8.0
@@ -123,10 +121,10 @@ def _initial(model: Model, state: Any, jumps: Sequence[JumpOperator]) -> Density
     names = kept_charges(model, sectors(state)[0].charge_names, jumps)
     bases = reachable(sectors(state, names), jumps)
     size = sum(basis.dim**2 for basis in bases)
-    if size > _MOST_ELEMENTS:
+    if size > MOST_ELEMENTS:
         raise InputError(
             f"solver.kind = 'master_equation': the density matrix has {size:.1e} elements"
-            f" ({size / 2**26:.0f} GiB), and at most {_MOST_ELEMENTS:.1e} fit; use"
+            f" ({size / 2**26:.0f} GiB), and at most {MOST_ELEMENTS:.1e} fit; use"
             " 'trajectories', or fewer sites or electrons"
         )
     given = DensityState.from_state(state, names)
