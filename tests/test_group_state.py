@@ -79,6 +79,19 @@ def test_reordered():
     check_against_dense(state, rho[np.ix_(where, where)])
 
 
+@pytest.mark.parametrize("rank", [1, 40, 150, 200])
+def test_spectra_of_large_blocks_of_any_rank(rank):
+    """Blocks of low rank are factorized before they are diagonalized."""
+    rng = np.random.default_rng(rank)
+    x = rng.normal(size=(200, rank)) + 1j * rng.normal(size=(200, rank))
+    rho = (x * 10.0 ** rng.uniform(-7, 0, rank)) @ x.conj().T
+    state = GroupState.from_dense(rho, (20, 10))
+    expected = entanglement.von_neumann(rho / np.trace(rho).real)
+    assert state.entropies()[0] == pytest.approx(expected, abs=1e-11)
+    assert state.spectrum.sum() == pytest.approx(1, abs=1e-12)
+    assert state.spectrum.size == (rank if rank < 100 else 200)
+
+
 @pytest.mark.parametrize("conserved", [True, False])
 def test_bell_werner_and_product(conserved):
     charges = ([1, -1], [1, -1]) if conserved else None

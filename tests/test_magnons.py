@@ -6,12 +6,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+import quimb.tensor as qtn
 from small_chains import kondo_chain
 
 from tnspin import magnons
 from tnspin.basis import ChargeBasis
 from tnspin.errors import InputError
 from tnspin.group_state import GroupState
+from tnspin.mps import MPS
 from tnspin.sites import kondo, spin
 from tnspin.vector import VectorState
 
@@ -20,6 +22,14 @@ def random_vector(sites, seed, charges=None):
     rng = np.random.default_rng(seed)
     basis = ChargeBasis(sites, charges or {})
     return VectorState(sites, rng.normal(size=basis.dim) + 1j * rng.normal(size=basis.dim), basis)
+
+
+def as_mps(state):
+    dims = [site.dim for site in state.sites]
+    full = np.zeros(int(np.prod(dims)), complex)
+    full[np.ravel_multi_index(tuple(state.basis.states.T.astype(int)), dims)] = state.vector
+    psi = qtn.MatrixProductState.from_dense(full, dims)
+    return MPS.from_quimb(psi, state.sites, state.charge_names)
 
 
 def by_configurations(state, chosen, reference):
@@ -57,10 +67,12 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize("form", ["vector", "mps"])
 @pytest.mark.parametrize(("sites", "chosen", "reference", "charges"), CASES)
-def test_numbers_of_flips(sites, chosen, reference, charges):
+def test_numbers_of_flips(sites, chosen, reference, charges, form):
     state = random_vector(sites, 5, charges)
     count, w, zz, z = by_configurations(state, chosen, reference)
+    state = state if form == "vector" else as_mps(state)
     assert magnons.magnon_probability(state, chosen, reference) == pytest.approx(count, abs=1e-12)
     assert magnons.w_probability(state, chosen, reference) == pytest.approx(w, abs=1e-12)
     found = magnons.zz_correlations(state, chosen)
