@@ -186,8 +186,8 @@ def test_bath_of_a_valve():
             assert np.allclose(error, other.errors[name], atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [product, as_one_electron, as_mps])
-def test_all_kinds_travel_to_workers(make):
+@pytest.mark.parametrize("make", [as_one_electron, as_mps])
+def test_kinds_travel_to_workers(make):
     """The same numbers from other processes, where states and models are unpickled."""
     state = make(VALVE, START, CHARGES)
     options = {"trajectories": 4, "chunk": 2, "dt": 0.2}

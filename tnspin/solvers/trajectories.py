@@ -31,7 +31,7 @@ from tnspin.reduced import members
 from tnspin.snapshot import Options, Progress, Snapshot
 from tnspin.solvers.trajectory_store import Sample, Store
 from tnspin.solvers.trajectory_vector import kept_charges
-from tnspin.solvers.trajectory_walk import KINDS, Plan, Task, walk
+from tnspin.solvers.trajectory_walk import KINDS, Plan, Task, forget, walk
 
 __all__ = ["evolve", "merge"]
 
@@ -143,7 +143,10 @@ def evolve(
         place = Store(folder)
         place.open(plan)
         bar = _Bar(plan.times, len(pure) + count, on_step)
-        numbers = _sample(place, plan, count, target_error, run, bar, options)
+        try:
+            numbers = _sample(place, plan, count, target_error, run, bar, options)
+        finally:
+            forget()
         yield from _snapshots(model, plan.times, layout, place.samples(numbers), measured, options)
 
 

@@ -20,12 +20,12 @@ and its variance smaller, and the chunks stay independent of one another.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import pairwise
 from math import log
 from typing import Any, Protocol
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ from tnspin.errors import RunError
 from tnspin.models import Model
 from tnspin.packing import Layout
 
-__all__ = ["KINDS", "Backend", "Plan", "Still", "Task", "walk"]
+__all__ = ["KINDS", "Backend", "Plan", "Still", "Task", "forget", "walk"]
 
 Rows = NDArray[np.complex128]
 
@@ -72,6 +72,10 @@ class Backend(Protocol):
         """State to measure, and the weight that truncation took of each bond (if it truncates)."""
 
 
+# Backend of the run that this process works on, by its token.
+_IN_USE: dict[str, Backend] = {}
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """What all tasks of a run have in common; travels to the workers.
@@ -92,6 +96,8 @@ class Plan:
         Of the whole run.
     options
         For the backend; ``tolerance`` among them.
+    token
+        Tells this run from others in the same process.
     """
 
     model: Model
@@ -103,22 +109,24 @@ class Plan:
     share: int
     seed: int
     options: dict[str, Any]
+    token: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def never(self) -> float:
         """Probability of any jump at all below which none is followed."""
         return float(self.options["tolerance"])
 
-    @cached_property
+    @property
     def backend(self) -> Backend:
         """The backend for the kind of the initial states, one for all tasks in a process."""
-        module, name = _BACKENDS[type(self.states[0]).__name__]
-        make = getattr(import_module(f"tnspin.solvers.{module}"), name)
-        return make(self.model, self.jumps, self.layout.charge_names, **self.options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Workers make a backend of their own.
-        return {key: value for key, value in self.__dict__.items() if key != "backend"}
+        if self.token not in _IN_USE:
+            module, name = _BACKENDS[type(self.states[0]).__name__]
+            make = getattr(import_module(f"tnspin.solvers.{module}"), name)
+            # Tasks arrive with copies of the plan, and matrices take long to build.
+            _IN_USE.clear()
+            names = self.layout.charge_names
+            _IN_USE[self.token] = make(self.model, self.jumps, names, **self.options)
+        return _IN_USE[self.token]
 
     def generator(self, chunk: int, trajectory: int) -> np.random.Generator:
         """Random numbers of one trajectory, the same wherever and whenever it runs."""
@@ -149,6 +157,11 @@ class Task:
         """For error messages."""
         kind = "trajectory without jumps" if self.still is None else "chunk of trajectories"
         return f"{kind} {self.number}"
+
+
+def forget() -> None:
+    """Let go of the matrices that tasks in this process have left behind."""
+    _IN_USE.clear()
 
 
 @dataclass(frozen=True, eq=False)
