@@ -279,7 +279,8 @@ def _reduce_columns(one: Factor) -> None:
         if sum(rows) >= flat[0].shape[1]:
             continue
         _, upper = np.linalg.qr(np.concatenate(flat).conj().T)
-        factor = upper.conj().T
+        # Stacked products with strided matrices would not go through BLAS.
+        factor = np.ascontiguousarray(upper.conj().T)
         for at, part in zip(places, np.split(factor, np.cumsum(rows)[:-1]), strict=True):
             one.blocks[at] = part.reshape(*one.blocks[at].shape[:2], -1)
 
