@@ -25,8 +25,11 @@ def always(model: Any, form: str) -> bool:
 
 
 def with_cuts(model: Any, form: str) -> bool:
-    """Runs whose state is pure, or a mixture of a few pure states."""
-    return form not in ("density", "average")
+    """Runs whose state is pure, or a mixture of a few pure states, of the chain itself.
+
+    Cuts through a purified chain count the correlations of spins with their ancillas as well.
+    """
+    return form not in ("density", "average") and model.kind != "purified"
 
 
 def truncated(model: Any, form: str) -> bool:

@@ -184,22 +184,11 @@ def _blocks(
             a, b = _separate(table.codes, joint, factors, chain)
             position = np.full((prod(dims[0]), prod(dims[1])), -1, dtype=np.int64)
             position[a, b] = np.arange(len(a))
-            for j in range(table.index.shape[1]):
-                projected: dict[int, list[tuple[Ints, Matrix]]] = {}
-                for q_a, one in bases[0].items():
-                    for q_b, other in bases[1].items():
-                        where = position[np.ix_(one.states, other.states)]
-                        if where[0, 0] < 0:
-                            continue
-                        index = table.index[where, j]
-                        if not np.any(state.weights[index]):
-                            continue
-                        rows = row[np.ix_(one.places, other.places)].ravel()
-                        wave = _project(state.amplitudes[index], one.vectors, other.vectors)
-                        projected.setdefault(q_a + q_b, []).append((rows, wave))
-                for q, waves in projected.items():
-                    rows = np.concatenate([r for r, _ in waves])
-                    wide = np.concatenate([w for _, w in waves])
+            columns = np.flatnonzero(np.any(state.weights[table.index] > 0, axis=0))
+            step = max(1, _SLICE // (len(a) * state.length))
+            for start in range(0, len(columns), step):
+                index = table.index[:, columns[start : start + step]]
+                for q, (rows, wide) in _waves(state, index, position, bases, row).items():
                     share = weight / state.weights.sum()
                     blocks[q][np.ix_(rows, rows)] += share * (wide @ wide.conj().T)
     return blocks
@@ -219,10 +208,29 @@ def _separate(
     return found[0], found[1]
 
 
+def _waves(
+    state: OneElectronState, index: Ints, position: Ints, bases: list[_Basis], row: Ints
+) -> dict[int, tuple[Ints, Matrix]]:
+    """Amplitudes in the kept bases by total 2Sz: rows of the block, (rows, columns x L)."""
+    found: dict[int, list[tuple[Ints, Matrix]]] = {}
+    for q_a, one in bases[0].items():
+        for q_b, other in bases[1].items():
+            where = position[np.ix_(one.states, other.states)]
+            if where[0, 0] < 0 or not np.any(state.weights[index[where]]):
+                continue
+            rows = row[np.ix_(one.places, other.places)].ravel()
+            wave = _project(state.amplitudes[index[where]], one.vectors, other.vectors)
+            found.setdefault(q_a + q_b, []).append((rows, wave))
+    return {
+        q: (np.concatenate([r for r, _ in parts]), np.concatenate([w for _, w in parts]))
+        for q, parts in found.items()
+    }
+
+
 def _project(wave: Matrix, first: Matrix | None, second: Matrix | None) -> Matrix:
-    """(n_a, n_b, L) amplitudes in the kept bases, as (k_a k_b, L)."""
+    """(n_a, n_b, columns, L) amplitudes in the kept bases, as (k_a k_b, columns x L)."""
     if first is not None:
         wave = np.tensordot(first.conj(), wave, axes=(0, 0))
     if second is not None:
-        wave = np.tensordot(second.conj(), wave, axes=(0, 1)).transpose(1, 0, 2)
-    return wave.reshape(-1, wave.shape[-1])
+        wave = np.tensordot(second.conj(), wave, axes=(0, 1)).swapaxes(0, 1)
+    return wave.reshape(wave.shape[0] * wave.shape[1], -1)
