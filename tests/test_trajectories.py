@@ -24,7 +24,8 @@ from tnspin.models import HeisenbergChain
 from tnspin.observables import OBSERVABLES
 from tnspin.record import record
 from tnspin.solvers import exact, trajectories
-from tnspin.solvers.trajectory_vector import VectorBackend, spin_operator
+from tnspin.solvers.open_system import spin_operator
+from tnspin.solvers.trajectory_vector import VectorBackend
 
 TIMES = [0.0, 0.7, 2.0]
 

@@ -13,7 +13,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
-from tnspin.figures.common import BLACK, GREEN, ORANGE, STYLE, localized_sites, polarization, time_label
+from tnspin.figures.common import (
+    BLACK,
+    GREEN,
+    ORANGE,
+    STYLE,
+    localized_sites,
+    polarization,
+    time_label,
+)
 from tnspin.result import Result, write_atomically
 
 __all__ = ["save_movie"]

@@ -51,7 +51,8 @@ def to_sparse(os: OperatorSum, basis: ChargeBasis | None = None, t: float = 0.0)
 
 def sparse_parts(os: OperatorSum, basis: ChargeBasis) -> list[tuple[Function | None, sp.csr_array]]:
     """Return one matrix per time dependence; the first belongs to None, the constant part."""
-    lost = [name for name in basis.charge_names if name not in os.conserved()]
+    conserved = os.conserved()
+    lost = [name for name in basis.charge_names if name not in conserved]
     if lost:
         raise InputError(f"charges: {lost[0]!r} is not conserved by this Hamiltonian")
     if [site.labels for site in basis.sites] != [site.labels for site in os.sites]:

@@ -182,6 +182,10 @@ class OperatorSum:
 
         Terms on the same sites are summed first, so Sx Sx + Sy Sy conserves ``2Sz``.
         """
+        return self._conserved
+
+    @cached_property
+    def _conserved(self) -> tuple[str, ...]:
         names = list(dict.fromkeys(name for site in self.sites for name in site.charges))
         lost: set[str] = set()
         for support, matrix in self._dense_groups():

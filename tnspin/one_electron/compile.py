@@ -62,7 +62,8 @@ def compile_parts(os: OperatorSum, configurations: Configurations) -> Parts:
     """
     if os.is_time_dependent:
         raise InputError("model: one electron in a time-dependent Hamiltonian needs a state vector")
-    lost = [name for name in configurations.charges if name not in os.conserved()]
+    conserved = os.conserved()
+    lost = [name for name in configurations.charges if name not in conserved]
     if lost:
         raise InputError(f"charges: {lost[0]!r} is not conserved by this Hamiltonian")
     everywhere, moves = _sorted_pieces(os, configurations)

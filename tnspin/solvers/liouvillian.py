@@ -25,7 +25,7 @@ from tnspin.basis import ChargeBasis
 from tnspin.chebyshev import lanczos_bounds
 from tnspin.compile import sparse_parts
 from tnspin.errors import InputError
-from tnspin.solvers.trajectory_vector import damping, spin_operator
+from tnspin.solvers.open_system import damping, spin_operator
 from tnspin.terms import OperatorSum
 
 if TYPE_CHECKING:

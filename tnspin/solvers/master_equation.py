@@ -26,7 +26,7 @@ from tnspin.errors import InputError, RunError
 from tnspin.models import Model
 from tnspin.snapshot import Progress, Snapshot
 from tnspin.solvers.liouvillian import Liouvillian, reachable
-from tnspin.solvers.trajectory_vector import kept_charges
+from tnspin.solvers.open_system import kept_charges
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator

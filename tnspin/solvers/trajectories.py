@@ -29,8 +29,8 @@ from tnspin.mps.ledger import Ledger
 from tnspin.packing import Layout
 from tnspin.reduced import members
 from tnspin.snapshot import Options, Progress, Snapshot
+from tnspin.solvers.open_system import kept_charges
 from tnspin.solvers.trajectory_store import Sample, Store
-from tnspin.solvers.trajectory_vector import kept_charges
 from tnspin.solvers.trajectory_walk import KINDS, Plan, Task, forget, walk
 
 __all__ = ["evolve", "merge"]

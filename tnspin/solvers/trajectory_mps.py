@@ -23,7 +23,7 @@ from tnspin.mps.apply import Operator, apply_operator, drop_charges, joined, spi
 from tnspin.mps.ledger import Ledger
 from tnspin.mps.state import MPS
 from tnspin.mps.tebd import Tebd, single_threaded_blas
-from tnspin.solvers.trajectory_vector import damping
+from tnspin.solvers.open_system import damping
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator

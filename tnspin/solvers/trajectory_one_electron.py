@@ -12,7 +12,7 @@ from tnspin.chebyshev import damped_growth
 from tnspin.executors import threads_here
 from tnspin.one_electron import OneElectronHamiltonian, OneElectronState
 from tnspin.one_electron.configurations import Configurations
-from tnspin.solvers.trajectory_vector import SHARE, damping
+from tnspin.solvers.open_system import SHARE, damping
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator

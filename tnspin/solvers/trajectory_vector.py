@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,93 +12,17 @@ from numpy.typing import NDArray
 
 from tnspin.basis import ChargeBasis
 from tnspin.chebyshev import propagate_damped
-from tnspin.errors import InputError
-from tnspin.sites import Matrix
 from tnspin.solvers.exact import Hamiltonian
+from tnspin.solvers.open_system import SHARE, damping, spin_operator
 from tnspin.vector import VectorState
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
     from tnspin.models import Model
 
-__all__ = ["SHARE", "VectorBackend", "damping", "kept_charges", "spin_operator"]
+__all__ = ["VectorBackend"]
 
 Vector = NDArray[np.complex128]
-#: Share of the tolerance that one advance may use: many of them add up.
-SHARE = 1e-2
-
-
-def kept_charges(model: Model, names: Sequence[str], jumps: Sequence[JumpOperator]) -> list[str]:
-    """Charges of a state that stay definite on every trajectory.
-
-    Raises
-    ------
-    InputError
-        If the Hamiltonian does not conserve one of them.
-    """
-    conserved = model.hamiltonian.conserved()
-    for name in names:
-        if name not in conserved:
-            raise InputError(f"state: the Hamiltonian does not conserve {name!r}")
-    mixed = any(jump.charge is None for jump in jumps)
-    return [name for name in names if not (mixed and name == "2Sz")]
-
-
-def damping(jumps: Sequence[JumpOperator]) -> dict[tuple[int, ...], Matrix]:
-    """``sum L^+ L`` of the jumps on each set of sites."""
-    sums: dict[tuple[int, ...], Matrix] = {}
-    for jump in jumps:
-        square = jump.matrix.conj().T @ jump.matrix
-        sums[jump.sites] = sums.get(jump.sites, 0) + square
-    return sums
-
-
-def spin_operator(
-    matrix: Matrix, sites: Sequence[int], source: ChargeBasis, target: ChargeBasis
-) -> sp.csr_array:
-    """Matrix of an operator on localized spins between two sectors of a chain.
-
-    Parameters
-    ----------
-    matrix
-        (D, D) on the trailing factors of ``sites``, first site slowest, [out, in].
-    sites
-        Where it acts.
-    source, target
-        Sectors of the columns and of the rows; elements that lead elsewhere are dropped.
-
-    Returns
-    -------
-    csr_array
-        (target.dim, source.dim).
-    """
-    dims = [source.sites[k].spin_dim for k in sites]
-    strides = [prod(dims[i + 1 :]) for i in range(len(dims))]
-    states = source.states
-    code = np.zeros(source.dim, dtype=np.int64)
-    for k, d, stride in zip(sites, dims, strides, strict=True):
-        code += (states[:, k] % d).astype(np.int64) * stride
-    order = np.argsort(code, kind="stable")
-    starts = np.searchsorted(code[order], np.arange(len(matrix) + 1))
-    rows, columns, values = [], [], []
-    for before in range(len(matrix)):
-        at = order[starts[before] : starts[before + 1]]
-        if not at.size:
-            continue
-        for after in np.flatnonzero(matrix[:, before]).tolist():
-            moved = states[at].astype(np.int64)
-            for k, d, stride in zip(sites, dims, strides, strict=True):
-                moved[:, k] += after // stride % d - before // stride % d
-            reached = target.index(moved)
-            inside = reached >= 0
-            rows.append(reached[inside])
-            columns.append(at[inside])
-            values.append(np.full(int(inside.sum()), matrix[after, before]))
-    shape = target.dim, source.dim
-    if not rows:
-        return sp.csr_array(shape, dtype=np.complex128)
-    places = np.concatenate(rows), np.concatenate(columns)
-    return sp.csr_array(sp.coo_array((np.concatenate(values), places), shape=shape))
 
 
 @dataclass(frozen=True, eq=False)
