@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
-from tnspin.one_electron import counting
+from tnspin.one_electron import counting, densities
 from tnspin.one_electron.compile import spin_operator
 from tnspin.one_electron.configurations import ELECTRON, Configurations
-from tnspin.one_electron.kernels import row_products, row_weights
+from tnspin.one_electron.kernels import row_weights
 from tnspin.one_electron.schmidt import schmidt_weights
 from tnspin.sites import Matrix, Site
 
@@ -186,148 +186,26 @@ class OneElectronState:
 
     # ------------------------------------------------------------------ density matrices
 
+    @cached_property
+    def one_body(self) -> tuple[Matrix, Matrix]:
+        """(2, 2, L) density matrix of the electron on each site, and (2, 2, L - 1) across bonds."""
+        return densities.one_body(self)
+
     def site_rdms(self) -> list[Matrix]:
         """Reduced density matrix of every site, L arrays (d, d)."""
-        near, _ = self._one_body
-        rhos = []
-        for k, site in enumerate(self.sites):
-            if not _is_level(site):
-                rhos.append(self.rdm([k]))
-                continue
-            rho = np.zeros((4, 4), dtype=np.complex128)
-            rho[1:3, 1:3] = near[..., k]
-            rho[0, 0] = 1 - np.trace(rho)
-            rhos.append(rho)
-        return rhos
+        return densities.site_rdms(self)
 
     def bond_rdms(self) -> list[Matrix]:
         """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
-        near, beside = self._one_body
-        places = np.array([4, 8, 1, 2])  # the electron left, right; up, down: e_left * 4 + e_right
-        rhos = []
-        for k in range(self.length - 1):
-            if not (_is_level(self.sites[k]) and _is_level(self.sites[k + 1])):
-                rhos.append(self.rdm([k, k + 1]))
-                continue
-            across = beside[..., k]
-            occupied = np.block([[near[..., k], across], [across.conj().T, near[..., k + 1]]])
-            rho = np.zeros((16, 16), dtype=np.complex128)
-            rho[np.ix_(places, places)] = occupied
-            rho[0, 0] = 1 - np.trace(occupied)
-            rhos.append(rho)
-        return rhos
-
-    @cached_property
-    def _one_body(self) -> tuple[Matrix, Matrix]:
-        """(2, 2, L) density matrix of the electron on each site, and (2, 2, L - 1) across bonds."""
-        shape = 2, 2, self.length
-        near, beside = (np.zeros(shape, dtype=np.complex128) for _ in range(2))
-        for table in self.configurations.table((ELECTRON,)):
-            alive = (self.weights[table.index] > 0).any(axis=0)
-            waves = [self.amplitudes[rows[alive]] for rows in table.index]
-            for s, wave in zip(table.codes, waves, strict=True):
-                for t, other in zip(table.codes, waves, strict=True):
-                    near[s, t] += np.einsum("jx,jx->x", wave, other.conj())
-                    beside[s, t, :-1] += np.einsum("jx,jx->x", wave[:, :-1], other[:, 1:].conj())
-        total = self.weights.sum()
-        return near / total, beside[..., :-1] / total
+        return densities.bond_rdms(self)
 
     def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Reduced density matrix of a few sites, factors in the order given.
-
-        Parameters
-        ----------
-        sites
-            Distinct sites.
-        keep
-            Trailing dimension to keep of each site; the dimension of the localized spin traces
-            out the electron and the ancilla.  Default: everything.
-
-        Raises
-        ------
-        InputError
-            If a site is outside the chain or named twice, or does not split so.
-        """
-        chosen = [int(k) for k in sites]
-        if len(set(chosen)) != len(chosen) or any(not 0 <= k < self.length for k in chosen):
-            raise InputError(f"sites: {chosen} must be distinct, within 0..{self.length - 1}")
-        ordered = sorted(chosen)
-        dims = [self.sites[k].dim for k in chosen]
-        kept = dims if keep is None else [int(size) for size in keep]
-        spins = [self.sites[k].spin_dim for k in chosen]
-        if kept == spins and kept != dims:
-            rho, size = self.spin_rdm(ordered), {k: self.sites[k].spin_dim for k in ordered}
-        elif kept == dims:
-            rho, size = self._full_rdm(ordered), {k: self.sites[k].dim for k in ordered}
-        else:
-            raise InputError(f"keep: {kept} is neither the sites {dims} nor their spins {spins}")
-        place = [ordered.index(k) for k in chosen]
-        shape = [size[k] for k in ordered]
-        axes = place + [len(place) + p for p in place]
-        return np.ascontiguousarray(rho.reshape(shape * 2).transpose(axes)).reshape(rho.shape)
+        """Reduced density matrix of a few sites or of their localized spins; `densities.rdm`."""
+        return densities.rdm(self, sites, keep)
 
     def spin_rdm(self, sites: Sequence[int]) -> Matrix:
         """Reduced density matrix of the localized spins of ascending sites."""
-        factors = tuple(self.configurations.spin(site) for site in sites)
-        size = int(np.prod(self.configurations.dims(factors)))
-        rho = np.zeros((size, size), dtype=np.complex128)
-        for table in self.configurations.table(factors):
-            rho[np.ix_(table.codes, table.codes)] += self._products(table.index)
-        return rho / self.weights.sum()
-
-    def _products(self, index: NDArray[np.int64], skipped: Sequence[int] = ()) -> Matrix:
-        """(n, n) inner products of rows summed over the columns of ``index``."""
-        skip = np.array(skipped, dtype=np.int64)
-        out = np.zeros((len(index),) * 2, dtype=np.complex128)
-        alive = self.weights > 0
-        for a, rows in enumerate(index):
-            # The diagonal from the weights of the rows, known already.
-            out[a, a] = self.weights[rows].sum() - np.sum(
-                np.abs(self.amplitudes[np.ix_(rows, skip)]) ** 2
-            )
-            for b in range(a):
-                both = alive[rows] & alive[index[b]]
-                out[a, b] = row_products(rows[both], index[b][both], self.amplitudes, skip)
-                out[b, a] = out[a, b].conj()
-        return out
-
-    def _full_rdm(self, sites: list[int]) -> Matrix:
-        """Density matrix of electron and spins on ascending sites: without and with the electron.
-
-        The two do not mix: the rest of the chain holds the electron in one case only.
-        """
-        configurations = self.configurations
-        factors = tuple(f for k in sites for f in configurations.rest(k))
-        electronic = [k for k in sites if self.sites[k].has_fermions]
-        size = int(np.prod([self.sites[k].dim for k in sites]))
-        rho = np.zeros((size, size), dtype=np.complex128)
-        place = self._places(sites)
-        for table in configurations.table(factors):
-            where = place(None, 0, table.codes)
-            rho[np.ix_(where, where)] += self._products(table.index, electronic)
-        inner = int(np.prod(configurations.dims(factors)))
-        for table in configurations.table((ELECTRON, *factors)):
-            level, codes = np.divmod(table.codes, inner)
-            where = np.concatenate([place(k, level, codes) for k in electronic] or [codes[:0]])
-            empty = np.zeros((0, table.index.shape[1]), dtype=np.complex128)
-            block = np.concatenate([self.amplitudes[table.index, k] for k in electronic] or [empty])
-            rho[np.ix_(where, where)] += block @ block.conj().T
-        return rho / self.weights.sum()
-
-    def _places(self, sites: list[int]):  # type: ignore[no-untyped-def]
-        """Function from (site of the electron or None, spin, code of the rest) to a local state."""
-        outer = [4 if self.sites[k].has_fermions else 1 for k in sites]
-        inner = [self.sites[k].dim // o for k, o in zip(sites, outer, strict=True)]
-
-        def place(at: int | None, level: ArrayLike, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-            parts = np.unravel_index(codes, inner)
-            total = np.zeros(len(codes), dtype=np.int64)
-            for k, o, i, part in zip(sites, outer, inner, parts, strict=True):
-                own = 1 + np.asarray(level) if k == at else 0
-                total = total * (o * i) + own * i + part
-            return total
-
-        return place
+        return densities.spin_rdm(self, sites)
 
     # ------------------------------------------------------------------ Schmidt values
 
@@ -416,8 +294,3 @@ def _total(
             raise InputError(f"state: it is no eigenstate of the charge {name!r}")
         total += int(found[0])
     return total
-
-
-def _is_level(site: Site) -> bool:
-    """Whether a site holds electrons and nothing else."""
-    return site.has_fermions and site.dim == 4
