@@ -18,6 +18,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 import tnspin as ts
 from tnspin.figures.common import STYLE
@@ -93,34 +94,41 @@ def table(paths: list[Path]) -> str:
 
 
 def figure(paths: list[Path]) -> Figure:
-    """Negativity against time for each n, and at the end against n with what it cost."""
-    drawing = Figure(figsize=(12.5, 4.2), layout="constrained")
+    """Negativity against time for each n, at the end against N, and what it cost."""
+    drawing = Figure(figsize=(11.0, 8.0), layout="constrained")
     FigureCanvasAgg(drawing)
-    left, middle, right = drawing.subplots(1, 3)
-    results = {tuple(path.stem.split("-")[1:]): ts.load(path) for path in paths}
-    best = {int(n): results[n, s] for s in ("mps", "exact") for n, kind in results if kind == s}
+    (time, growth), (work, memory) = drawing.subplots(2, 2)
+    results = {(int(n), solver): ts.load(path) for path in paths
+               for n, solver in [path.stem.split("-")[1:]]}  # fmt: skip
+    best = {n: results[n, s] for s in ("mps", "exact") for n, kind in results if kind == s}
     colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(best)))
     for n, colour in zip(sorted(best), colours, strict=True):
-        left.plot(best[n]["time_fs"], best[n]["log_negativity"], color=colour, label=f"{n} + {n}")
-    left.set(xlabel="time (fs)", ylabel="logarithmic negativity (nat)", ylim=(0, None))
-    left.set_title("(a)  one unpolarized electron")
-    left.legend(fontsize=9)
-    for solver, marker in (("exact", "o-"), ("mps", "s--")):
-        sizes = sorted(int(n) for n, kind in results if kind == solver)
-        chosen = [results[str(n), solver] for n in sizes]
-        spins = 2 * np.array(sizes)
-        last = [r["log_negativity"][-1] for r in chosen]
-        middle.plot(spins, last, marker, label=solver, mfc="none")
-        right.loglog(spins, [r.attrs["cpu_time_s"] for r in chosen], marker, mfc="none",
-                     label=f"{solver}, CPU (s)")  # fmt: skip
-        memory = [r.attrs["peak_memory_bytes"] / 2**20 for r in chosen]
-        right.loglog(spins, memory, marker, alpha=0.4, label=f"{solver}, memory (MiB)")
-    middle.set(xlabel="localized spins N", ylabel="negativity at the end (nat)", ylim=(0, None))
-    middle.set_title("(b)  growth with the number of spins")
-    middle.legend()
-    right.set(xlabel="localized spins N", ylabel="CPU time (s), peak memory (MiB)")
-    right.set_title("(c)  cost")
-    right.legend(fontsize=9)
+        series = best[n]["log_negativity"]
+        time.plot(best[n]["time_fs"], series, color=colour, label=f"{n} + {n}")
+    time.set(xlabel="time (fs)", ylabel="logarithmic negativity (nat)", ylim=(0, None))
+    time.set_title("(a)  one unpolarized electron")
+    time.legend(fontsize=9)
+    for solver, style in (("exact", "o-"), ("mps", "s--")):
+        sizes = sorted(n for n, kind in results if kind == solver)
+        chosen, spins = [results[n, solver] for n in sizes], [2 * n for n in sizes]
+        for ax, values in (
+            (growth, [r["log_negativity"][-1] for r in chosen]),
+            (work, [r.attrs["cpu_time_s"] for r in chosen]),
+            (memory, [r.attrs["peak_memory_bytes"] / 2**20 for r in chosen]),
+        ):
+            ax.plot(spins, values, style, label=solver, mfc="none")
+    ticks = sorted({2 * n for n in best})
+    for ax, letter, name, unit in (
+        (growth, "b", "negativity at the end", "logarithmic negativity (nat)"),
+        (work, "c", "cost", "CPU time (s)"),
+        (memory, "d", "memory", "peak memory (MiB)"),
+    ):
+        ax.set(xscale="log", yscale="linear" if ax is growth else "log")
+        ax.set(xlabel="localized spins N", ylabel=unit)
+        ax.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_title(f"({letter})  {name}")
+        ax.legend()
     return drawing
 
 
