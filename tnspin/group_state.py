@@ -14,10 +14,10 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg.lapack import zpstrf
 
 from tnspin.entanglement import spectrum_entropy
 from tnspin.errors import InputError
+from tnspin.low_rank import compact
 
 __all__ = ["GroupState"]
 
@@ -27,9 +27,6 @@ Matrix = NDArray[np.complex128]
 _Piece = tuple[tuple[int, int], tuple[int, int], Matrix]
 # Elements between sectors, relative to the trace, that are still round-off.
 _ROUND_OFF = 1e-9
-# Blocks worth factorizing before they are diagonalized, and the pivots that count as zero.
-_SMALL = 128
-_RANK_TOLERANCE = 1e-16
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +209,7 @@ class GroupState:
     @cached_property
     def spectrum(self) -> NDArray[np.float64]:
         """Eigenvalues of the density matrix in no order; zeros may be left out."""
-        return _spectrum(map(_compact, self.blocks.values()))
+        return _spectrum(map(compact, self.blocks.values()))
 
     def entropies(self) -> tuple[float, float, float]:
         """Von Neumann entropies ``(S_ab, S_a, S_b)`` in nats (PRA Eq. 4)."""
@@ -303,18 +300,3 @@ def _spectrum(blocks: Iterable[Matrix]) -> NDArray[np.float64]:
     """Eigenvalues of Hermitian blocks together."""
     values = [np.linalg.eigvalsh(block) for block in blocks if len(block)]
     return np.concatenate(values) if values else np.zeros(0)
-
-
-def _compact(rho: Matrix) -> Matrix:
-    """Return a smaller matrix with the eigenvalues of a positive one, but those that are zero.
-
-    ``rho = L L^H`` with as many columns as the rank (Cholesky with pivots), and ``L^H L`` has the
-    same eigenvalues: compressed groups have ranks far below the size of their blocks.
-    """
-    if len(rho) < _SMALL:
-        return rho
-    factor, _, rank, _ = zpstrf(rho, tol=_RANK_TOLERANCE, lower=1)
-    if 2 * rank > len(rho):
-        return rho
-    columns = np.tril(factor)[:, :rank]
-    return columns.conj().T @ columns

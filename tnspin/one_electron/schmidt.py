@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tnspin.low_rank import compact
+from tnspin.sites import Matrix
+
 if TYPE_CHECKING:
     from tnspin.one_electron.state import OneElectronState
 
@@ -56,6 +59,7 @@ def _nested(
     ``index`` is (rows, columns) of configurations.
     """
     rows, columns = index.shape
+    total = float(state.weights.sum())
     if index.size == 0:
         yield from ((bond, np.zeros(0)) for bond, _ in nested)
     elif rows <= columns * len(nested[-1][1]):
@@ -64,7 +68,7 @@ def _nested(
             part = state.amplitudes[index[:, :, None], positions[None, None, done:]]
             wide = part.reshape(rows, -1)
             gram, done = gram + wide @ wide.conj().T, len(positions)
-            yield bond, np.clip(np.linalg.eigvalsh(gram), 0.0, None)
+            yield bond, _eigenvalues(gram, total)
     else:
         # Positions slowest, so that a shorter list is a corner.
         part = state.amplitudes[index[:, None, :], nested[-1][1][None, :, None]]
@@ -72,4 +76,9 @@ def _nested(
         gram = wide.T @ wide.conj()
         for bond, positions in nested:
             size = columns * len(positions)
-            yield bond, np.clip(np.linalg.eigvalsh(gram[:size, :size]), 0.0, None)
+            yield bond, _eigenvalues(gram[:size, :size], total)
+
+
+def _eigenvalues(gram: Matrix, total: float) -> Weights:
+    """Those of a Gram matrix above the round-off of the norm squared ``total`` of the state."""
+    return np.clip(np.linalg.eigvalsh(compact(gram, total)), 0.0, None)
