@@ -15,13 +15,17 @@ from tnspin import config
 from tnspin.errors import InputError, nearest
 from tnspin.toml_text import dumps, parse_override
 
-NAMES = ("edge-information", "stt-collinear", "stt-noncollinear", "stt-strong")
+NAMES = (
+    "edge-information", "stt-collinear", "stt-noncollinear", "stt-strong",
+    "valve-bath", "valve-pulse", "valve-scaling", "valve-single", "valve-thermal",
+)  # fmt: skip
+HBAR_FS = 0.6582119569  # hbar / eV in fs, CODATA
 
 
 def test_every_preset_loads_and_says_what_it_is() -> None:
     assert config.preset_names() == NAMES
     for row in config.presets():
-        assert row["title"] and row["cost"] and "Phys. Rev. X" in row["reproduces"]
+        assert row["title"] and row["cost"] and "Phys. Rev. " in row["reproduces"]
         config.load(row["name"])
 
 
@@ -50,13 +54,33 @@ def test_presets_differ_only_in_what_they_are_about() -> None:
         assert other == expected
 
 
+def test_the_valve_presets_are_one_valve() -> None:
+    """Those of four and four spins at 201 sites differ in temperature, bath and solver only."""
+    base = config.load("valve-single")
+    assert base.model.groups == ((90, 91, 92, 93), (120, 121, 122, 123))
+    assert base.time.stop == pytest.approx(70 / HBAR_FS, rel=1e-9)
+    for name in ("valve-thermal", "valve-bath"):
+        other = config.load(name)
+        assert other.model == base.model and other.time.stop == base.time.stop
+        same = {"kind", "center", "momentum", "width", "polarization", "localized_spins"}
+        before, after = base.as_dict()["state"], other.as_dict()["state"]
+        assert all(before[key] == after[key] for key in same)
+    kelvin = 100 * 8.617333262e-5
+    assert config.load("valve-thermal").state.values["temperature"] == pytest.approx(kelvin)
+    assert config.load("valve-bath").bath.temperature == pytest.approx(kelvin)
+    # The spacer and the distance of the packet do not depend on the number of spins.
+    large = config.load("valve-scaling").model
+    (_, *_, last), (first, *_) = large.groups
+    assert first - last - 1 == 26 and large.groups[0][0] == 90
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_full_text_reads_back_as_the_same_configuration(name: str) -> None:
     run = config.load(name)
     tables = tomllib.loads(run.to_toml())
     assert config.from_dict(tables).as_dict() == run.as_dict()
     if run.state is not None:
-        assert tables["solver"]["method"] == "auto"  # a default nobody wrote
+        assert tables["record"]["group_cutoff"] == 1e-8  # a default nobody wrote
 
 
 REFUSED = {
@@ -90,6 +114,8 @@ REFUSED = {
     "units.energy_ev=-1": ("units.energy_ev = -1", "above 0"),
     "units.energy=1": ("units.energy", "did you mean 'energy_ev'?"),
     "record.wavevectors=1.0": ("record.wavevectors", "list"),
+    "record.group_cutoff=1.0": ("record.group_cutoff = 1.0", "between 0 and 1"),
+    "record.group_largest=0": ("record.group_largest = 0", "1 or more"),
     "record.observables=[1]": ("record.observables", "text"),
     "solver.bond_dim": ("solver.bond_dim", "SECTION.KEY=VALUE"),
     "solver.bond_dim=@@": ("solver.bond_dim", "not a TOML value"),
@@ -144,7 +170,6 @@ def test_another_kind_drops_the_keys_of_the_old_one_but_not_those_asked_for() ->
 
 
 UNITS = ["units.energy_ev=2.0"]
-HBAR_FS = 0.6582119569  # hbar / eV in fs, CODATA
 
 
 def test_texts_with_units_become_numbers_of_the_run() -> None:

@@ -206,3 +206,26 @@ def test_sampled_runs_continue_from_their_chunks(tmp_path: Path) -> None:
         simulate(run_of(solver={**solver, "seed": 1}, **OPEN), path, resume=True)
     other = simulate(run_of(solver={**solver, "seed": 1}, **OPEN), path)
     assert not np.array_equal(other["spin"], first["spin"])
+
+
+def test_how_much_of_large_groups_is_kept_is_the_users_choice() -> None:
+    """Six and six spins are compressed; the result says what that took."""
+    groups = [list(range(3, 9)), list(range(10, 16))]
+    names = ["log_negativity", "group_discarded"]
+
+    def final(**keys: float) -> tuple[float, float]:
+        result = simulate(
+            run_of(
+                model={"sites": 18, "localized": groups},
+                time={"stop": 8.0, "every": 8.0},
+                record={"observables": names, **keys},
+            )
+        )
+        return result["log_negativity"][-1], result["group_discarded"][-1]
+
+    fine = final(group_cutoff=1e-12)
+    assert fine[0] > 1e-3 and 0 < fine[1] <= 2e-12
+    for keys in ({"group_cutoff": 1e-4}, {"group_cutoff": 1e-12, "group_largest": 40}):
+        coarse = final(**keys)
+        assert 1e-6 < coarse[1] < 0.1
+        assert abs(coarse[0] - fine[0]) < 5 * np.sqrt(coarse[1])

@@ -127,9 +127,11 @@ class Averaged:
         )
 
     def group_state(
-        self, part_a: Sequence[int], part_b: Sequence[int], *, cutoff: float = 0.0, dense: int = 0
+        self, part_a: Sequence[int], part_b: Sequence[int], **accuracy: float
     ) -> GroupState:
-        """Density matrix of two groups of localized spins, exact: see `tnspin.reduced`.
+        """Density matrix of two groups of localized spins, whatever accuracy would do.
+
+        It is exact: see `tnspin.reduced` for what ``cutoff``, ``dense`` and ``largest`` mean.
 
         Raises
         ------

@@ -20,6 +20,7 @@ import numpy as np
 from tnspin.adapters import Dense, Native, adapt
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
+from tnspin.group_bases import LARGEST as GROUP_ROWS
 from tnspin.group_state import GroupState
 from tnspin.sites import Site
 
@@ -179,6 +180,7 @@ def group_state(
     *,
     cutoff: float = 1e-10,
     dense: int = 10,
+    largest: int = GROUP_ROWS,
 ) -> GroupState:
     """Density matrix of the localized spins of two groups of sites (PRA Eq. 1).
 
@@ -193,6 +195,9 @@ def group_state(
         exact, in the product basis.  Beyond, each group is compressed to its Schmidt space,
         leaving out a weight of at most ``cutoff``, where the kind of state allows it (`MPS` and
         `OneElectronState`).
+    largest
+        Most rows of a block of a compressed matrix and of its partial transpose; where that takes
+        more than ``cutoff``, ``discarded`` of the result says how much.
 
     Raises
     ------
@@ -205,12 +210,12 @@ def group_state(
     states = prod(state.sites[k].spin_dim for k in [*part_a, *part_b])
     dense = (states - 1).bit_length() if states <= 2**dense else 0
     if hasattr(state, "group_state"):
-        return state.group_state(part_a, part_b, cutoff=cutoff, dense=dense)
+        return state.group_state(part_a, part_b, cutoff=cutoff, dense=dense, largest=largest)
     parts = members(state)
     home = backend(parts[0][1], "groups")
     if home is not None:
         ascending = sorted(part_a), sorted(part_b)
-        found = home.group_state(parts, *ascending, cutoff=cutoff, dense=dense)
+        found = home.group_state(parts, *ascending, cutoff=cutoff, dense=dense, largest=largest)
         return _in_order(found, state.sites, part_a, part_b)
     each = [_dense_group_state(one, part_a, part_b) for _, one in parts]
     return GroupState.average(each, [weight for weight, _ in parts])

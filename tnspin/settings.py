@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from tnspin.group_bases import LARGEST
 from tnspin.schema import require
 from tnspin.units import EnergyScale
 
@@ -159,14 +160,22 @@ class Record:
     """What is measured (empty: all that apply); seconds between checkpoints (0: always).
 
     ``wavevectors``: those of the quantum Fisher information, in 1/site (PRA Fig. 8).
+    ``group_cutoff``: weight that each of two groups too large for a density matrix may lose as it
+    is compressed; ``group_largest``: most rows of a block of what is diagonalized, whatever that
+    takes (``group_discarded`` in the result).
     """
 
     observables: tuple[str, ...] = ()
     checkpoint: float = 20.0
     wavevectors: tuple[float, ...] = (pi / 6, pi / 2)
+    group_cutoff: float = 1e-8
+    group_largest: int = LARGEST
 
     def __post_init__(self) -> None:
         require(self.checkpoint >= 0, "record.checkpoint", self.checkpoint, "0 or more seconds")
+        cutoff, largest = self.group_cutoff, self.group_largest
+        require(0 <= cutoff < 1, "record.group_cutoff", cutoff, "between 0 and 1")
+        require(largest >= 1, "record.group_largest", largest, "1 or more")
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,8 @@ def _snapshots(
 def _options(config: Config) -> Options:
     """What observables must know beyond the model and the state."""
     reference = config.initial_state.reference(config.model.localized_sites)
-    return Options(reference, config.record.wavevectors)
+    keys = config.record
+    return Options(reference, keys.wavevectors, keys.group_cutoff, keys.group_largest)
 
 
 def _prepare_store(store: Path, resume: bool, say: Say) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from .errors import InputError
+from .group_bases import LARGEST
 from .group_state import GroupState
 from .mps.ledger import Ledger
 
@@ -62,11 +63,15 @@ class Options:
         Weight that each group may lose where the two are too large for a density matrix and are
         compressed; it changes their negativity by up to about its root (2e-5 for 1e-8 in a valve
         of 7 + 7 spins), and smaller values cost much time.
+    group_largest
+        Most rows of a block of that density matrix and of its partial transpose; it may cost more
+        than ``group_cutoff``, and ``group_discarded`` says what it did.
     """
 
     reference: tuple[int, ...] | None = None
     wavevectors: tuple[float, ...] = (pi / 6, pi / 2)
     group_cutoff: float = 1e-8
+    group_largest: int = LARGEST
 
 
 @dataclass(frozen=True)
@@ -121,20 +126,22 @@ class Snapshot:
     @cached_property
     def group_state(self) -> GroupState:
         """Density matrix of `parts`, computed once."""
-        from .reduced import group_state
-
-        return group_state(self.state, *self.parts, cutoff=self.options.group_cutoff)
+        return self._group_state(*self.parts)
 
     @cached_property
     def localized_state(self) -> GroupState:
         """Density matrix of all localized spins, in the order of the model, in two halves."""
-        from .reduced import group_state
-
         spins = self.model.localized_sites
         if spins == sum(self.parts, ()):
             return self.group_state
         half = (len(spins) + 1) // 2
-        return group_state(self.state, spins[:half], spins[half:])
+        return self._group_state(spins[:half], spins[half:])
+
+    def _group_state(self, part_a: Sequence[int], part_b: Sequence[int]) -> GroupState:
+        from .reduced import group_state
+
+        cutoff, largest = self.options.group_cutoff, self.options.group_largest
+        return group_state(self.state, part_a, part_b, cutoff=cutoff, largest=largest)
 
     def expect(self, site: int, matrix: np.ndarray) -> float:
         """Expectation value of a Hermitian one-site operator."""

@@ -68,3 +68,18 @@ def test_compression_loses_at_most_the_cutoff(cutoff):
     assert min(found.dims) < 8
     assert found.log_negativity() == pytest.approx(exact.log_negativity(), abs=5 * np.sqrt(cutoff))
     assert sum(np.trace(block).real for block in found.blocks.values()) == pytest.approx(1)
+
+
+def test_blocks_stay_within_their_limit():
+    model = KondoHeisenbergChain(sites=14, localized=[range(3, 6), range(8, 11)])
+    members = mixture(model, 8.0)
+    groups = range(3, 6), range(8, 11)
+    free = group_state(members, *groups, dense=0, cutoff=1e-12)
+    found = group_state(members, *groups, dense=0, cutoff=1e-12, largest=8)
+    for blocks in (found.blocks, found.partial_transpose()):
+        assert max(map(len, blocks.values())) <= 8
+    assert max(map(len, free.blocks.values())) > 8
+    assert free.discarded <= 2e-12 < found.discarded < 0.1
+    assert found.log_negativity() == pytest.approx(
+        free.log_negativity(), abs=5 * np.sqrt(found.discarded)
+    )

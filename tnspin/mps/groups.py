@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..errors import InputError
+from ..group_bases import LARGEST
 from ..group_state import GroupState
 from ..sites import Site
 from .compress import spin_charges, sweeps
@@ -35,7 +36,7 @@ def group_state(
     *,
     cutoff: float = 1e-10,
     dense: int = 10,
-    largest: int = 2048,
+    largest: int = LARGEST,
 ) -> GroupState:
     """Density matrix of the localized spins of two groups of sites, averaged over a mixture.
 
@@ -52,7 +53,6 @@ def group_state(
         Up to 2^dense configurations of both groups together (so many spins 1/2) the matrix is
         exact and in the product basis of the spins, first site slowest; beyond, each group is
         compressed.
-
     largest
         Most rows of a block of the compressed density matrix and of its partial transpose:
         where more are needed for the cutoff, the least probable vectors of the two bases go, and

@@ -10,11 +10,12 @@ Charges allow few pairs of e and f: with one electron, either of the two is empt
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from ..group_bases import least_probability
 from ..group_state import GroupState
 from .compress import Factor, Sweep
 from .transfer import Ints, Matrix
@@ -122,20 +123,14 @@ def _limit(left: Sweep, right: Sweep, largest: int) -> float:
 
     Returns the weight lost.
     """
-    values = np.sort(np.concatenate([*left.spectrum.values(), *right.spectrum.values()]))
-    low, high = 0, values.size - 1
-    while low < high:
-        middle = (low + high) // 2
-        dims = [_counts(sweep.spectrum, values[middle]) for sweep in (left, right)]
-        if _largest_block(*dims) <= largest:
-            high = middle
-        else:
-            low = middle + 1
+    # The right sweep counts its keys negative.
+    opposite = {-key: p for key, p in right.spectrum.items()}
+    least = least_probability(left.spectrum, opposite, largest)
     lost = 0.0
     for sweep in (left, right):
         kept = {}
         for key, p in sweep.spectrum.items():
-            first = int(np.searchsorted(p, values[low]))
+            first = int(np.searchsorted(p, least))
             lost += float(p[:first].sum())
             if first < p.size:
                 kept[key] = p[first:]
@@ -147,19 +142,3 @@ def _limit(left: Sweep, right: Sweep, largest: int) -> float:
             }
         sweep.spectrum = kept
     return lost
-
-
-def _counts(spectrum: Mapping[int, np.ndarray], least: float) -> dict[int, int]:
-    """Basis vectors of at least this probability, by key."""
-    return {key: int(np.count_nonzero(p >= least)) for key, p in spectrum.items()}
-
-
-def _largest_block(left: Mapping[int, int], right: Mapping[int, int]) -> int:
-    """Rows of the largest block of the density matrix and of its partial transpose."""
-    sizes: dict[tuple[int, int], int] = defaultdict(int)
-    for a, n in left.items():
-        for b, m in right.items():
-            # The right group counts its keys negative.
-            sizes[0, a - b] += n * m
-            sizes[1, a + b] += n * m
-    return max(sizes.values())

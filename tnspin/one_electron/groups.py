@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from tnspin.group_bases import LARGEST, least_probability
 from tnspin.group_state import GroupState
 from tnspin.one_electron.configurations import Configurations
 from tnspin.one_electron.state import OneElectronState
@@ -48,6 +49,8 @@ class _Frame:
 
 #: The kept basis of a group by 2Sz.
 _Basis = dict[int, _Frame]
+#: Probabilities, ascending, and vectors (n, k) of a group by 2Sz.
+_Spectra = dict[int, tuple[NDArray[np.float64], Matrix]]
 
 
 def group_state(
@@ -57,6 +60,7 @@ def group_state(
     *,
     cutoff: float = 1e-10,
     dense: int = 10,
+    largest: int = LARGEST,
 ) -> GroupState:
     """Density matrix of the localized spins of two groups of sites (PRA Eq. 1).
 
@@ -70,19 +74,20 @@ def group_state(
         Largest weight to discard per group when its basis is compressed.
     dense
         Up to this many spins together the product basis is kept.
+    largest
+        Most rows of a block of the compressed density matrix and of its partial transpose: where
+        more are needed for the cutoff, the least probable vectors of the two bases go.
     """
     conserved = all("2Sz" in state.charge_names for _, state in members)
     compressed = len(part_a) + len(part_b) > dense
     chain = members[0][1].configurations
-    bases, lost = [], 0.0
-    for part in (part_a, part_b):
-        basis = _product_basis(_charges(chain, part, conserved))
-        if compressed:
-            basis, weight = _compressed(members, part, basis, cutoff)
-            lost += weight
-        bases.append(basis)
+    parts = part_a, part_b
+    bases = [_product_basis(_charges(chain, part, conserved)) for part in parts]
+    lost = 0.0
+    if compressed:
+        bases, lost = _compressed(members, parts, bases, cutoff, largest)
     charges = [_kept_charges(basis) for basis in bases]
-    blocks = _blocks(members, (part_a, part_b), bases, charges)
+    blocks = _blocks(members, parts, bases, charges)
     trace = sum(np.trace(block).real for block in blocks.values())
     blocks = {q: block / trace for q, block in blocks.items()}
     return GroupState((charges[0], charges[1]), blocks, lost, compressed)
@@ -113,28 +118,52 @@ def _kept_charges(basis: _Basis) -> Ints:
     return charges
 
 
-def _compressed(
-    members: Members, part: Sequence[int], basis: _Basis, cutoff: float
-) -> tuple[_Basis, float]:
-    """Schmidt space of a group: eigenvectors of its density matrix, and the weight left out."""
+def _spectra(members: Members, part: Sequence[int], basis: _Basis) -> _Spectra:
+    """Eigenvalues and eigenvectors of the density matrix of a group, by 2Sz, trace 1."""
     found = {}
     for q, frame in basis.items():
         rho = sum(w * _one_group(state, part, frame.states) for w, state in members)
         values, vectors = np.linalg.eigh(rho)
         found[q] = np.clip(values, 0.0, None), vectors
-    everything = np.sort(np.concatenate([values for values, _ in found.values()]))
-    dropped = np.cumsum(everything)
-    count = int(np.searchsorted(dropped, cutoff * dropped[-1], side="right"))
-    smallest = everything[count] if count < len(everything) else np.inf
-    lost = float(dropped[count - 1] / dropped[-1]) if count else 0.0
-    kept, place = {}, 0
-    for q, (values, vectors) in found.items():
-        chosen = vectors[:, values >= smallest]
-        if chosen.shape[1]:
-            places = np.arange(place, place + chosen.shape[1])
-            kept[q] = _Frame(basis[q].states, places, chosen)
-            place += chosen.shape[1]
-    return kept, lost
+    total = sum(float(values.sum()) for values, _ in found.values())
+    return {q: (values / total, vectors) for q, (values, vectors) in found.items()}
+
+
+def _smallest_kept(spectra: _Spectra, cutoff: float) -> float:
+    """Probability of the least probable vector to keep, those below it having ``cutoff`` at most.
+
+    One vector is always kept.
+    """
+    everything = np.sort(np.concatenate([values for values, _ in spectra.values()]))
+    count = int(np.searchsorted(np.cumsum(everything), cutoff, side="right"))
+    return float(everything[min(count, len(everything) - 1)])
+
+
+def _compressed(
+    members: Members, parts: Sequence[Sequence[int]], bases: Sequence[_Basis], cutoff: float,
+    largest: int,
+) -> tuple[list[_Basis], float]:  # fmt: skip
+    """Schmidt spaces of both groups: eigenvectors of their density matrices; the weight lost."""
+    found = [_spectra(members, part, basis) for part, basis in zip(parts, bases, strict=True)]
+    least = [_smallest_kept(spectra, cutoff) for spectra in found]
+    kept = [
+        {q: values[values >= smallest] for q, (values, _) in spectra.items()}
+        for spectra, smallest in zip(found, least, strict=True)
+    ]
+    fitting = least_probability(kept[0], kept[1], largest)
+    frames, lost = [], 0.0
+    for basis, spectra, smallest in zip(bases, found, least, strict=True):
+        frame, place = {}, 0
+        for q, (values, vectors) in spectra.items():
+            chosen = values >= max(smallest, fitting)
+            lost += float(values[~chosen].sum())
+            count = int(np.count_nonzero(chosen))
+            if count:
+                places = np.arange(place, place + count)
+                frame[q] = _Frame(basis[q].states, places, vectors[:, chosen])
+                place += count
+        frames.append(frame)
+    return frames, lost
 
 
 def _one_group(state: OneElectronState, part: Sequence[int], states: Ints) -> Matrix:
