@@ -110,7 +110,7 @@ def test_printed_sign_mirrors_the_rates():
     [
         {"temperature": -1.0}, {"temperature": float("nan")}, {"gamma": -0.1}, {"omega_max": 0.0},
         {"coupling": "some"}, {"sign": "kmss"}, {"cutoff": "soft"}, {"window": -1}, {"window": 1.5},
-        {"gamma": True},
+        {"gamma": True}, {"method": "series"}, {"common": 1}, {"edge": 0.0},
     ],
 )  # fmt: skip
 def test_bad_parameters_name_the_key(wrong):
@@ -337,7 +337,7 @@ def test_large_groups_take_the_largest_window():
 
 
 def test_too_many_neighbours_are_refused():
-    with pytest.raises(InputError, match=r"bath\.window.*1024"):
+    with pytest.raises(InputError, match=r"bath\.window.*1296"):
         jump_operators(HeisenbergChain(8, 2.5, dipole=0.1), UniversalLindblad(1.0))
     with pytest.raises(InputError, match=r"bath\.window"):
         jump_operators(HeisenbergChain(12), UniversalLindblad(1.0, window=5))

@@ -17,6 +17,7 @@ Reals = NDArray[np.float64]
 
 COUPLINGS = ("sum", "components")
 SIGNS = ("kms", "printed")
+METHODS = ("exact", "chebyshev", "time_integral", "taylor")
 # A transition at the cutoff itself counts as inside, whatever round-off says of its energy.
 _EDGE = 1e-9
 
@@ -63,7 +64,13 @@ class UniversalLindblad:
         Form of the cutoff; the papers have ``hard``.
     window : int
         Jump operators are computed from the spins at most this many couplings away; 0 takes the
-        whole group if it has at most 1024 states, and otherwise as many spins as that allows.
+        whole group if it has at most 1296 states, and otherwise as many spins as that allows.
+    common : bool
+        One bath for all spins, which couples to the sum of their operators, instead of one each.
+    method : {"exact", "chebyshev", "time_integral", "taylor"}
+        How jump operators are found: from eigenvectors, or as `baths.methods` says.
+    edge : float
+        Width over which ``chebyshev`` and ``time_integral`` round off a hard cutoff.
 
     Raises
     ------
@@ -80,20 +87,32 @@ class UniversalLindblad:
     sign: str = "kms"
     cutoff: str = "hard"
     window: int = 0
+    common: bool = False
+    method: str = "exact"
+    edge: float = 0.05
 
     def __post_init__(self) -> None:
         """Check every field."""
         _number("temperature", self.temperature)
         _number("gamma", self.gamma)
         _number("omega_max", self.omega_max, positive=True)
-        for name, allowed in (("coupling", COUPLINGS), ("sign", SIGNS), ("cutoff", tuple(CUTOFFS))):
+        _number("edge", self.edge, positive=True)
+        choices = {
+            "coupling": COUPLINGS, "sign": SIGNS, "cutoff": tuple(CUTOFFS), "method": METHODS,
+        }  # fmt: skip
+        for name, allowed in choices.items():
             _choice(name, getattr(self, name), allowed)
+        if not isinstance(self.common, bool):
+            raise InputError(f"bath.common: {self.common!r} is not true or false")
         whole = isinstance(self.window, int | np.integer) and not isinstance(self.window, bool)
         if not whole or self.window < 0:
             raise InputError(f"bath.window: {self.window!r} is not an integer of at least 0")
 
-    def rate(self, omega: ArrayLike) -> Reals:
-        """``2 pi j(w)`` for an energy w given to the spins, with the chosen sign."""
+    def rate(self, omega: ArrayLike, *, cutoff: str = "") -> Reals:
+        """``2 pi j(w)`` for an energy w given to the spins, with the chosen sign.
+
+        ``cutoff`` replaces that of the bath; "none" leaves it out.
+        """
         w = np.asarray(omega, dtype=np.float64)
         return (
             2.0
@@ -103,7 +122,7 @@ class UniversalLindblad:
                 self.temperature,
                 gamma=self.gamma,
                 omega_max=self.omega_max,
-                cutoff=self.cutoff,
+                cutoff=cutoff or self.cutoff,
             )
         )
 
@@ -121,7 +140,8 @@ def spectral_density(
     .. math:: j(w) = \frac{\Gamma}{\omega_m} \frac{w}{e^{w/T} - 1}\, \theta(w/\omega_m)
 
     with ``j(0) = Gamma T / omega_m`` and, at T = 0, ``-Gamma w / omega_m`` for w < 0 and nothing
-    else.  Energies are computed from ``exp(-|w|/T)`` so that no temperature overflows.
+    else.  Energies are computed from ``exp(-|w|/T)`` so that no temperature overflows.  ``cutoff``
+    is one of `CUTOFFS`, or "none".
     """
     w = np.asarray(omega, dtype=np.float64)
     size = np.abs(w)
@@ -134,7 +154,8 @@ def spectral_density(
         bose = np.where(small, temperature, given * size / -np.expm1(-ratio))
     else:
         bose = np.where(w < 0, size, 0.0)
-    return gamma / omega_max * bose * CUTOFFS[cutoff](w / omega_max)
+    density = gamma / omega_max * bose
+    return density if cutoff == "none" else density * CUTOFFS[cutoff](w / omega_max)
 
 
 def _number(name: str, value: Any, positive: bool = False) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from math import prod
 
@@ -26,6 +27,7 @@ from scipy.sparse.linalg import svds
 
 from tnspin.baths.bath import UniversalLindblad
 from tnspin.baths.groups import SpinTerm, ball, neighbours, spin_charges, spin_matrix, spin_terms
+from tnspin.baths.methods import approximate
 from tnspin.errors import InputError
 from tnspin.models import Model
 from tnspin.sites import Matrix, Site, kron
@@ -33,8 +35,8 @@ from tnspin.sites import Matrix, Site, kron
 __all__ = ["JumpOperator", "jump_operators"]
 
 Ints = NDArray[np.int64]
-# Largest space that is diagonalized; ten spins 1/2.
-_MOST_STATES = 1024
+# Largest space that is diagonalized: ten spins 1/2, or four spins 5/2.
+_MOST_STATES = 1296
 # Elements of H or differences of levels below this share of the largest are round-off.
 _ROUND_OFF = 1e-12
 # Elements of L below this share of the largest come from rotating the basis and back.
@@ -93,19 +95,43 @@ def jump_operators(model: Model, bath: UniversalLindblad) -> list[JumpOperator]:
         If a spin is coupled to too many others, or the Hamiltonian of the spins depends on time.
     """
     terms = spin_terms(model)
-    linked = neighbours(model, terms)
     windows = _Windows(model, terms, bath)
+    if bath.common:
+        return _common_jumps(model, windows, bath)
+    linked = neighbours(model, terms)
     jumps = []
     for centre in model.localized_sites:
         sites, compared = _window(model, linked, centre, bath.window)
         for name, change, coupling in _couplings(model, centre, bath.coupling):
-            matrix = windows.jump(sites, centre, coupling)
+            matrix = windows.jump(sites, (centre,), coupling)
             if not matrix.any():
                 continue
             error = 0.0 if compared is None else windows.change(sites, compared, centre, coupling)
             charge = change if windows.spectrum(sites).conserving else None
             jumps.append(JumpOperator(sites, matrix, charge, f"{name} {centre}", error))
     return jumps
+
+
+def _common_jumps(model: Model, windows: _Windows, bath: UniversalLindblad) -> list[JumpOperator]:
+    """Jump operators of the one bath of all spins."""
+    sites = tuple(sorted(model.localized_sites))
+    if not sites:
+        return []
+    if (states := prod(_dims(model, sites))) > _MOST_STATES:
+        raise InputError(
+            f"bath.common: the {len(sites)} spins have {states} states; at most {_MOST_STATES} can"
+            " be diagonalized"
+        )
+    charge = windows.spectrum(sites).conserving
+    found = [
+        (name, change if charge else None, windows.jump(sites, sites, coupling))
+        for name, change, coupling in _couplings(model, sites[0], bath.coupling)
+    ]
+    return [
+        JumpOperator(sites, matrix, change, f"{name} common")
+        for name, change, matrix in found
+        if matrix.any()
+    ]
 
 
 class _Windows:
@@ -117,7 +143,7 @@ class _Windows:
         self._bath = bath
         self._keys: dict[tuple[int, ...], bytes] = {}
         self._spectra: dict[bytes, _Spectrum] = {}
-        self._jumps: dict[tuple[bytes, int, bytes], Matrix] = {}
+        self._jumps: dict[tuple[bytes, tuple[int, ...], bytes], Matrix] = {}
         self._changes: dict[tuple[object, ...], float] = {}
 
     def spectrum(self, sites: tuple[int, ...]) -> _Spectrum:
@@ -131,14 +157,17 @@ class _Windows:
             self._keys[sites] = key
         return self._spectra[self._keys[sites]]
 
-    def jump(self, sites: tuple[int, ...], centre: int, coupling: Matrix) -> Matrix:
-        """L of a coupling operator of the spin at ``centre``, read-only."""
+    def jump(self, sites: tuple[int, ...], coupled: tuple[int, ...], coupling: Matrix) -> Matrix:
+        """L of the sum of an operator over the spins at ``coupled``, read-only."""
         spectrum = self.spectrum(sites)
-        key = self._key(sites, centre, coupling)
+        key = self._key(sites, coupled, coupling)
         if key not in self._jumps:
-            one = (np.eye(dim, dtype=np.complex128) for dim in _dims(self._model, sites))
-            factors = (coupling if k == centre else e for k, e in zip(sites, one, strict=True))
-            self._jumps[key] = spectrum.jump(kron(factors), self._bath)
+            one = [np.eye(dim, dtype=np.complex128) for dim in _dims(self._model, sites)]
+            whole = np.zeros_like(spectrum.hamiltonian)
+            for centre in coupled:
+                factors = (coupling if k == centre else e for k, e in zip(sites, one, strict=True))
+                whole += kron(factors)
+            self._jumps[key] = spectrum.jump(whole, self._bath)
             self._jumps[key].setflags(write=False)
         return self._jumps[key]
 
@@ -147,11 +176,11 @@ class _Windows:
     ) -> float:
         """Spectral norm of the difference of two windows' L, relative to the larger one's."""
         inner, outer = sorted((one, other), key=len)
-        small, large = self.jump(inner, centre, coupling), self.jump(outer, centre, coupling)
+        small, large = (self.jump(one, (centre,), coupling) for one in (inner, outer))
         # Equal numbers in equal places give the same; two windows may differ in where they lie.
         places = tuple(outer.index(k) for k in inner)
         key = (
-            self._key(inner, centre, coupling), self._key(outer, centre, coupling), places,
+            self._key(inner, (centre,), coupling), self._key(outer, (centre,), coupling), places,
         )  # fmt: skip
         if key not in self._changes:
             dims = _dims(self._model, outer)
@@ -160,27 +189,30 @@ class _Windows:
         return self._changes[key]
 
     def _key(
-        self, sites: tuple[int, ...], centre: int, coupling: Matrix
-    ) -> tuple[bytes, int, bytes]:
-        return self._keys[sites], sites.index(centre), coupling.tobytes()
+        self, sites: tuple[int, ...], coupled: tuple[int, ...], coupling: Matrix
+    ) -> tuple[bytes, tuple[int, ...], bytes]:
+        places = tuple(sites.index(k) for k in coupled)
+        return self._keys[sites], places, coupling.tobytes()
 
 
 @dataclass(frozen=True, eq=False)
 class _Spectrum:
-    """Eigenvalues and eigenvectors of a few spins, one entry per sector of 2Sz if conserved."""
+    """H of a few spins and its eigenvectors, one sector per value of 2Sz if conserved."""
 
+    hamiltonian: Matrix
     sectors: tuple[Ints, ...]
-    energies: tuple[NDArray[np.float64], ...]
-    vectors: tuple[Matrix, ...]
 
     @classmethod
     def of(cls, hamiltonian: Matrix, charges: Ints) -> _Spectrum:
         moved = np.abs(hamiltonian[charges[:, None] != charges[None, :]]).max(initial=0.0)
         if moved > _ROUND_OFF * np.abs(hamiltonian).max():
             charges = np.zeros_like(charges)
-        sectors = tuple(np.flatnonzero(charges == q) for q in np.unique(charges))
-        pairs = [np.linalg.eigh(hamiltonian[np.ix_(rows, rows)]) for rows in sectors]
-        return cls(sectors, tuple(e for e, _ in pairs), tuple(v for _, v in pairs))
+        return cls(hamiltonian, tuple(np.flatnonzero(charges == q) for q in np.unique(charges)))
+
+    @cached_property
+    def pairs(self) -> list[tuple[NDArray[np.float64], Matrix]]:
+        """Eigenvalues and eigenvectors of every sector."""
+        return [np.linalg.eigh(self.hamiltonian[np.ix_(rows, rows)]) for rows in self.sectors]
 
     @property
     def conserving(self) -> bool:
@@ -190,14 +222,22 @@ class _Spectrum:
     @property
     def resolution(self) -> float:
         """Differences of energies below this are zero."""
-        return _ROUND_OFF * max(float(np.abs(e).max()) for e in self.energies)
+        return _ROUND_OFF * max(float(np.abs(e).max()) for e, _ in self.pairs)
 
     def jump(self, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
         """L of a coupling operator, both in the product basis."""
+        if bath.method == "exact":
+            result = self._exact(coupling, bath)
+        else:
+            result = approximate(self.hamiltonian, coupling, bath)
+        result[np.abs(result) <= _NOISE * np.abs(result).max()] = 0.0
+        return result
+
+    def _exact(self, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
         result = np.zeros_like(coupling)
-        levels = list(zip(self.sectors, self.energies, self.vectors, strict=True))
-        for rows, final, out in levels:
-            for columns, initial, into in levels:
+        levels = list(zip(self.sectors, self.pairs, strict=True))
+        for rows, (final, out) in levels:
+            for columns, (initial, into) in levels:
                 block = coupling[np.ix_(rows, columns)]
                 if not block.any():
                     continue
@@ -206,7 +246,6 @@ class _Spectrum:
                 energy[np.abs(energy) <= self.resolution] = 0.0
                 rotated = np.sqrt(bath.rate(energy)) * (out.conj().T @ block @ into)
                 result[np.ix_(rows, columns)] = out @ rotated @ into.conj().T
-        result[np.abs(result) <= _NOISE * np.abs(result).max()] = 0.0
         return result
 
 
