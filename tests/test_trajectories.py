@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from dense import all_states
@@ -20,6 +22,7 @@ from open_systems import (
 from tnspin.basis import ChargeBasis
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
+from tnspin.executors import process_pool
 from tnspin.models import HeisenbergChain
 from tnspin.observables import OBSERVABLES
 from tnspin.record import record
@@ -183,6 +186,25 @@ def test_numbers_depend_on_the_seed_only(tmp_path):
         )
     other = sample(flips(), seed=5)
     assert not np.array_equal(one[-1].state.vector, other[-1].state.vector)
+
+
+def test_a_dead_worker_changes_no_number():
+    """What it had to do is done by another: the course without jumps, then the chunks."""
+    pools = []
+
+    def pool():
+        made = process_pool(1)
+        if len(pools) % 2 == 0:
+            made.submit(os._exit, 3)
+        pools.append(made)
+        return made
+
+    one = sample(flips(), seed=4, trajectories=10)
+    other = sample(flips(), seed=4, trajectories=10, executor=pool)
+    assert len(pools) == 4
+    assert all(
+        np.array_equal(a.state.vector, b.state.vector) for a, b in zip(one, other, strict=True)
+    )
 
 
 def test_killed_run_continues_with_the_same_numbers(tmp_path):
