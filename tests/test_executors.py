@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from tasks import Job, die_always, die_once, refuse, slow_first, square, stumble, where
@@ -55,6 +59,46 @@ def test_dead_worker_is_replaced(tmp_path):
     values = run_tasks(die_once, jobs(4, marker), executor=lambda: process_pool(1))
     assert values == [0, 1, 4, 9]
     assert marker.exists()
+
+
+ORPHAN = """
+import sys
+from pathlib import Path
+from tasks import Job, say_where_and_wait
+from tnspin.executors import process_pool, run_tasks
+
+if __name__ == "__main__":
+    marker = Path(sys.argv[1])
+    run_tasks(say_where_and_wait, [Job(0, marker)], executor=lambda: process_pool(1))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_workers_do_not_outlive_a_killed_parent(tmp_path):
+    script, marker = tmp_path / "parent.py", tmp_path / "worker"
+    script.write_text(ORPHAN)
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(here), str(here.parent)])
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(marker)], env=os.environ | {"PYTHONPATH": paths}
+    )
+    deadline = time.monotonic() + 120
+    while not marker.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    worker = int(marker.read_text())
+    process.kill()
+    process.wait()
+    while _runs(worker) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _runs(worker)
+
+
+def _runs(pid):
+    """Whether a process is there; one that has ended has no command line."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_worker_that_keeps_dying_ends_the_run():

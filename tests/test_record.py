@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +20,7 @@ from small_runs import FakeSnapshot, FakeState, fake_evolve
 
 from tnspin.checkpoint import Checkpoint, checkpoint_path, first_difference
 from tnspin.errors import InputError, RunError
-from tnspin.record import Interrupted, record
+from tnspin.record import Interrupted, cpu_time, record
 from tnspin.result import Result, Variable, check_writable, is_result
 
 TIMES = np.arange(5) * 0.5
@@ -82,6 +84,14 @@ def test_labels_of_parts_magnons_and_wavevectors_and_statistical_errors() -> Non
     assert [name for name in first.variables if name.endswith("_error")] == ["flips_error"]
     again = record(sampled(TIMES), observables, previous=first)
     assert np.array_equal(again["flips_error"], np.repeat(TIMES[:, None], 3, axis=1))
+
+
+def test_processor_time_counts_workers_that_have_ended() -> None:
+    burn = "import os\nfor _ in range(10**6): pass\nprint(sum(os.times()[:2]))"
+    before = cpu_time()
+    run = subprocess.run([sys.executable, "-c", burn], capture_output=True, text=True, check=True)
+    # Processor times are counted in hundredths of a second.
+    assert cpu_time() - before >= float(run.stdout) - 0.03
 
 
 def test_a_file_opens_in_xarray_with_units_and_provenance(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.one_electron import OneElectronState
 from tnspin.record import Interrupted
+from tnspin.report import summary
 from tnspin.result import Result
 from tnspin.simulation import simulate
 from tnspin.vector import VectorState
@@ -188,6 +189,16 @@ def test_trajectories_sample_the_master_equation(tmp_path: Path, temperature: fl
     deviation = np.abs(sampled["spin"] - master["spin"])
     assert np.all(deviation <= 5 * sampled["spin_error"] + 1e-7)
     assert sampled["spin_error"].max() > 1e-3
+
+
+def test_a_sampled_run_says_how_sure_its_negativity_is() -> None:
+    solver = {"kind": "trajectories", "trajectories": 8, "workers": 1}
+    result = simulate(run_of(solver=solver, **OPEN))
+    value, errors = result["log_negativity"][-1], result["log_negativity_error"]
+    text = summary(result, "run.h5")
+    assert f"{value:.5f} +- {errors[-1]:.5f} (largest error {errors.max():.5f})" in text
+    closed = simulate(run_of())
+    assert "+-" not in summary(closed, "run.h5")
 
 
 def test_sampled_runs_continue_from_their_chunks(tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_store_of_another_run_is_refused(tmp_path):
     for options, key in (({"seed": 1}, "seed"), ({"chunk": 4}, "share")):
         with pytest.raises(InputError, match=f"another run: {key}"):
             sample(flips(), store=tmp_path, **options)
-    with pytest.raises(InputError, match="another run: rates"):
+    with pytest.raises(InputError, match=r"another run: rates was \d"):
         sample(flips(0.31), store=tmp_path)
     with pytest.raises(InputError, match="the initial states differ"):
         sample(flips(), store=tmp_path, state=product(SPINS, [1, 0, 0]))

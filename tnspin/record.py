@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import resource
 import sys
@@ -118,7 +119,7 @@ class _Rows:
             if previous is not None and _error(column.name) in previous
         }
         self.snapshot: Any = None
-        self.start = time.perf_counter(), time.process_time()
+        self.start = time.perf_counter(), cpu_time()
 
     def add(self, snapshot: Any) -> bool:
         self.snapshot = snapshot
@@ -153,7 +154,7 @@ class _Rows:
 
     def _attrs(self, complete: bool) -> dict[str, Any]:
         old = {} if self.previous is None else self.previous.attrs
-        wall, cpu = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
+        wall, cpu = time.perf_counter() - self.start[0], cpu_time() - self.start[1]
         text = self.config.to_toml() if hasattr(self.config, "to_toml") else self.config or ""
         return provenance(text) | {
             "wall_time_s": wall + old.get("wall_time_s", 0.0),
@@ -176,9 +177,17 @@ def provenance(config: str) -> dict[str, Any]:
     }
 
 
+def cpu_time() -> float:
+    """Processor time of this process and of the workers that it has waited for, in seconds."""
+    return sum(os.times()[:4])
+
+
 def peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Largest resident memory so far of this process or one of its workers, in bytes."""
+    peak = max(
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     return peak if sys.platform == "darwin" else 1024 * peak
 
 

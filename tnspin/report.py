@@ -15,6 +15,7 @@ from tnspin.units import EnergyScale
 
 __all__ = ["info", "info_text", "summary"]
 
+_SAMPLED = ("log_negativity", "mutual_information")
 _CONSERVED = ("norm", "particle_number", "total_sz", "energy", "purity")
 
 
@@ -92,6 +93,11 @@ def summary(result: Result, file: str) -> str:
     for name, onset in _onsets(result).items():
         if onset["time"] is not None:
             rows.append((f"onset of {name}", _onset_text(onset)))
+    for name in _SAMPLED:
+        if f"{name}_error" in result:
+            value, errors = result[name][-1], result[f"{name}_error"]
+            text = f"{value:.5f} +- {errors[-1]:.5f} (largest error {errors.max():.5f})"
+            rows.append((name, text))
     for name, row in _conservation(result).items():
         rows.append((name, f"{row['final']:.8g} (largest drift {row['drift']:.1e})"))
     ledger = _ledger(result)

@@ -87,9 +87,10 @@ class Store:
             return
         with _reading(path) as file:
             for key, value in marks.items():
-                if file.attrs[key] != value:
+                before = _plain(file.attrs[key])
+                if before != value:
                     raise InputError(
-                        f"store: {self.folder} is of another run: {key} was {file.attrs[key]!r} "
+                        f"store: {self.folder} is of another run: {key} was {before!r} "
                         f"and is now {value!r}"
                     )
             times, old = file["times"][:], file["starts"][:]
