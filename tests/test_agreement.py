@@ -84,6 +84,21 @@ def test_few_electrons_in_every_observable(n_electrons, polarization, model):
     assert max(worst.values()) < 1e-8, worst
 
 
+def test_paired_electrons_through_a_spin_valve():
+    """The preset valve-pulse in small, against the full vector (PRA Sec. IV C)."""
+    tables = pulse(2, "none", sites=9, localized=[[3, 4], [6, 7]], J_sd=0.8)
+    tables["state"] |= {"well_depth": 2.0, "localized_spins": ["up", "down"]}
+    tables["time"] = {"stop": 12.0, "every": 2.0}
+    reference, result = run(tables, EXACT), run(tables, PRECISE)
+    worst = deviations(reference, result)
+    assert {"log_negativity", "mutual_information", "group_entropy", "magnon_probability",
+            "w_probability", "quantum_fisher_information", "quantum_fisher_information_mixed",
+            "half_chain_entropy"} <= worst.keys()  # fmt: skip
+    assert reference["log_negativity"].max() > 1e-2
+    assert reference["magnon_probability"][-1, 1:5].min() > 1e-4
+    assert max(worst.values()) < 1e-8, worst
+
+
 @pytest.mark.parametrize("polarization", ["z", "x"])
 def test_density_matrices_of_any_sites(polarization):
     vector, mps = final_states(pulse(3, polarization))

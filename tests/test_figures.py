@@ -110,6 +110,53 @@ def test_late_times_are_marked_where_too_much_was_discarded() -> None:
             assert ("not converged" in panel.get_title(loc="right")) == bool(count)
 
 
+def valve(discarded: float = 1e-6) -> Result:
+    """A made-up result with the variables of two electrons in a spin valve of 1 + 1 spins."""
+    result = pulse()
+    time = result["time"]
+    grown = np.linspace(0, 1, time.size)
+    more = {
+        "electron_polarization": (("time", "axis"), np.zeros((time.size, 3))),
+        "group_entropy": (("time", "part"), grown[:, None] * [1.0, 0.8, 0.6]),
+        "half_chain_entropy": (("time",), grown),
+        "mutual_information": (("time",), 0.4 * grown),
+        "log_negativity": (("time",), np.zeros(time.size)),
+        "magnon_probability": (("time", "magnons"), np.stack([1 - grown, grown, 0 * grown], 1)),
+        "w_probability": (("time",), grown / 2),
+        "quantum_fisher_information": (("time", "wavevector"), grown[:, None] * [1.0, 2.0]),
+        "wavevector": (("wavevector",), np.array([np.pi / 6, np.pi / 2])),
+        "discarded_weight": (("time", "bond"), discarded * grown[:, None] * np.ones(11)),
+    }
+    variables = {name: Variable(dims, data) for name, (dims, data) in more.items()}
+    attrs = {"config": CONFIG.replace("[6, 7]", "[[6], [7]]")}
+    return Result(result.variables | variables, attrs)
+
+
+def test_the_valve_figure_says_once_from_when_on_it_is_not_converged() -> None:
+    for discarded, count in ((1e-6, 0), (1e-2, 1)):
+        drawing = figures.figure(valve(discarded))
+        panels = {ax.get_title(loc="left")[:3]: ax for ax in drawing.axes if ax.get_title("left")}
+        assert list(panels) == [f"({c})" for c in "abcdefghij"]
+        for letter in "bcdefgh":
+            assert len(panels[f"({letter})"].patches) == count, letter
+        for letter in "aij":
+            assert not panels[f"({letter})"].patches, letter
+        assert ("not converged" in drawing.get_suptitle()) == bool(count)
+        # A second title would lie on the first.
+        assert not any(ax.get_title(loc="right") for ax in drawing.axes)
+
+
+def test_lines_of_the_valve_figure_are_clear_of_the_frame_and_the_legend() -> None:
+    panels = figures.figure(valve()).axes
+    by_title = {ax.get_title(loc="left")[5:]: ax for ax in panels}
+    negativity = by_title["logarithmic negativity of the ferromagnets"]
+    assert negativity.get_ylim()[0] < 0 < 1e-3 < negativity.get_ylim()[1]
+    magnons = by_title["probability of m flipped spins, and of the W state"]
+    assert [text.get_text() for text in magnons.get_legend().get_texts()] == ["0", "1", "W"]
+    assert magnons.get_ylim()[1] > 10
+    assert magnons.get_yticks().max() == 1
+
+
 def test_a_single_time_can_be_drawn(tmp_path: Path) -> None:
     figures.save_figure(pulse(steps=1), tmp_path / "one.png")
 

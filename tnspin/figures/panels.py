@@ -27,6 +27,8 @@ from tnspin.result import Result
 #: Summed discarded weight from which on a figure says that it is not converged.  For eight
 #: electrons local spins are then wrong by a few 1e-3, and the error grows in proportion.
 CONVERGED = 1e-2
+#: What the shading of such times means.
+UNCONVERGED = f"grey: discarded > {CONVERGED:g}, not converged"
 
 
 def site_map(
@@ -116,16 +118,25 @@ def entropy_panel(ax: Axes, result: Result) -> None:
     ax.legend(loc="upper left", fontsize=9, ncols=3, handlelength=1.6, columnspacing=1.0)
 
 
-def mark_unconverged(ax: Axes, result: Result) -> None:
-    """Shade the times for which truncation has taken more than `CONVERGED` of the norm."""
+def mark_unconverged(ax: Axes, result: Result, *, note: bool = True) -> None:
+    """Shade the times for which truncation has taken more than `CONVERGED` of the norm.
+
+    With ``note``, the title on the right says so.
+    """
+    start = unconverged_from(result)
+    if start is None:
+        return
+    ax.axvspan(start, times(result)[-1], color="0.5", alpha=0.13, lw=0, zorder=0)
+    if note:
+        ax.set_title(UNCONVERGED, loc="right", fontsize=8.5, color="0.25")
+
+
+def unconverged_from(result: Result) -> float | None:
+    """First time on the axis at which more than `CONVERGED` has been discarded, if any."""
     if "discarded_weight" not in result:
-        return
+        return None
     late = np.flatnonzero(result["discarded_weight"].sum(axis=1) > CONVERGED)
-    if late.size == 0:
-        return
-    ax.axvspan(times(result)[late[0]], times(result)[-1], color="0.5", alpha=0.13, lw=0, zorder=0)
-    note = f"grey: discarded > {CONVERGED:g}, not converged"
-    ax.set_title(note, loc="right", fontsize=8.5, color="0.25")
+    return float(times(result)[late[0]]) if late.size else None
 
 
 def discarded_panel(ax: Axes, result: Result) -> None:

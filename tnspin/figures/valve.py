@@ -23,7 +23,14 @@ from tnspin.figures.common import (
     times,
     title,
 )
-from tnspin.figures.panels import discarded_panel, drift_panel, mark_unconverged, site_map
+from tnspin.figures.panels import (
+    UNCONVERGED,
+    discarded_panel,
+    drift_panel,
+    mark_unconverged,
+    site_map,
+    unconverged_from,
+)
 from tnspin.onsets import group_members, onsets
 from tnspin.result import Result
 
@@ -40,12 +47,16 @@ def valve_figure(result: Result) -> Figure:
     rows = -(-len(panels) // 2)
     drawing = Figure(figsize=(12.5, 2.9 * rows + 0.8), layout="constrained")
     FigureCanvasAgg(drawing)
-    drawing.suptitle(title(result), fontsize=13)
+    # Once above all panels: beside their titles there is no room.
+    note = "" if unconverged_from(result) is None else f"\n{UNCONVERGED}"
+    drawing.suptitle(title(result) + note, fontsize=13)
     axes: list[Axes] = []
     for k in range(len(panels)):
         axes.append(drawing.add_subplot(rows, 2, k + 1, sharex=axes[0] if axes else None))
     for k, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
         panel(ax, result)
+        if panel not in _UNSHADED:
+            mark_unconverged(ax, result, note=False)
         ax.set_title(f"({'abcdefghijkl'[k]})  {ax.get_title(loc='left')}")
         if k < len(panels) - 2:
             ax.tick_params(labelbottom=False)
@@ -89,7 +100,6 @@ def _spins(ax: Axes, result: Result) -> None:
     ax.set_ylabel(r"$\langle S^z_i\rangle / S$")
     ax.set_title("localized spins; dotted: onset of each group")
     ax.legend(fontsize=9, ncols=2, loc="center left")
-    mark_unconverged(ax, result)
 
 
 def _entropies(ax: Axes, result: Result) -> None:
@@ -106,7 +116,6 @@ def _entropies(ax: Axes, result: Result) -> None:
     ax.set_ylabel("entropy (nat)")
     ax.set_ylim(0, 1.3 * max(ax.dataLim.y1, 1e-3))
     ax.legend(fontsize=9, ncols=2, loc="upper left")
-    mark_unconverged(ax, result)
 
 
 def _information(ax: Axes, result: Result) -> None:
@@ -114,15 +123,15 @@ def _information(ax: Axes, result: Result) -> None:
     ax.set_title("mutual information of the ferromagnets")
     ax.set_ylabel("mutual information (nat)")
     ax.set_ylim(bottom=0)
-    mark_unconverged(ax, result)
 
 
 def _negativity(ax: Axes, result: Result) -> None:
     _with_error(ax, result, "log_negativity", ORANGE)
     ax.set_title("logarithmic negativity of the ferromagnets")
     ax.set_ylabel("negativity (nat)")
-    ax.set_ylim(0, 1.1 * max(ax.dataLim.y1, 1e-4))
-    mark_unconverged(ax, result)
+    # Down to a little below zero: many electrons leave no negativity, and that line must be seen.
+    top = 1.1 * max(ax.dataLim.y1, 1e-3)
+    ax.set_ylim(-0.03 * top, top)
 
 
 def _magnons(ax: Axes, result: Result) -> None:
@@ -136,10 +145,14 @@ def _magnons(ax: Axes, result: Result) -> None:
     log_lines(ax, times(result), *lines)
     if "w_probability" in result:
         ax.plot(times(result), result["w_probability"], color=PURPLE, ls=":", label="W")
-    ax.set_ylim(_LEAST, 4)
+    # Room for the legend above 1: the lines of late times fill everything below.
+    ax.set_ylim(_LEAST, 40)
+    ax.set_yticks([1e-6, 1e-4, 1e-2, 1])
+    ax.minorticks_off()
     ax.set_title("probability of m flipped spins, and of the W state")
     ax.set_ylabel("probability")
-    ax.legend(fontsize=8.5, ncols=5, loc="lower right", columnspacing=0.9, handlelength=1.2)
+    ax.legend(fontsize=8.5, ncols=10, loc="upper left", columnspacing=0.8, handlelength=0.9,
+              handletextpad=0.4)  # fmt: skip
 
 
 def _fisher(ax: Axes, result: Result) -> None:
@@ -186,3 +199,5 @@ _PANELS: tuple[tuple[set[str], Panel], ...] = (
     ({"discarded_weight"}, discarded_panel),
     ({"energy"}, drift_panel),
 )
+# Maps, whose colours grey would change, and what says itself how far a run is converged.
+_UNSHADED: tuple[Panel, ...] = (_charge, discarded_panel, drift_panel)
