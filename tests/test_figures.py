@@ -115,7 +115,7 @@ def valve(discarded: float = 1e-6) -> Result:
     result = pulse()
     time = result["time"]
     grown = np.linspace(0, 1, time.size)
-    more = {
+    more: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         "electron_polarization": (("time", "axis"), np.zeros((time.size, 3))),
         "group_entropy": (("time", "part"), grown[:, None] * [1.0, 0.8, 0.6]),
         "half_chain_entropy": (("time",), grown),
@@ -129,7 +129,7 @@ def valve(discarded: float = 1e-6) -> Result:
     }
     variables = {name: Variable(dims, data) for name, (dims, data) in more.items()}
     attrs = {"config": CONFIG.replace("[6, 7]", "[[6], [7]]")}
-    return Result(result.variables | variables, attrs)
+    return Result({**result.variables, **variables}, attrs)
 
 
 def test_the_valve_figure_says_once_from_when_on_it_is_not_converged() -> None:
@@ -152,7 +152,9 @@ def test_lines_of_the_valve_figure_are_clear_of_the_frame_and_the_legend() -> No
     negativity = by_title["logarithmic negativity of the ferromagnets"]
     assert negativity.get_ylim()[0] < 0 < 1e-3 < negativity.get_ylim()[1]
     magnons = by_title["probability of m flipped spins, and of the W state"]
-    assert [text.get_text() for text in magnons.get_legend().get_texts()] == ["0", "1", "W"]
+    legend = magnons.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["0", "1", "W"]
     assert magnons.get_ylim()[1] > 10
     assert magnons.get_yticks().max() == 1
 
