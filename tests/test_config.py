@@ -16,7 +16,7 @@ from tnspin.errors import InputError, nearest
 from tnspin.toml_text import dumps, parse_override
 
 NAMES = (
-    "edge-information", "stt-collinear", "stt-noncollinear", "stt-strong",
+    "chain-impurity", "chain-lindblad", "edge-information", "stt-collinear", "stt-noncollinear", "stt-strong",
     "valve-bath", "valve-pulse", "valve-scaling", "valve-single", "valve-thermal",
 )  # fmt: skip
 HBAR_FS = 0.6582119569  # hbar / eV in fs, CODATA

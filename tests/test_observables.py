@@ -271,8 +271,10 @@ def test_what_applies_to_which_run():
         "spin", "spin_length", "entropy", "energy", "norm", "total_sz", "localized_spin_total",
         "half_chain_entropy", "mutual_information", "log_negativity", "magnon_probability",
         "w_probability", "quantum_fisher_information", "quantum_fisher_information_mixed",
+        "neel_overlap",
     }  # fmt: skip
-    assert {n for n, o in OBSERVABLES.items() if not o.applies(VALVE, "mps")} == {"purity"}
+    without = {n for n, o in OBSERVABLES.items() if not o.applies(VALVE, "mps")}
+    assert without == {"purity", "neel_overlap"}
     wire = KondoHeisenbergChain(4, [2])
     assert not OBSERVABLES["mutual_information"].applies(wire, "mps")
     for name, observable in OBSERVABLES.items():
@@ -286,7 +288,7 @@ def test_what_is_recorded_without_asking():
     for name in ("magnon_probability", "quantum_fisher_information", "group_entropy", "purity"):
         assert name not in single
     valve = chosen((), VALVE, "mps", known)
-    assert set(OBSERVABLES) - set(valve) == {"purity"}
+    assert set(OBSERVABLES) - set(valve) == {"purity", "neel_overlap"}
     # Spins that did not start along z have no magnons to count.
     assert set(valve) - set(chosen((), VALVE, "mps")) == {"magnon_probability", "w_probability"}
     assert "entropy" not in chosen((), VALVE, "average", known)
@@ -310,3 +312,27 @@ def test_shapes_follow_the_dimensions():
         shape = tuple(sizes[d] for d in observable.dims[1:])
         assert measure(name, snapshot).shape == shape, name
         assert observable.units and observable.long_name
+
+
+@pytest.mark.parametrize("sites, spin", [(4, 0.5), (3, 1.0), (5, 0.5)])
+def test_halves_of_a_short_spin_chain(sites, spin):
+    snapshot = random_snapshot(HeisenbergChain(sites, spin))
+    half, d = (sites + 1) // 2, round(2 * spin + 1)
+    assert snapshot.parts == (tuple(range(half)), tuple(range(half, sites)))
+    schmidt = np.linalg.svd(snapshot.state.vector.reshape(d**half, -1), compute_uv=False)
+    # A pure state: twice the logarithm of the sum of its Schmidt values.
+    assert measure("log_negativity", snapshot) == pytest.approx(2 * np.log(schmidt.sum()), abs=1e-9)
+    assert Snapshot(0.0, HeisenbergChain(12), snapshot.state).parts == ((0,), (11,))
+    assert Snapshot(0.0, VALVE, snapshot.state).parts == ((0,), (2,))
+
+
+@pytest.mark.parametrize("sites, spin", [(4, 0.5), (3, 1.0)])
+def test_neel_overlap(sites, spin):
+    snapshot = random_snapshot(HeisenbergChain(sites, spin))
+    d = round(2 * spin + 1)
+    amplitudes = snapshot.state.vector.reshape((d,) * sites)
+    ends = [tuple((0, d - 1)[(k + odd) % 2] for k in range(sites)) for odd in (0, 1)]
+    expected = sum(abs(amplitudes[index]) ** 2 for index in ends)
+    assert measure("neel_overlap", snapshot) == pytest.approx(expected, abs=TOL)
+    ferromagnet = random_snapshot(KondoHeisenbergChain(2, [0, 1]))
+    assert "neel_overlap" not in chosen((), ferromagnet.model, "vector", ferromagnet.options)

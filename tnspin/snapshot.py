@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import pi
+from math import pi, prod
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .sites import Site
+
+
+#: Most states of a chain of spins whose halves are compared.
+HALVES = 2**11
 
 
 class State(Protocol):
@@ -109,7 +113,10 @@ class Snapshot:
 
     @property
     def parts(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The two groups of localized spins; of any other number of groups, the edge spins.
+        """The two parts whose entanglement is recorded.
+
+        The two groups of localized spins; the halves of a chain of nothing but spins, if it has at
+        most 2^11 states; in any other case the edge spins.
 
         Raises
         ------
@@ -121,6 +128,11 @@ class Snapshot:
             return groups[0], groups[1]
         if len(spins) < 2:
             raise InputError("model.localized: two groups, or at least two spins, are needed")
+        dims = [self.model.local_sites[k].spin_dim for k in spins]
+        electrons = any(site.has_fermions for site in self.model.local_sites)
+        if len(groups) == 1 and not electrons and prod(dims) <= HALVES:
+            half = (len(spins) + 1) // 2
+            return spins[:half], spins[half:]
         return (min(spins),), (max(spins),)
 
     @cached_property

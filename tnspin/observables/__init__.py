@@ -95,12 +95,12 @@ _ALL = (
     ),
     Observable(
         "log_negativity", ("time",), "nat",
-        "logarithmic negativity of the two groups of localized spins, else of the edge spins",
+        "logarithmic negativity of the two groups of localized spins (halves of a short chain, or edge spins)",
         quantum.log_negativity, base.with_edges,
     ),
     Observable(
         "mutual_information", ("time",), "nat",
-        "mutual information of the two groups of localized spins, else of the edge spins",
+        "mutual information of the two groups of localized spins (halves of a short chain, or edge spins)",
         quantum.mutual_information, base.with_edges,
     ),
     Observable(
@@ -128,6 +128,10 @@ _ALL = (
         "quantum_fisher_information_mixed", ("time", "wavevector"), "1",
         "quantum Fisher information of the mixed state per spin",
         quantum.quantum_fisher_information_mixed, base.few_spins, base.with_two_groups,
+    ),
+    Observable(
+        "neel_overlap", ("time",), "1", "probability of the two Neel states",
+        quantum.neel_overlap, base.short_spin_chain,
     ),
     Observable(
         "purity", ("time",), "1", "purity of the density matrix", quantum.purity, base.density

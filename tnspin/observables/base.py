@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from tnspin.snapshot import Snapshot
+from tnspin.snapshot import HALVES, Snapshot
 
 __all__ = ["Observable"]
 
@@ -86,6 +86,13 @@ def few_spins(model: Any, form: str) -> bool:
     """Chains with localized spins few enough for their density matrix."""
     dims = [model.local_sites[k].spin_dim for k in model.localized_sites]
     return len(dims) > 1 and prod(dims) <= DENSE
+
+
+def short_spin_chain(model: Any, form: str) -> bool:
+    """Chains of nothing but spins, in one group, few enough for their density matrix."""
+    dims = [site.spin_dim for site in model.local_sites]
+    only_spins = len(model.groups) == 1 and not with_electrons(model, form)
+    return only_spins and len(model.localized_sites) > 1 and prod(dims) <= HALVES
 
 
 def few_in_two_groups(model: Any, form: str) -> bool:

@@ -43,12 +43,12 @@ def meyer_wallach(snapshot: Snapshot) -> float:
 
 
 def log_negativity(snapshot: Snapshot) -> float:
-    """Logarithmic negativity of the two groups, or of the edge spins (PRA Eq. 2)."""
+    """Logarithmic negativity of the two parts (PRA Eq. 2; see `Snapshot.parts`)."""
     return snapshot.group_state.log_negativity()
 
 
 def mutual_information(snapshot: Snapshot) -> float:
-    """Mutual information of the two groups (PRA Eq. 5), or of the edge spins (PRX Eq. 14)."""
+    """Mutual information of the two parts (PRA Eq. 5, PRX Eq. 14)."""
     return snapshot.group_state.mutual_information()
 
 
@@ -89,6 +89,15 @@ def w_probability(snapshot: Snapshot) -> float:
     if few_spins(model, ""):
         return magnons.group_w_probability(snapshot.localized_state, _dims(snapshot), reference)
     return magnons.w_probability(snapshot.state, model.localized_sites, reference)
+
+
+def neel_overlap(snapshot: Snapshot) -> float:
+    """``Tr rho P`` with P on up-down-up-down... and its reverse (FATE Fig. 3)."""
+    dims = _dims(snapshot)
+    first = np.ravel_multi_index([(d - 1) * (k % 2) for k, d in enumerate(dims)], dims)
+    probability = snapshot.localized_state.diagonal().ravel()
+    # Turning all spins over reverses the order of the basis.
+    return float(probability[first] + probability[-1 - first])
 
 
 # ---------------------------------------------------------------------- Fisher information
