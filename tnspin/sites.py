@@ -251,6 +251,34 @@ def purified(site: Site) -> Site:
 
 
 @cache
+def doubled(site: Site) -> Site:
+    """Ket x bra of a site: the local space of density matrices written as vectors.
+
+    State ``ket * d + bra`` stands for ``|ket><bra|``.  The operator X of the site becomes two:
+    ``X`` multiplies rho from the left, ``X'`` from the right.  A charge is that of the ket minus
+    that of the bra: a density matrix without elements between sectors has charge 0.
+
+    Raises
+    ------
+    InputError
+        If the site holds electrons, whose signs are not handled.
+    """
+    if site.has_fermions:
+        raise InputError(f"sites: density matrices as vectors take no electrons ({site.name} site)")
+    d = site.dim
+    operators = {}
+    for name, matrix in site.operators.items():
+        if name != "Id":
+            operators[name] = np.kron(matrix, np.eye(d))
+            operators[f"{name}'"] = np.kron(np.eye(d), matrix.T)
+    charges = {
+        name: tuple(q - p for q in values for p in values) for name, values in site.charges.items()
+    }
+    labels = tuple(f"{ket}|{bra}" for ket in site.labels for bra in site.labels)
+    return make_site(f"doubled-{site.name}", labels, charges, operators)
+
+
+@cache
 def _spin(doubled: int) -> Site:
     m2 = tuple(doubled - 2 * k for k in range(doubled + 1))
     labels = ("up", "dn") if doubled == 1 else tuple(_half_integer(m) for m in m2)

@@ -30,7 +30,7 @@ from tnspin.sites import spin
 
 def updated(psi, bond, gate, cutoff, limit, method, seed=0):
     left, middle, right = psi.bonds[bond : bond + 3]
-    new, discarded = update_bond(
+    new, discarded, _ = update_bond(
         *left, middle.keys, middle.dims, right.keys, right.dims,
         *psi.tensors[bond], *psi.tensors[bond + 1],
         psi.site_keys[bond], psi.site_keys[bond + 1], *gate[:3], cutoff, 1, limit, METHODS[method],

@@ -350,8 +350,8 @@ def update_bond(
     Returns
     -------
     tuple
-        The new middle bond (keys, dims, Schmidt values), both tensors (offset, data each), and the
-        discarded share of the norm squared.
+        The new middle bond (keys, dims, Schmidt values), both tensors (offset, data each), the
+        discarded share of the norm squared, and the norm by which the state has been divided.
     """
     stack = gather_rows(m_keys, m_dims, l_keys, l_dims, q1, a_offset, a_data)
     side = gather_columns(m_keys, m_dims, r_keys, r_dims, q2, b_offset, b_data)
@@ -367,4 +367,4 @@ def update_bond(
     total = found.norm.sum()
     norm = np.sqrt(max(total - discarded, 0.0))
     new = _form(plan, found, kept, norm, coefficient, l_keys.size, r_dims)
-    return new, discarded / total
+    return new, discarded / total, norm

@@ -34,6 +34,8 @@ class MPS:
     canonical
         Whether tensors and Schmidt values are those of the canonical form.  Everything that
         measures asks for it and restores it if needed.
+    divided
+        Norm by which the last `canonicalize` has divided the tensors.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class MPS:
         self.bonds = list(bonds)
         self.tensors = list(tensors)
         self.canonical = canonical
+        self.divided = 1.0
         self.site_keys = [code.site_keys(site) for site in self.sites]
 
     # ------------------------------------------------------------------ construction
@@ -166,7 +169,8 @@ class MPS:
             self._absorb_from_right(i, dims, starts, carry)
             self.bonds[i] = Bond(left.keys[alive], dims[alive], np.empty(0))
         offset, data = self.tensors[0]
-        self.tensors[0] = Tensor(offset, data / np.linalg.norm(data))
+        self.divided = float(np.linalg.norm(data))
+        self.tensors[0] = Tensor(offset, data / self.divided)
         for i in range(self.length - 1):
             left, right = self.bonds[i], self.bonds[i + 1]
             dims, schmidt, offset, data, starts, carry = canonical.rotate_to_schmidt(
@@ -220,7 +224,8 @@ class MPS:
         self.tensors[i] = Tensor(np.ascontiguousarray(offset[alive]), data)
         if i == 0:
             # What is left over is the norm and a phase; the phase belongs to the state.
-            self.tensors[0] = Tensor(self.tensors[0].offset, data * (carry[0] / abs(carry[0])))
+            self.divided = float(abs(carry[0]))
+            self.tensors[0] = Tensor(self.tensors[0].offset, data * (carry[0] / self.divided))
         else:
             self._absorb_from_right(i, dims, starts, carry)
             self.bonds[i] = Bond(left.keys[alive], dims[alive], schmidt)

@@ -102,6 +102,10 @@ class Tebd:
         self.threads = threads or default_threads()
         self.ledger = Ledger.empty(state.length) if ledger is None else ledger.copy()
         self.ledger.order = order
+        #: Log of the factor by which the state has been divided so far.  It matters where gates are
+        #: not unitary: only the state times that factor obeys a linear equation.
+        self.log_norm = 0.0
+        self._log_norms = np.zeros(state.length - 1)
         self._gates: dict[tuple[int, float], Gate] = {}
         self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
@@ -127,6 +131,7 @@ class Tebd:
         self.ledger.steps += steps
         with single_threaded_blas():
             self.state.canonicalize(method="svd" if self.method == SVD else "gram")
+        self.log_norm += float(np.log(self.state.divided))
 
     def _apply(self, layer: TimedLayer) -> None:
         bonds = list(range(layer.parity, self.state.length - 1, 2))
@@ -135,6 +140,7 @@ class Tebd:
         sizes = [self._size(bond) for bond in bonds]
         seed = self.ledger.layers * self.state.length
         self.state.canonical = False
+        self._log_norms[:] = 0.0
         if self._pool is None or sum(sizes) < _PARALLEL_FROM:
             weights = [(bond, self._update(bond, gate, seed)) for bond, gate in work]
         else:
@@ -148,6 +154,7 @@ class Tebd:
         # Entered in chain order, so that sums do not depend on who finished first.
         for bond, weight in weights:
             self.ledger.add(bond, weight)
+        self.log_norm += float(self._log_norms.sum())
         self.ledger.layers += 1
 
     def _drain(
@@ -193,7 +200,7 @@ class Tebd:
         if self._only_phase(bond, gate):
             return 0.0
         left, middle, right = state.bonds[bond : bond + 3]
-        new, discarded = update_bond(
+        new, discarded, norm = update_bond(
             *left, middle.keys, middle.dims, right.keys, right.dims,
             *state.tensors[bond], *state.tensors[bond + 1],
             state.site_keys[bond], state.site_keys[bond + 1], *gate[:3],
@@ -202,4 +209,5 @@ class Tebd:
         state.bonds[bond + 1] = Bond(*new[:3])
         state.tensors[bond] = Tensor(*new[3:5])
         state.tensors[bond + 1] = Tensor(*new[5:])
+        self._log_norms[bond] = np.log(norm)
         return float(discarded)

@@ -16,6 +16,8 @@ SOLVERS = {
     "exact": "exact",
     "trajectories": "trajectories",
     "master_equation": "master_equation",
+    "llg": "landau_lifshitz",
+    "density_matrix": "density_matrix",
 }
 #: Solvers of pure states: the members of a mixture go through them one by one, in lock step.
 _PURE = ("tebd", "exact")
@@ -33,8 +35,9 @@ def evolve(
         snapshots hold an `Ensemble` again (a density matrix or an average where the solver makes
         one).
     solver
-        "tebd" (matrix product states), "exact" (state vectors), "trajectories" (quantum jumps)
-        or "master_equation" (density matrices); ``options`` go to the ``evolve`` of that module.
+        "tebd" (matrix product states), "exact" (state vectors), "trajectories" (quantum jumps),
+        "master_equation" (density matrices) or "density_matrix" (those as matrix product states);
+        ``options`` go to the ``evolve`` of that module.
 
     Raises
     ------

@@ -1,0 +1,164 @@
+r"""Generators of Lindblad equations as operator sums on doubled sites.
+
+.. math::
+    \dot\rho = \mathcal L \rho
+    = -i[H, \rho] + \sum_k L_k \rho L_k^+ - \tfrac12 \{L_k^+ L_k, \rho\}
+
+with rho as a vector over kets and bras (`sites.doubled`), so that whatever evolves pure states
+under an operator sum H evolves density matrices under ``1j`` times this one.  All jumps on the
+same sites make one matrix on their doubled spaces, which is split into the fewest products of
+one-site operators, charge by charge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnspin.errors import InputError
+from tnspin.sites import Matrix, Site, doubled, make_site
+from tnspin.terms import OperatorSum, Term
+
+if TYPE_CHECKING:
+    from tnspin.baths import JumpOperator
+
+__all__ = ["dissipator", "lindbladian", "split_product"]
+
+#: One-site matrices by the place among the sites that they act on.
+Product = tuple[Matrix, ...]
+# Singular values of a dissipator below this share of the largest are round-off.
+_RANK = 1e-14
+# Most sites of a jump: the number of products grows as (d^2)^sites.
+_MOST_SITES = 3
+# Largest doubled space of a jump's sites; two spins 5/2 have 1296 states.
+_MOST_STATES = 4096
+
+
+def lindbladian(os: OperatorSum, jumps: Sequence[JumpOperator] = ()) -> OperatorSum:
+    """Return the generator L of ``rho' = L rho`` on doubled sites.
+
+    Parameters
+    ----------
+    os : OperatorSum
+        H; its coefficients may depend on time.
+    jumps : sequence of JumpOperator
+        Rates included, each on at most three sites.
+
+    Raises
+    ------
+    InputError
+        If the chain holds electrons, or a jump does not fit the chain or has too many sites.
+    """
+    groups: dict[tuple[int, ...], Matrix] = {}
+    for jump in jumps:
+        _check(jump, os.sites)
+        groups[jump.sites] = groups.get(jump.sites, 0) + dissipator(jump.matrix)
+    operators: list[dict[str, Matrix]] = [{} for _ in os.sites]
+    terms = []
+    for number, (where, matrix) in enumerate(groups.items()):
+        chain = [os.sites[k] for k in where]
+        ordered = _by_site(matrix, [site.dim for site in chain])
+        for place, product in enumerate(split_product(ordered, [doubled(s) for s in chain])):
+            name = f"D{number}.{place}"
+            for k, factor in zip(where, product, strict=True):
+                operators[k][name] = factor
+            terms.append(Term(1.0, tuple((name, k) for k in where)))
+    sites = tuple(_with(site, extra) for site, extra in zip(os.sites, operators, strict=True))
+    kets = OperatorSum(sites, os.terms) * -1j
+    # rho A B: first A, then B.
+    bras = tuple(
+        Term(t.coeff, tuple((_right(name), k) for name, k in reversed(t.factors))) for t in os.terms
+    )
+    return OperatorSum(sites, (*kets.terms, *(OperatorSum(sites, bras) * 1j).terms, *terms))
+
+
+def dissipator(jump: Matrix) -> Matrix:
+    """Matrix (D^2, D^2) of ``L rho L+ - {L+ L, rho} / 2`` on rho row by row."""
+    one = np.eye(len(jump))
+    decay = jump.conj().T @ jump
+    gain = np.kron(jump, jump.conj())
+    return gain - 0.5 * (np.kron(decay, one) + np.kron(one, decay.T))
+
+
+def split_product(matrix: Matrix, sites: Sequence[Site]) -> list[Product]:
+    """Write an operator on a few sites as a sum of few products, each factor of definite charge.
+
+    Parameters
+    ----------
+    matrix
+        (D, D), first site slowest, [out, in].
+    sites
+        The local spaces; all their charges count.
+    """
+    if len(sites) == 1:
+        return [(matrix,)] if matrix.any() else []
+    first, rest = sites[0], sites[1:]
+    d, size = first.dim, prod(site.dim for site in rest)
+    rows = matrix.reshape(d, size, d, size).transpose(0, 2, 1, 3).reshape(d * d, size * size)
+    largest = np.abs(rows).max(initial=0.0)
+    products: list[Product] = []
+    for inside in _equal_changes(first):
+        u, s, vh = np.linalg.svd(rows[inside], full_matrices=False)
+        for k in range(int(np.sum(s > _RANK * largest))):
+            factor = np.zeros(d * d, dtype=np.complex128)
+            # Both singular vectors have length 1.
+            factor[inside] = s[k] * _tidy(u[:, k])
+            for following in split_product(_tidy(vh[k]).reshape(size, size), rest):
+                products.append((factor.reshape(d, d), *following))
+    return products
+
+
+def _tidy(vector: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """A vector of length 1 without its round-off, which would count as elements."""
+    return np.where(np.abs(vector) > _RANK, vector, 0.0)
+
+
+def _equal_changes(site: Site) -> list[NDArray[np.intp]]:
+    """Matrix elements (out, in), numbered row by row, that change all charges alike."""
+    changes = [np.subtract.outer(q, q).ravel() for q in map(site.charge, site.charges)]
+    table = np.stack([np.zeros(site.dim**2, dtype=np.int64), *changes], axis=1)
+    _, label = np.unique(table, axis=0, return_inverse=True)
+    label = label.ravel()
+    return [np.flatnonzero(label == value) for value in range(int(label.max()) + 1)]
+
+
+def _by_site(matrix: Matrix, dims: Sequence[int]) -> Matrix:
+    """From all kets before all bras to ket and bra site by site."""
+    count = len(dims)
+    order = [axis for k in range(count) for axis in (k, count + k)]
+    axes = [*order, *(2 * count + axis for axis in order)]
+    return matrix.reshape([*dims] * 4).transpose(axes).reshape(matrix.shape)
+
+
+def _right(name: str) -> str:
+    return name if name == "Id" else f"{name}'"
+
+
+def _with(site: Site, extra: dict[str, Matrix]) -> Site:
+    """The doubled site, with operators that only this chain has."""
+    two = doubled(site)
+    if not extra:
+        return two
+    named = {name: matrix for name, matrix in two.operators.items() if name != "Id"}
+    return make_site(two.name, two.labels, two.charges, {**named, **extra})
+
+
+def _check(jump: JumpOperator, sites: Sequence[Site]) -> None:
+    outside = [k for k in jump.sites if not 0 <= k < len(sites)]
+    if outside:
+        raise InputError(f"jumps: {jump.name!r} acts on site {outside[0]}, outside the chain")
+    size = prod(sites[k].dim for k in jump.sites)
+    if jump.matrix.shape != (size, size):
+        raise InputError(
+            f"jumps: {jump.name!r} has shape {jump.matrix.shape}, its sites have {size} states"
+        )
+    if len(jump.sites) > _MOST_SITES or size**2 > _MOST_STATES:
+        raise InputError(
+            f"jumps: {jump.name!r} acts on {len(jump.sites)} sites with {size} states; a density "
+            f"matrix as a matrix product takes at most {_MOST_SITES} sites and "
+            f"{round(_MOST_STATES**0.5)} states (bath.window = 1 keeps jumps short)"
+        )

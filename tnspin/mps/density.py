@@ -1,0 +1,384 @@
+"""Density matrices as matrix product states of kets and bras (`sites.doubled`).
+
+They answer the same questions as pure states, by contraction with the vector of the identity::
+
+    --[B]--[B]--[B]--[B]--        <1| at sites that are traced out,
+       |    |    |    |           ket and bra left open at the others
+      <1|  k b  <1|  <1|
+
+Truncation keeps neither the trace nor positivity: `trace`, `hermiticity_error` and the eigenvalues
+of reduced density matrices say how far a state has come from both.  What is measured is that of
+the Hermitian part divided by the trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..sites import Matrix, Site, doubled
+from .apply import drop_charges
+from .doubling import added, squared
+from .state import MPS
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["DensityMPS"]
+
+_FORMAT = "tnspin-density-mps-1"
+#: ``{key: (open indices (n,), matrix (n, bond dimension))}`` of one end of the chain.
+_Open = dict[int, tuple[NDArray[np.int64], Matrix]]
+# Largest number of elements of a reduced density matrix: 16384 states, 4 GiB.
+_MOST_ELEMENTS = 2**28
+
+
+class DensityMPS:
+    """A density matrix as a matrix product state; read-only.
+
+    Parameters
+    ----------
+    sites
+        The chain, length L.
+    mps
+        State on the doubled sites; the elements of rho up to a factor.
+    log_norm
+        ``rho = exp(log_norm) mps`` with the normalized ``mps``.
+
+    Raises
+    ------
+    InputError
+        If the state has other sites, or no trace.
+    """
+
+    def __init__(self, sites: Sequence[Site], mps: MPS, log_norm: float = 0.0) -> None:
+        self.sites = tuple(sites)
+        if [site.dim for site in mps.sites] != [site.dim**2 for site in self.sites]:
+            raise InputError(
+                "state: a density matrix needs a matrix product state of doubled sites"
+            )
+        self.mps = mps
+        self.mps.ensure_canonical()
+        self.log_norm = float(log_norm)
+        if not self._overlap_with_one > 0:
+            raise InputError(f"state: the trace of the density matrix is {self.trace:g}")
+
+    # ------------------------------------------------------------------ construction
+
+    @classmethod
+    def product(
+        cls, sites: Sequence[Site], matrices: Sequence[Matrix], charge_names: Sequence[str] = ()
+    ) -> DensityMPS:
+        """Product of one density matrix (d, d) per site.
+
+        Raises
+        ------
+        InputError
+            If a matrix has elements between sectors of a charge in ``charge_names``.
+        """
+        rows = [np.asarray(matrix, dtype=np.complex128).ravel() for matrix in matrices]
+        mps = MPS.product([doubled(site) for site in sites], rows, charge_names)
+        return cls(sites, mps, float(sum(np.log(np.linalg.norm(row)) for row in rows)))
+
+    @classmethod
+    def from_state(
+        cls,
+        state: Any,
+        sites: Sequence[Site] | None = None,
+        names: Sequence[str] | None = None,
+        *,
+        cutoff: float = 1e-14,
+        bond_dim: int | None = None,
+    ) -> DensityMPS:
+        """Density matrix of an `MPS`, of an `Ensemble` of them, or of a `DensityMPS`.
+
+        Parameters
+        ----------
+        state
+            Pure states count as normalized.
+        sites
+            The chain; default that of the state.  Where sites of the state are purified ones
+            (`sites.purified`), their ancillas are traced out.
+        names
+            Charges for the blocks; default those of the state.
+        cutoff, bond_dim
+            Compression: the weight left out of each bond, in the Hilbert-Schmidt norm, and the
+            largest bond dimension.
+
+        Raises
+        ------
+        InputError
+            If it is of another kind, or lives on other sites.
+        """
+        if isinstance(state, DensityMPS):
+            names = state.charge_names if names is None else tuple(names)
+            return cls(state.sites, drop_charges(state.mps, names), state.log_norm)
+        members = state.members if hasattr(state, "members") else ((1.0, state),)
+        if not all(isinstance(one, MPS) for _, one in members):
+            kinds = " of ".join(dict.fromkeys(type(k).__name__ for k in (state, members[0][1])))
+            raise InputError(
+                f"state: a density matrix as a matrix product state takes those, not {kinds}"
+            )
+        chain = tuple(state.sites if sites is None else sites)
+        parts = []
+        for _, one in members:
+            psi = one if names is None else drop_charges(one, names)
+            psi.ensure_canonical()
+            code, blocks = squared(psi, chain, cutoff, bond_dim)
+            parts.append(blocks)
+        two = [doubled(site) for site in chain]
+        whole = added([w for w, _ in members], parts, [code.site_keys(site) for site in two])
+        mps = MPS.from_blocks(two, code, *whole)
+        # Pairs are already the best choice for one pure state, and keep it Hermitian.
+        pure = len(members) == 1 and members[0][1].sites == chain
+        mps.canonicalize(0.0 if pure else cutoff, bond_dim)
+        return cls(chain, mps, float(np.log(mps.divided)))
+
+    def copy(self) -> DensityMPS:
+        """A state that shares its (never modified) arrays with this one."""
+        return DensityMPS(self.sites, self.mps.copy(), self.log_norm)
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def length(self) -> int:
+        """Number of sites L."""
+        return len(self.sites)
+
+    @property
+    def charge_names(self) -> tuple[str, ...]:
+        """Names of the charges between whose sectors the matrix has no elements."""
+        return self.mps.charge_names
+
+    @property
+    def total_charge(self) -> dict[str, int]:
+        """Empty: the matrix may have blocks in all sectors."""
+        return {}
+
+    @cached_property
+    def trace(self) -> float:
+        """Trace; what truncation has changed of it shows here."""
+        return float(np.exp(self.log_norm)) * self._overlap_with_one
+
+    @property
+    def norm(self) -> float:
+        """Root of the trace, which is the norm of a pure state."""
+        return float(np.sqrt(self.trace))
+
+    @property
+    def purity(self) -> float:
+        """``Tr rho^+ rho / (Tr rho)^2``."""
+        return 1.0 / self._overlap_with_one**2
+
+    @cached_property
+    def hermiticity_error(self) -> float:
+        """``|rho - rho^+| / |rho|`` in the Hilbert-Schmidt norm, to 3e-8."""
+        environment = {0: np.ones((1, 1), dtype=np.complex128)}
+        for k, site in enumerate(self.sites):
+            after: dict[int, Matrix] = {}
+            blocks = self.mps.blocks(k)
+            for (key, p), block in blocks.items():
+                turned = blocks.get((-key, p % site.dim * site.dim + p // site.dim))
+                if key not in environment or turned is None:
+                    continue
+                value = block.T @ environment[key] @ turned
+                to = key + int(self.mps.site_keys[k][p])
+                after[to] = after[to] + value if to in after else value
+            environment = after
+        square = float(sum(value[0, 0].real for value in environment.values()))
+        return float(np.sqrt(max(0.0, 2.0 - 2.0 * square)))
+
+    def bond_dims(self) -> NDArray[np.int64]:
+        """Bond dimension of the L - 1 inner bonds."""
+        return self.mps.bond_dims()
+
+    def entropies(self) -> NDArray[np.float64]:
+        """Operator-space entropy of each of the L - 1 cuts: what decides the bond dimension.
+
+        That of the normalized vector of matrix elements; twice the entanglement entropy of a pure
+        state, but no measure of entanglement of a mixed one.
+        """
+        return self.mps.entropies()
+
+    def schmidt(self, bond: int) -> NDArray[np.float64]:
+        """Refuse: a density matrix has no Schmidt values; those of its vector are ``mps``'s."""
+        raise InputError("state: a density matrix has no Schmidt values")
+
+    # ------------------------------------------------------------------ reductions
+
+    def site_rdms(self) -> list[Matrix]:
+        """Reduced density matrix (d, d) of every site."""
+        return [self.rdm([k]) for k in range(self.length)]
+
+    def bond_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
+        return [self.rdm([k, k + 1]) for k in range(self.length - 1)]
+
+    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
+        """Reduced density matrix of a few sites, factors in the order given.
+
+        Parameters
+        ----------
+        sites
+            Distinct sites.
+        keep
+            Trailing dimension to keep of each site, tracing out the rest.
+
+        Raises
+        ------
+        InputError
+            If a site is outside the chain or named twice, or has no such factor, or if the matrix
+            is too large.
+        """
+        chosen = [int(k) for k in sites]
+        if len(set(chosen)) != len(chosen) or not all(0 <= k < self.length for k in chosen):
+            raise InputError(f"sites: {chosen} must be distinct and within 0..{self.length - 1}")
+        dims = [self.sites[k].dim for k in chosen]
+        kept = dims if keep is None else [int(size) for size in keep]
+        for k, dim, size in zip(chosen, dims, kept, strict=True):
+            if size < 1 or dim % size:
+                raise InputError(f"keep: site {k} of dimension {dim} has no factor of {size}")
+        if prod(kept) ** 2 > _MOST_ELEMENTS:
+            raise InputError(f"sites: a density matrix of {prod(kept)} states is too large")
+        count = len(chosen)
+        order = np.argsort(chosen).tolist()
+        flat = self._in_chain_order({chosen[n]: kept[n] for n in order})
+        # Axes ket, bra of each site, ascending; wanted: all kets, then all bras, as asked for.
+        tensor = flat.reshape([kept[n] for n in order for _ in range(2)])
+        place = [order.index(n) for n in range(count)]
+        tensor = tensor.transpose([2 * p for p in place] + [2 * p + 1 for p in place])
+        rho = tensor.reshape(prod(kept), prod(kept))
+        hermitian = (rho + rho.conj().T) / (2 * self._overlap_with_one)
+        return np.asarray(hermitian, dtype=np.complex128)
+
+    @cached_property
+    def _overlap_with_one(self) -> float:
+        """``Tr`` of the normalized vector."""
+        return float(self._left[-1][0].real)
+
+    @cached_property
+    def _left(self) -> list[NDArray[np.complex128]]:
+        """Trace over the sites left of every bond: a vector in the sector of charge 0."""
+        vectors = [np.ones(1, dtype=np.complex128)]
+        for k in range(self.length):
+            vectors.append(vectors[-1] @ self._traced_site(k))
+        return vectors
+
+    @cached_property
+    def _right(self) -> list[NDArray[np.complex128]]:
+        """Trace over the sites right of every bond."""
+        vectors = [np.ones(1, dtype=np.complex128)]
+        for k in reversed(range(self.length)):
+            vectors.append(self._traced_site(k) @ vectors[-1])
+        return vectors[::-1]
+
+    def _traced_site(self, k: int) -> Matrix:
+        d, blocks = self.sites[k].dim, self.mps.blocks(k)
+        shape = self._size(k), self._size(k + 1)
+        return sum(
+            (blocks[0, a * (d + 1)] for a in range(d) if (0, a * (d + 1)) in blocks),
+            np.zeros(shape, dtype=np.complex128),
+        )
+
+    def _size(self, bond: int) -> int:
+        """Dimension of the sector of charge 0."""
+        keys, dims, _ = self.mps.bonds[bond]
+        return int(dims[keys == 0].sum())
+
+    def _in_chain_order(self, kept: dict[int, int]) -> NDArray[np.complex128]:
+        """Elements of the matrix of ascending sites, ket and bra site by site."""
+        if not kept:
+            return np.full(1, self._overlap_with_one, dtype=np.complex128)
+        where = list(kept)
+        # Both ends are carried to a bond that leaves each about half of the open indices.
+        half = min(
+            range(1, len(where) + 1),
+            key=lambda n: prod(kept[k] for k in where[:n]) + prod(kept[k] for k in where[n:]),
+        )
+        middle = where[half - 1] + 1
+        none = np.zeros(1, dtype=np.int64)
+        left: _Open = {0: (none, self._left[where[0]][None, :])}
+        for k in range(where[0], middle):
+            left = self._take_in(left, k, kept.get(k, 1))
+        last = max(middle, where[-1] + 1)
+        right: _Open = {0: (none, self._right[last][None, :])}
+        size = 1
+        for k in reversed(range(middle, last)):
+            right = self._take_in(right, k, kept.get(k, 1), size)
+            size *= kept.get(k, 1) ** 2
+        out = np.zeros((prod(kept.values()) ** 2 // size, size), dtype=np.complex128)
+        for key, (codes, matrix) in left.items():
+            if key in right:
+                others, other = right[key]
+                out[np.ix_(codes, others)] += matrix @ other.T
+        return out.ravel()
+
+    def _take_in(self, env: _Open, k: int, keep: int, taken: int | None = None) -> _Open:
+        """Add site k to an end of the chain: to the left one, or to the right one.
+
+        Of the site, ket and bra of the trailing factor ``keep`` stay open, the rest is traced out.
+        ``taken``: number of open indices of the right end, which are faster than the new ones.
+        """
+        d = self.sites[k].dim
+        sums: dict[tuple[int, int, int], Matrix] = {}
+        for (key, p), block in self.mps.blocks(k).items():
+            to = key + int(self.mps.site_keys[k][p])
+            ket, bra = divmod(p, d)
+            if ket // keep != bra // keep or (key if taken is None else to) not in env:
+                continue
+            place = key, to, ket % keep * keep + bra % keep
+            sums[place] = sums[place] + block if place in sums else block
+        parts: dict[int, list[tuple[NDArray[np.int64], Matrix]]] = {}
+        for (key, to, index), block in sums.items():
+            if taken is None:
+                codes, matrix = env[key]
+                parts.setdefault(to, []).append((codes * keep**2 + index, matrix @ block))
+            else:
+                codes, matrix = env[to]
+                parts.setdefault(key, []).append((index * taken + codes, matrix @ block.T))
+        return {key: _merged(several) for key, several in parts.items()}
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, group: h5py.Group) -> None:
+        """Write to an open HDF5 group."""
+        group.attrs["format"] = _FORMAT
+        group.attrs["log_norm"] = self.log_norm
+        self.mps.save(group.create_group("mps"))
+
+    @classmethod
+    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> DensityMPS:
+        """Read what `save` wrote, bit for bit.
+
+        Raises
+        ------
+        InputError
+            If the group holds something else or a state of another chain.
+        """
+        if group.attrs.get("format") != _FORMAT:
+            where = f"{group.name} of {group.file.filename}"
+            raise InputError(f"state: {where} holds no density matrix as a matrix product state")
+        mps = MPS.load(group["mps"], [doubled(site) for site in sites])
+        return cls(sites, mps, float(group.attrs["log_norm"]))
+
+
+def _merged(
+    parts: Sequence[tuple[NDArray[np.int64], Matrix]],
+) -> tuple[NDArray[np.int64], Matrix]:
+    """Rows of several matrices by their open index; those of equal index are added."""
+    if len(parts) == 1:
+        return parts[0]
+    codes = np.concatenate([codes for codes, _ in parts])
+    rows = np.concatenate([matrix for _, matrix in parts])
+    found, place = np.unique(codes, return_inverse=True)
+    if found.size == codes.size:
+        return codes, rows
+    total = np.zeros((found.size, rows.shape[1]), dtype=np.complex128)
+    np.add.at(total, place.ravel(), rows)
+    return found, total
