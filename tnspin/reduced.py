@@ -167,7 +167,13 @@ def entropy(state: Any, bond: int, dims: Sequence[int] | None = None) -> float:
 
 
 def members(state: Any) -> list[tuple[float, Any]]:
-    """Weights and pure states of a mixture; of any other state, itself with weight 1."""
+    """Weights and pure states of a mixture; of any other state, itself with weight 1.
+
+    Of a locally purified state it is the purification: its ancillas are leading factors, which
+    whoever looks at spins traces out.
+    """
+    if hasattr(state, "purification"):
+        return [(1.0, state.purification)]
     if not isinstance(state, Ensemble):
         return [(1.0, state)]
     return list(state.members)

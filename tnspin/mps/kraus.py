@@ -1,0 +1,144 @@
+"""Sites with a Kraus index in front, and blocks of theirs: the parts of `PurifiedMPS`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sites import Matrix, Site
+from .blocks import Bond, Tensor
+
+__all__ = ["Blocks", "Side", "appended", "enlarged", "least_kept", "product", "side", "tensor"]
+
+Ints = NDArray[np.int64]
+#: ``{(left key, local state): matrix}``, as `MPS.blocks`.
+Blocks = dict[tuple[int, int], Matrix]
+# Eigenvalues below this share of their sum are round-off.
+_RANK = 1e-16
+
+
+class Side(NamedTuple):
+    """A bond after an operator: keys that its states add, dimensions of the new sectors, and where
+    each old sector lies in them, by (operator state, old key).
+    """
+
+    shifts: list[int]
+    dims: dict[int, int]
+    place: dict[tuple[int, int], int]
+
+
+def side(bond: Bond, shifts: Sequence[int]) -> Side:
+    """Put the sectors of a bond side by side, once for each state of an operator's bond."""
+    dims: dict[int, int] = defaultdict(int)
+    place = {}
+    for a, added in enumerate(shifts):
+        for key, size in zip(bond.keys.tolist(), bond.dims.tolist(), strict=True):
+            place[a, key] = dims[key + added]
+            dims[key + added] += size
+    return Side(list(shifts), dict(dims), place)
+
+
+def enlarged(sites: Sequence[Site], kraus: Sequence[Ints], names: Sequence[str]) -> list[Site]:
+    """Sites with a Kraus index in front of them; they have charges but no operators.
+
+    Parameters
+    ----------
+    sites
+        The chain.
+    kraus
+        Charges of the Kraus states of every site, (K, number of names).
+    names
+        Names of the charges.
+    """
+    found = []
+    for site, table in zip(sites, kraus, strict=True):
+        charges = {
+            name: tuple(np.add.outer(table[:, c], site.charge(name)).ravel().tolist())
+            for c, name in enumerate(names)
+        }
+        labels = tuple(f"{k};{label}" for k in range(len(table)) for label in site.labels)
+        parity = site.parity * len(table)
+        found.append(Site(f"kraus-{site.name}", labels, charges, {}, parity, site.spin_dim))
+    return found
+
+
+def appended(kraus: Ints, changes: Ints) -> Ints:
+    """Charges of the Kraus states (old, new), new fastest, when operators have been applied.
+
+    The ancilla takes what the operator takes from the site.
+    """
+    count = len(kraus) * len(changes)
+    return (kraus[:, None, :] - changes[None, :, :]).reshape(count, kraus.shape[1])
+
+
+def product(
+    w: Matrix, blocks: Mapping[tuple[int, int], Matrix], site_keys: Ints, rest: int,
+    left: Side, right: Side,
+) -> Blocks:  # fmt: skip
+    """Blocks of a site after one tensor of a channel has acted on it.
+
+    Parameters
+    ----------
+    w
+        (w, w', n, d, d), [left, right, Kraus, out, in], on the trailing factor d of the site.
+    blocks, site_keys
+        The site, its local states being (Kraus, rest, d).
+    rest
+        Dimension of what lies between.
+    left, right
+        The bonds afterwards.
+    """
+    n, d = w.shape[2], w.shape[3]
+    actions = defaultdict(list)
+    for a, b, x, out, into in zip(*map(np.ndarray.tolist, np.nonzero(w)), strict=True):
+        actions[into].append((a, b, x, out, complex(w[a, b, x, out, into])))
+    new: Blocks = {}
+    for (key, local), block in blocks.items():
+        lead, into = divmod(local, d)
+        k, r = divmod(lead, rest)
+        to = key + int(site_keys[local])
+        for a, b, x, out, value in actions[into]:
+            at = key + left.shifts[a], ((k * n + x) * rest + r) * d + out
+            if at not in new:
+                shape = left.dims[at[0]], right.dims[to + right.shifts[b]]
+                new[at] = np.zeros(shape, dtype=np.complex128)
+            i, j = left.place[a, key], right.place[b, to]
+            new[at][i : i + block.shape[0], j : j + block.shape[1]] += value * block
+    return new
+
+
+def tensor(keys: Ints, width: int, blocks: Mapping[tuple[int, int], Matrix]) -> Tensor:
+    """Flat form of the blocks of a site of ``width`` local states."""
+    offset = np.full((keys.size, width), -1, dtype=np.int64)
+    parts: list[Matrix] = [np.empty(0, dtype=np.complex128)]
+    at = 0
+    for key, local in sorted(blocks):
+        block = blocks[key, local]
+        offset[np.searchsorted(keys, key), local] = at
+        parts.append(np.ascontiguousarray(block, dtype=np.complex128).ravel())
+        at += block.size
+    return Tensor(offset, np.concatenate(parts))
+
+
+def least_kept(values: NDArray[np.float64], cutoff: float, most: int) -> tuple[float, float]:
+    """Smallest eigenvalue to keep, and the share of their sum that those below it have.
+
+    Parameters
+    ----------
+    values
+        Eigenvalues of all sectors, in any order.
+    cutoff
+        Largest share to drop.
+    most
+        Most values to keep, whatever their share; one is always kept.
+    """
+    ascending = np.sort(values)
+    total = float(ascending.sum())
+    dropped = np.cumsum(ascending)
+    count = int(np.searchsorted(dropped, max(cutoff, _RANK) * total, side="right"))
+    count = min(max(count, ascending.size - most), ascending.size - 1)
+    return float(ascending[count]), float(dropped[count - 1] / total) if count else 0.0
