@@ -1,0 +1,43 @@
+"""Expectation values of operator sums of any range, by their matrix product operator."""
+
+from __future__ import annotations
+
+from ..terms import OperatorSum
+from .driven import DrivenMpo
+from .effective import Leg, absorb, edge, mirror
+from .state import MPS
+
+__all__ = ["Expectation"]
+
+
+class Expectation:
+    """<psi| O(t) |psi> of states with one set of charges; the operator is compiled once.
+
+    Parameters
+    ----------
+    os
+        The operator.
+    state
+        A state with the charges of all that will be asked for; the operator conserves them.
+    """
+
+    def __init__(self, os: OperatorSum, state: MPS) -> None:
+        self._mpo = DrivenMpo(os, state.code)
+
+    def __call__(self, state: MPS, time: float = 0.0) -> complex:
+        """Value in a state at a time."""
+        state.ensure_canonical()
+        self._mpo.set_time(time)
+        tables, q = self._mpo.tables, state.site_keys
+        legs = [Leg(bond.keys, bond.dims) for bond in state.bonds]
+        channels = tables.channels[-1]
+        environment = edge(channels, channels.after)
+        for i in reversed(range(state.length)):
+            left, right = legs[i : i + 2]
+            tensor, channels = state.tensors[i], tables.channels[i]
+            offset, data = mirror(left, right, q[i], tensor.offset, tensor.data)
+            environment = absorb(
+                environment, tables.from_right[i], right, left, -q[i], offset, data,
+                channels.charges, channels.widths, channels.after,
+            )  # fmt: skip
+        return complex(environment.data[0])
