@@ -114,9 +114,10 @@ class Trajectories:
 
 @dataclass(frozen=True)
 class MasterEquation:
-    """The density matrix itself, in its charge sector."""
+    """The density matrix itself, in its charge sector; ``method`` as `solvers.master_equation`."""
 
     tolerance: float = 1e-10
+    method: Literal["auto", "series", "eigenbasis"] = "auto"
     kind: ClassVar[str] = "master_equation"
 
     def __post_init__(self) -> None:

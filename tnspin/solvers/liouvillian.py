@@ -31,32 +31,55 @@ from tnspin.terms import OperatorSum
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
 
-__all__ = ["Liouvillian", "reachable"]
+__all__ = ["Flow", "Liouvillian", "product", "reachable"]
 
 Vector = NDArray[np.complex128]
+# Share of elements from which a matrix is treated as dense.
+_FULL = 0.15
 Function = Callable[[float], complex]
 #: Function of time (None: constant), H of every block, half width of their spectra.
 _Part = tuple[Function | None, list[sp.csr_array], float]
 
 
 @dataclass(frozen=True, eq=False)
-class _Flow:
+class Flow:
     """Jumps from one block to another: all L stacked, below and beside each other."""
 
     source: int
     target: int
     count: int
-    below: sp.csr_array
-    beside: sp.csr_array
+    below: sp.csr_array | Vector
+    beside: sp.csr_array | Vector
+
+    @classmethod
+    def of(cls, matrices: Sequence[sp.csr_array], source: int, target: int) -> Flow:
+        """Jumps given by their matrices, (rows of the target, columns of the source)."""
+        below = sp.csr_array(sp.vstack(matrices, format="csr"))
+        beside = sp.csr_array(sp.hstack(matrices, format="csr"))
+        return cls(source, target, len(matrices), _suitable(below), _suitable(beside))
 
     def apply(self, rho: Vector) -> Vector:
         """Sum of L rho L+ for a Hermitian rho."""
         rows, columns = self.beside.shape[0], self.below.shape[1]
-        images = (self.below @ rho).reshape(self.count, rows, columns)
+        images = product(self.below, rho).reshape(self.count, rows, columns)
         # rho L+ = (L rho)+
         turned = np.empty((self.count, columns, rows), dtype=np.complex128)
         np.conjugate(images.transpose(0, 2, 1), out=turned)
-        return np.asarray(self.beside @ turned.reshape(-1, rows))
+        return product(self.beside, turned.reshape(-1, rows))
+
+
+def _suitable(matrix: sp.csr_array) -> sp.csr_array | Vector:
+    """As a dense matrix if that multiplies faster."""
+    full = matrix.nnz > _FULL * matrix.shape[0] * matrix.shape[1]
+    return matrix.toarray() if full else matrix
+
+
+def product(matrix: sp.csr_array | Vector, dense: Vector) -> Vector:
+    """A matrix times a dense complex one; if real it is not made complex: half the work."""
+    if np.iscomplexobj(matrix):
+        return np.asarray(matrix @ dense)
+    parts = np.ascontiguousarray(dense).view(np.float64)
+    return np.asarray(matrix @ parts).view(np.complex128)
 
 
 class Liouvillian:
@@ -231,7 +254,7 @@ def _decay(jumps: Sequence[JumpOperator], basis: ChargeBasis) -> sp.csr_array:
 
 def _flow(
     jumps: Sequence[JumpOperator], bases: Sequence[ChargeBasis], source: int, target: int
-) -> _Flow | None:
+) -> Flow | None:
     """Jumps between two blocks, None if there are none."""
     one, other = bases[source], bases[target]
     labels = "2Sz" in one.charge_names
@@ -245,6 +268,4 @@ def _flow(
     matrices = [matrix for matrix in matrices if matrix.nnz]
     if not matrices:
         return None
-    below = sp.csr_array(sp.vstack(matrices, format="csr"))
-    beside = sp.csr_array(sp.hstack(matrices, format="csr"))
-    return _Flow(source, target, len(matrices), below, beside)
+    return Flow.of(matrices, source, target)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from tnspin.basis import ChargeBasis
 from tnspin.errors import InputError
@@ -70,9 +71,10 @@ def spin_operator(
     dims = [source.sites[k].spin_dim for k in sites]
     strides = [prod(dims[i + 1 :]) for i in range(len(dims))]
     states = source.states
-    code = np.zeros(source.dim, dtype=np.int64)
-    for k, d, stride in zip(sites, dims, strides, strict=True):
-        code += (states[:, k] % d).astype(np.int64) * stride
+    code = _codes(source, sites, dims, strides)
+    if len(sites) == source.length and all(s.dim == s.spin_dim for s in source.sites):
+        # No factor is left alone: the elements are those of the matrix.
+        return sp.csr_array(matrix[np.ix_(_codes(target, sites, dims, strides), code)])
     order = np.argsort(code, kind="stable")
     starts = np.searchsorted(code[order], np.arange(len(matrix) + 1))
     rows, columns, values = [], [], []
@@ -94,3 +96,13 @@ def spin_operator(
         return sp.csr_array(shape, dtype=np.complex128)
     places = np.concatenate(rows), np.concatenate(columns)
     return sp.csr_array(sp.coo_array((np.concatenate(values), places), shape=shape))
+
+
+def _codes(
+    basis: ChargeBasis, sites: Sequence[int], dims: Sequence[int], strides: Sequence[int]
+) -> NDArray[np.int64]:
+    """Index of the spins of some sites in their product basis, for every basis state."""
+    code = np.zeros(basis.dim, dtype=np.int64)
+    for k, d, stride in zip(sites, dims, strides, strict=True):
+        code += (basis.states[:, k] % d).astype(np.int64) * stride
+    return code

@@ -1,0 +1,357 @@
+r"""Lindblad equations in the eigenbasis of H, where baths that know H act sparsely.
+
+A jump operator of the universal Lindblad equation has elements only between levels closer than the
+cutoff of its bath, and only where the coupling operator has some: of vectors such as spins very few
+per level.  In the interaction picture
+
+.. math::
+    \dot\rho_I = e^{iHt}\, D[e^{-iHt} \rho_I e^{iHt}]\, e^{-iHt}
+
+the width of the spectrum of H does not matter: what is left varies at the frequencies of the bath.
+
+Three things keep D sparse and small:
+
+* degenerate levels are told apart by products :math:`S_i \cdot S_j` that commute with H;
+* equivalent jump operators are replaced by their sum and difference where these are sparser, which
+  leaves the equation the same;
+* parities that H conserves and every jump operator keeps or flips (exchanging equal spins, for
+  example) divide rho into blocks.  They are found from the pattern of the matrices alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.integrate import DOP853
+
+from tnspin.basis import ChargeBasis
+from tnspin.density import DensityState
+from tnspin.errors import InputError, RunError
+from tnspin.solvers.liouvillian import Flow, product
+from tnspin.solvers.open_system import spin_operator
+from tnspin.solvers.parities import labels, real_phases, turned_by
+from tnspin.sparse import to_sparse
+from tnspin.terms import OperatorSum
+
+if TYPE_CHECKING:
+    from tnspin.baths import JumpOperator
+
+__all__ = ["EigenLindblad"]
+
+Matrix = NDArray[np.complex128]
+Vector = NDArray[np.complex128]
+Ints = NDArray[np.int64]
+
+# Elements of H and of jump operators below this share of the largest are round-off.
+_ROUND_OFF = 1e-12
+# Levels closer than this share of the width of the spectrum are degenerate.
+_DEGENERATE = 1e-10
+# Elements of rho between blocks that are taken for zero.
+_BETWEEN = 1e-12
+# Share of the tolerance of an interval that each of its steps may use.
+_SHARE = 0.1
+_SMALLEST = 1e-13
+
+
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    """Eigenvectors of H in one sector, block by block of what else H conserves."""
+
+    energies: NDArray[np.float64]
+    parts: tuple[tuple[Ints, Ints, Matrix], ...]
+
+    def to_eigenbasis(self, matrix: Matrix, other: _Levels | None = None) -> Matrix:
+        """``U+ M U`` of a matrix from the sector of ``other`` (or this) to this one."""
+        columns = self if other is None else other
+        half = np.empty_like(matrix)
+        for rows, levels, vectors in self.parts:
+            half[levels] = vectors.conj().T @ matrix[rows]
+        result = np.empty_like(matrix)
+        for rows, levels, vectors in columns.parts:
+            result[:, levels] = half[:, rows] @ vectors
+        return result
+
+    def to_product_basis(self, matrix: Matrix) -> Matrix:
+        """``U M U+``."""
+        half = np.empty_like(matrix)
+        for rows, levels, vectors in self.parts:
+            half[rows] = vectors @ matrix[levels]
+        result = np.empty_like(matrix)
+        for rows, levels, vectors in self.parts:
+            result[:, rows] = half[:, levels] @ vectors.conj().T
+        return result
+
+
+class EigenLindblad:
+    """A Lindblad equation in the eigenbasis of a constant H, in the interaction picture.
+
+    Parameters
+    ----------
+    os : OperatorSum
+        H, constant.
+    jumps : sequence of JumpOperator
+        Rates included.
+    state : DensityState
+        Initial state; its sectors must be closed under the jumps, and its vanishing elements
+        decide into which blocks rho falls.
+    """
+
+    def __init__(self, os: OperatorSum, jumps: Sequence[JumpOperator], state: DensityState) -> None:
+        if os.is_time_dependent:
+            raise InputError("solver.method = 'eigenbasis': the Hamiltonian depends on time")
+        self.levels = [_levels(os, basis) for basis in state.bases]
+        energies = np.concatenate([one.energies for one in self.levels])
+        matrices = _sparser(_rotated(jumps, state.bases, self.levels))
+        matrices = self._made_real(matrices)
+        rho = self._joined(state)
+        chosen = _conserved(labels(matrices), rho)
+        _, self._block = np.unique(chosen, axis=0, return_inverse=True)
+        self._rows = [np.flatnonzero(self._block == b) for b in range(self._block.max() + 1)]
+        self._energies = [energies[rows] for rows in self._rows]
+        self._flows, self._decays = _parts(matrices, self._rows)
+        self._nonzeros = sum(m.nnz for m in matrices)
+        gaps = [np.abs(np.subtract.outer(energies, energies)[m.nonzero()]) for m in matrices]
+        #: Largest energy that the baths exchange.
+        self.exchanged = max((float(gap.max(initial=0.0)) for gap in gaps), default=0.0)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Sizes of the blocks of rho."""
+        return tuple(len(rows) for rows in self._rows)
+
+    @property
+    def nonzeros(self) -> int:
+        """Number of elements of all jump operators."""
+        return self._nonzeros
+
+    def steps(
+        self, state: DensityState, length: float, tolerance: float
+    ) -> Iterator[tuple[float, DensityState]]:
+        """Evolve for a time, yielding (time, state) at the end and (time, ``state``) before it.
+
+        Raises
+        ------
+        RunError
+            If the step becomes too small.
+        """
+        start = self._split(self._joined(state))
+        share = max(_SHARE * tolerance, _SMALLEST) / np.sqrt(start.size)
+        solver = DOP853(self._change, 0.0, start, length, rtol=1e-13, atol=share)
+        while solver.status == "running":
+            problem = solver.step()
+            if solver.status == "failed":
+                raise RunError(f"master equation: {problem}")
+            if solver.status == "running":
+                yield float(solver.t), state
+        yield length, self._state(state, self._turned(solver.y, length))
+
+    # ------------------------------------------------------------------ inside
+
+    def _made_real(self, matrices: list[sp.csr_array]) -> list[sp.csr_array]:
+        """Jump operators after a change of the phases of eigenvectors, real if possible."""
+        phases = real_phases(matrices)
+        turned = [turned_by(m, phases) for m in matrices]
+        if not all(np.abs(m.data.imag).max() <= 1e-10 * np.abs(m.data).max() for m in turned):
+            return matrices
+        first = 0
+        for one in self.levels:
+            for _, levels, vectors in one.parts:
+                vectors *= phases[first + levels]
+            first += len(one.energies)
+        return [sp.csr_array(m.real) for m in turned]
+
+    def _change(self, time: float, elements: Vector) -> Vector:
+        """Right-hand side in the interaction picture."""
+        return self._turned(self._dissipated(self._turned(elements, time)), -time)
+
+    def _turned(self, elements: Vector, time: float) -> Vector:
+        """``exp(-iHt) rho exp(iHt)``."""
+        result = np.empty_like(elements)
+        for rho, out, energies in zip(
+            self._matrices(elements), self._matrices(result), self._energies, strict=True
+        ):
+            phases = np.exp(-1j * time * energies)
+            np.multiply(rho, phases[:, None], out=out)
+            out *= phases.conj()
+        return result
+
+    def _dissipated(self, elements: Vector) -> Vector:
+        result = np.empty_like(elements)
+        rhos, results = self._matrices(elements), self._matrices(result)
+        for decay, rho, out in zip(self._decays, rhos, results, strict=True):
+            out[...] = product(decay, rho)
+        for flow in self._flows:
+            results[flow.target][...] += 0.5 * flow.apply(rhos[flow.source])
+        for out in results:
+            out += out.conj().T.copy()
+        return result
+
+    def _matrices(self, elements: Vector) -> list[Matrix]:
+        ends = np.cumsum([dim**2 for dim in self.dims])
+        parts = np.split(elements, ends[:-1])
+        return [part.reshape(dim, dim) for part, dim in zip(parts, self.dims, strict=True)]
+
+    def _joined(self, state: DensityState) -> list[Matrix]:
+        """Blocks of a state in the eigenbasis."""
+        pairs = zip(self.levels, state.blocks, strict=True)
+        return [levels.to_eigenbasis(block) for levels, block in pairs]
+
+    def _split(self, blocks: list[Matrix]) -> Vector:
+        """Elements by parity."""
+        whole = _diagonal(blocks)
+        return np.concatenate([whole[np.ix_(rows, rows)].ravel() for rows in self._rows])
+
+    def _state(self, like: DensityState, elements: Vector) -> DensityState:
+        dims = [len(one.energies) for one in self.levels]
+        whole = np.zeros((sum(dims),) * 2, dtype=np.complex128)
+        for rows, part in zip(self._rows, self._matrices(elements), strict=True):
+            whole[np.ix_(rows, rows)] = part
+        blocks, first = [], 0
+        for levels, dim in zip(self.levels, dims, strict=True):
+            inside = slice(first, first + dim)
+            block = levels.to_product_basis(np.ascontiguousarray(whole[inside, inside]))
+            blocks.append((block + block.conj().T) / 2)
+            first += dim
+        return DensityState.from_blocks(like.sites, like.bases, blocks)
+
+
+def _diagonal(blocks: Sequence[Matrix]) -> Matrix:
+    size = sum(len(block) for block in blocks)
+    whole = np.zeros((size, size), dtype=np.complex128)
+    first = 0
+    for block in blocks:
+        inside = slice(first, first + len(block))
+        whole[inside, inside] = block
+        first += len(block)
+    return whole
+
+
+# ---------------------------------------------------------------------- eigenvectors
+
+
+def _levels(os: OperatorSum, basis: ChargeBasis) -> _Levels:
+    """Eigenvectors of H, by sectors of every charge that H conserves."""
+    matrix = to_sparse(os, basis).toarray()
+    kept = [name for name in os.conserved() if name not in basis.charge_names]
+    charges = np.zeros((basis.dim, len(kept)), dtype=np.int64)
+    for k, name in enumerate(kept):
+        for j, site in enumerate(basis.sites):
+            charges[:, k] += site.charge(name)[basis.states[:, j]]
+    _, sector = np.unique(charges, axis=0, return_inverse=True)
+    also = _commuting(os, basis, matrix)
+    energies, parts, first = [], [], 0
+    width = float(np.abs(matrix).sum(axis=0).max())
+    for q in range(int(sector.max()) + 1):
+        rows = np.flatnonzero(sector.ravel() == q)
+        place = np.ix_(rows, rows)
+        found, vectors = np.linalg.eigh(matrix[place])
+        vectors = _resolved(found, vectors, also[place], _DEGENERATE * width)
+        levels = np.arange(first, first + len(rows))
+        parts.append((rows, levels, vectors.astype(np.complex128)))
+        energies.append(found)
+        first += len(rows)
+    return _Levels(np.concatenate(energies), tuple(parts))
+
+
+def _commuting(os: OperatorSum, basis: ChargeBasis, matrix: Matrix) -> Matrix:
+    """Sum of the products S_i.S_j that commute with H, with incommensurate weights."""
+    total = np.zeros_like(matrix)
+    hamiltonian = sp.csr_array(matrix)
+    limit = _ROUND_OFF * float(np.abs(matrix).max(initial=0.0))
+    spins = [k for k, site in enumerate(basis.sites) if site.spin_dim > 1]
+    for count, (i, j) in enumerate(combinations(spins, 2)):
+        product = [(0.5, "Sp", i, "Sm", j), (0.5, "Sm", i, "Sp", j), (1.0, "Sz", i, "Sz", j)]
+        pair = to_sparse(OperatorSum.of(os.sites, product), basis)
+        commutator = hamiltonian @ pair - pair @ hamiltonian
+        if abs(commutator).max() <= limit * max(1.0, float(abs(pair).max())):
+            total += np.sqrt(count + 1.0) * pair.toarray()
+    return total
+
+
+def _resolved(energies: NDArray[np.float64], vectors: Matrix, also: Matrix, close: float) -> Matrix:
+    """Eigenvectors of H that are, among equal levels, those of another operator as well."""
+    edges = [0, *(np.flatnonzero(np.diff(energies) > close) + 1).tolist(), len(energies)]
+    result = vectors.copy()
+    for first, last in pairwise(edges):
+        if last - first > 1:
+            mine = vectors[:, first:last]
+            result[:, first:last] = mine @ np.linalg.eigh(mine.conj().T @ also @ mine)[1]
+    return result
+
+
+# ---------------------------------------------------------------------- jump operators
+
+
+def _rotated(
+    jumps: Sequence[JumpOperator], bases: Sequence[ChargeBasis], levels: Sequence[_Levels]
+) -> list[sp.csr_array]:
+    """Jump operators between all levels of all sectors."""
+    starts = np.cumsum([0, *(basis.dim for basis in bases)])
+    labelled = "2Sz" in bases[0].charge_names
+    found = []
+    for jump in jumps:
+        total = np.zeros((starts[-1],) * 2, dtype=np.complex128)
+        for s, source in enumerate(bases):
+            moved = {"2Sz": source.charges["2Sz"] + (jump.charge or 0)} if labelled else {}
+            for t, target in enumerate(bases):
+                if target.charges != source.charges | moved:
+                    continue
+                block = spin_operator(jump.matrix, jump.sites, source, target).toarray()
+                rotated = levels[t].to_eigenbasis(block, levels[s])
+                total[starts[t] : starts[t + 1], starts[s] : starts[s + 1]] = rotated
+        total[np.abs(total) <= _ROUND_OFF * np.abs(total).max(initial=0.0)] = 0.0
+        found.append(sp.csr_array(total))
+    return found
+
+
+def _sparser(matrices: list[sp.csr_array]) -> list[sp.csr_array]:
+    """Sums and differences of pairs of jump operators where they have fewer elements."""
+    result = list(matrices)
+    for a, b in combinations(range(len(result)), 2):
+        if result[a].shape != result[b].shape:
+            continue
+        mixed = [_clean((result[a] + sign * result[b]) / np.sqrt(2.0)) for sign in (1.0, -1.0)]
+        if sum(m.nnz for m in mixed) < result[a].nnz + result[b].nnz:
+            result[a], result[b] = mixed
+    return [m for m in result if m.nnz]
+
+
+def _clean(matrix: sp.csr_array) -> sp.csr_array:
+    matrix = sp.csr_array(matrix)
+    if matrix.nnz:
+        matrix.data[np.abs(matrix.data) <= _ROUND_OFF * np.abs(matrix.data).max()] = 0.0
+        matrix.eliminate_zeros()
+    return matrix
+
+
+def _conserved(found: Ints, blocks: Sequence[Matrix]) -> Ints:
+    """Those labels (levels, n) between whose values a state has no elements, and its sectors."""
+    rho = _diagonal(blocks)
+    limit = _BETWEEN * float(np.abs(rho).max())
+    sectors = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+    kept = [sectors]
+    for label in found.T:
+        if np.abs(rho[np.not_equal.outer(label, label)]).max(initial=0.0) <= limit:
+            kept.append(label)
+    return np.stack(kept, axis=1)
+
+
+def _parts(
+    matrices: Sequence[sp.csr_array], rows: Sequence[Ints]
+) -> tuple[list[Flow], list[sp.csr_array]]:
+    """Jumps between blocks, and ``-sum L+ L / 2`` in every block."""
+    flows = []
+    for source, columns in enumerate(rows):
+        for target, inside in enumerate(rows):
+            pieces = [sp.csr_array(m[inside][:, columns]) for m in matrices]
+            if any(piece.nnz for piece in pieces):
+                flows.append(Flow.of([p for p in pieces if p.nnz], source, target))
+    decay = sum((m.conj().T @ m for m in matrices), sp.csr_array((sum(map(len, rows)),) * 2))
+    decay = sp.csr_array(decay)
+    return flows, [_clean(-0.5 * decay[inside][:, inside]) for inside in rows]
