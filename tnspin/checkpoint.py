@@ -27,7 +27,11 @@ __all__ = [
 # Keys that do not change the numbers measured up to a given time.
 _MAY_CHANGE = ("time.stop", "solver.threads", "record.checkpoint")
 #: Kinds of states that are no pure ones -> module.
-_MIXED = {"Ensemble": "tnspin.ensemble", "DensityState": "tnspin.density"}
+_MIXED = {
+    "Ensemble": "tnspin.ensemble",
+    "DensityState": "tnspin.density",
+    "DensityMPS": "tnspin.mps.density",
+}
 
 
 def checkpoint_path(path: str | Path) -> Path:

@@ -19,6 +19,7 @@ from tnspin.schema import check_keys, construct, fields_of
 from tnspin.settings import (
     About,
     ClosedForm,
+    DensityMatrix,
     EdgeState,
     Exact,
     MasterEquation,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClosedForm",
     "Config",
+    "DensityMatrix",
     "EdgeState",
     "Exact",
     "MasterEquation",
@@ -52,16 +54,18 @@ __all__ = [
     "presets",
 ]
 
-SOLVERS = {cls.kind: cls for cls in (Tebd, Exact, Trajectories, MasterEquation, ClosedForm)}
+SOLVERS = {
+    cls.kind: cls for cls in (Tebd, Exact, Trajectories, MasterEquation, DensityMatrix, ClosedForm)
+}
 #: Solvers of open systems; the others refuse a bath.
-_OPEN = (Trajectories, MasterEquation)
+_OPEN = (Trajectories, MasterEquation, DensityMatrix)
 # Names of the public contract that belong to parts not built yet: not a misspelling.
 PLANNED = {
     "model": ("spin_dimer", "open_heisenberg"),
     "state": ("bell", "werner"),
     "bath": ("reaction_coordinate", "open_heisenberg"),
     "solver": (
-        "tdvp", "density_matrix", "purification", "llg", "quantum_llg", "quantum_ll",
+        "tdvp", "purification", "llg", "quantum_llg", "quantum_ll",
         "mean_field", "hybrid",
     ),
 }  # fmt: skip
@@ -120,10 +124,14 @@ class Config:
 
     @cached_property
     def run_model(self) -> Any:
-        """The model that is evolved: with ancillas if the initial state is a purified mixture."""
+        """The model that is evolved: with ancillas if the initial state is a purified mixture.
+
+        Density matrices as matrix product states have no need of them.
+        """
         from tnspin.models import Purified
 
-        return Purified(self.model) if self.initial_state.purified else self.model
+        purified = self.initial_state.purified and not isinstance(self.solver, DensityMatrix)
+        return Purified(self.model) if purified else self.model
 
     def to_toml(self) -> str:
         """Return the TOML text of `as_dict`; loading it gives this configuration again."""

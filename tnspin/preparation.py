@@ -15,7 +15,7 @@ from tnspin.config import Config
 from tnspin.density import MOST_ELEMENTS
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
-from tnspin.settings import Exact, MasterEquation, Tebd, Trajectories
+from tnspin.settings import DensityMatrix, Exact, MasterEquation, Tebd, Trajectories
 from tnspin.states import InitialState, Mixture, SlaterState
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def form_of(config: Config) -> str:
     """Return the form of the states of a run, as observables ask for it."""
     if isinstance(config.solver, MasterEquation):
         return "density"
+    if isinstance(config.solver, DensityMatrix):
+        return "density_mps"
     if isinstance(config.solver, Trajectories):
         return "average"
     return "vector" if isinstance(config.solver, Exact) else "mps"
@@ -113,7 +115,7 @@ def _charges(
 
 def _is_exact(config: Config, pure: Sequence[InitialState], names: Sequence[str]) -> bool:
     solver = config.solver
-    if isinstance(solver, Tebd):
+    if isinstance(solver, Tebd | DensityMatrix):
         return False
     if not isinstance(solver, Trajectories) or solver.engine != "auto":
         return not isinstance(solver, Trajectories) or solver.engine == "exact"

@@ -16,7 +16,10 @@ from tnspin.units import EnergyScale
 __all__ = ["info", "info_text", "summary"]
 
 _SAMPLED = ("log_negativity", "mutual_information")
-_CONSERVED = ("norm", "particle_number", "total_sz", "energy", "purity")
+_CONSERVED = (
+    "norm", "particle_number", "total_sz", "energy", "purity", "trace_error", "hermiticity_error",
+    "smallest_eigenvalue",
+)  # fmt: skip
 
 
 def info(result: Result) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tnspin.units import EnergyScale
 __all__ = [
     "About",
     "ClosedForm",
+    "DensityMatrix",
     "EdgeState",
     "Exact",
     "MasterEquation",
@@ -122,6 +123,25 @@ class MasterEquation:
 
     def __post_init__(self) -> None:
         require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class DensityMatrix:
+    """The density matrix as a matrix product state; keys as for `Tebd`, of its matrix elements."""
+
+    dt: float = 0.1
+    order: Literal[1, 2, 4] = 2
+    bond_dim: int = 200
+    cutoff: float = 1e-10
+    threads: int = 0
+    method: Literal["auto", "svd", "gram", "range"] = "auto"
+    kind: ClassVar[str] = "density_matrix"
+
+    def __post_init__(self) -> None:
+        require(self.dt > 0, "solver.dt", self.dt, "above 0")
+        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
+        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
+        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tnspin.preparation import form_of, initial_state, jump_operators
 from tnspin.record import provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.schema import fields_of
-from tnspin.settings import ClosedForm, MasterEquation, Tebd, Trajectories
+from tnspin.settings import ClosedForm, DensityMatrix, MasterEquation, Tebd, Trajectories
 from tnspin.snapshot import Options, Snapshot
 from tnspin.toml_text import loads
 
@@ -141,9 +141,11 @@ def _snapshots(
         keys |= {"jumps": jumps, "observables": observables, "options": options, "store": store}
     elif isinstance(config.solver, MasterEquation):
         keys["jumps"] = jumps
-    elif isinstance(config.solver, Tebd):
+    elif isinstance(config.solver, Tebd | DensityMatrix):
         keys |= {"threads": config.solver.threads or None, "ledger": ledger}
-    if form_of(config) == "mps":
+        if isinstance(config.solver, DensityMatrix):
+            keys["jumps"] = jumps
+    if form_of(config) in ("mps", "density_mps"):
         _compile_kernels(say)
     solver = config.solver.kind
     for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):

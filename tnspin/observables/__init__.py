@@ -136,6 +136,24 @@ _ALL = (
     Observable(
         "purity", ("time",), "1", "purity of the density matrix", quantum.purity, base.density
     ),
+    Observable(
+        "operator_entropy", ("time", "bond"), "nat",
+        "operator-space entropy of the density matrix, which decides its bond dimension",
+        quantum.entropy, base.density_matrix_products,
+    ),
+    Observable(
+        "trace_error", ("time",), "1", "deviation of the trace from 1",
+        quantum.trace_error, base.density_matrix_products,
+    ),
+    Observable(
+        "hermiticity_error", ("time",), "1", "anti-Hermitian part of the density matrix, relative",
+        quantum.hermiticity_error, base.density_matrix_products,
+    ),
+    Observable(
+        "smallest_eigenvalue", ("time",), "1",
+        "smallest eigenvalue of the density matrices of neighbours",
+        quantum.smallest_eigenvalue, base.density_matrix_products,
+    ),
 )  # fmt: skip
 
 #: Every observable by the name it has in a result file.

@@ -29,22 +29,27 @@ def with_cuts(model: Any, form: str) -> bool:
 
     Cuts through a purified chain count the correlations of spins with their ancillas as well.
     """
-    return form not in ("density", "average") and model.kind != "purified"
+    return form not in ("density", "density_mps", "average") and model.kind != "purified"
 
 
 def truncated(model: Any, form: str) -> bool:
     """Runs of states that may have been truncated."""
-    return form in ("mps", "average")
+    return form in ("mps", "density_mps", "average")
 
 
 def matrix_products(model: Any, form: str) -> bool:
     """Runs of matrix product states."""
-    return form == "mps"
+    return form in ("mps", "density_mps")
+
+
+def density_matrix_products(model: Any, form: str) -> bool:
+    """Runs of a density matrix as a matrix product state."""
+    return form == "density_mps"
 
 
 def density(model: Any, form: str) -> bool:
-    """Runs of a density matrix."""
-    return form == "density"
+    """Runs of a density matrix, in whatever form."""
+    return form in ("density", "density_mps")
 
 
 def with_electrons(model: Any, form: str) -> bool:
@@ -116,8 +121,9 @@ class Observable:
         Snapshot -> number or array with the dimensions after time.
     applies
         ``(model, form) -> bool``: whether it makes sense for a run.  The form of its states is
-        "mps" or "vector" (any exact pure state), mixtures of a few included, "density" (one
-        density matrix) or "average" (sampled trajectories).
+        "mps" or "vector" (any exact pure state), mixtures of a few included, "density" or
+        "density_mps" (one density matrix, dense or as a matrix product state)
+        or "average" (sampled trajectories).
     default
         ``(model, form) -> bool``: whether a run records it without being asked.
     needs_reference

@@ -70,6 +70,24 @@ def purity(snapshot: Snapshot) -> float:
     return float(state.purity)
 
 
+# ---------------------------------------------------------------------- density matrices
+
+
+def trace_error(snapshot: Snapshot) -> float:
+    """``|Tr rho - 1|``: what truncation has changed of the trace."""
+    return abs(float(snapshot.state.norm) ** 2 - 1.0)
+
+
+def hermiticity_error(snapshot: Snapshot) -> float:
+    """``|rho - rho^+| / |rho|`` in the Hilbert-Schmidt norm; 0 for kinds that are Hermitian."""
+    return float(getattr(snapshot.state, "hermiticity_error", 0.0))
+
+
+def smallest_eigenvalue(snapshot: Snapshot) -> float:
+    """Smallest eigenvalue of the density matrices of neighbours; below 0 it is an error."""
+    return min(float(np.linalg.eigvalsh(rho)[0]) for rho in snapshot.bond_rdms)
+
+
 # ---------------------------------------------------------------------- magnons
 
 
