@@ -264,6 +264,9 @@ def test_heisenberg_chains_of_any_range(model):
         assert measure("total_sz", snapshot) == pytest.approx(total, abs=1e-10)
 
 
+MIXED = ("purity", "operator_entropy", "trace_error", "hermiticity_error", "smallest_eigenvalue")
+
+
 def test_what_applies_to_which_run():
     spins = HeisenbergChain(4, spin=1.0)
     names = {n for n, o in OBSERVABLES.items() if o.applies(spins, "vector")}
@@ -274,7 +277,7 @@ def test_what_applies_to_which_run():
         "neel_overlap",
     }  # fmt: skip
     without = {n for n, o in OBSERVABLES.items() if not o.applies(VALVE, "mps")}
-    assert without == {"purity", "neel_overlap"}
+    assert without == {"neel_overlap", *MIXED}
     wire = KondoHeisenbergChain(4, [2])
     assert not OBSERVABLES["mutual_information"].applies(wire, "mps")
     for name, observable in OBSERVABLES.items():
@@ -288,11 +291,12 @@ def test_what_is_recorded_without_asking():
     for name in ("magnon_probability", "quantum_fisher_information", "group_entropy", "purity"):
         assert name not in single
     valve = chosen((), VALVE, "mps", known)
-    assert set(OBSERVABLES) - set(valve) == {"purity", "neel_overlap"}
+    assert set(OBSERVABLES) - set(valve) == {"neel_overlap", *MIXED}
     # Spins that did not start along z have no magnons to count.
     assert set(valve) - set(chosen((), VALVE, "mps")) == {"magnon_probability", "w_probability"}
     assert "entropy" not in chosen((), VALVE, "average", known)
     assert "purity" in chosen((), VALVE, "density", known)
+    assert set(MIXED) <= set(chosen((), CHAINS[0], "density_mps"))
     assert chosen(["w_probability"], CHAINS[0], "mps", known) == ("w_probability",)
     for name, problem in (("w_probability", "does not apply"), ("w_probabilty", "no such")):
         with pytest.raises(InputError, match=problem):
