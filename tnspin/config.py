@@ -25,6 +25,7 @@ from tnspin.settings import (
     MasterEquation,
     Record,
     State,
+    Tdvp,
     Tebd,
     Time,
     Trajectories,
@@ -45,6 +46,7 @@ __all__ = [
     "MasterEquation",
     "Record",
     "State",
+    "Tdvp",
     "Tebd",
     "Time",
     "Trajectories",
@@ -55,7 +57,8 @@ __all__ = [
 ]
 
 SOLVERS = {
-    cls.kind: cls for cls in (Tebd, Exact, Trajectories, MasterEquation, DensityMatrix, ClosedForm)
+    cls.kind: cls
+    for cls in (Tebd, Tdvp, Exact, Trajectories, MasterEquation, DensityMatrix, ClosedForm)
 }
 #: Solvers of open systems; the others refuse a bath.
 _OPEN = (Trajectories, MasterEquation, DensityMatrix)
@@ -65,7 +68,7 @@ PLANNED = {
     "state": ("bell", "werner"),
     "bath": ("reaction_coordinate", "open_heisenberg"),
     "solver": (
-        "tdvp", "purification", "llg", "quantum_llg", "quantum_ll",
+        "purification", "llg", "quantum_llg", "quantum_ll",
         "mean_field", "hybrid",
     ),
 }  # fmt: skip

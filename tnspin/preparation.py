@@ -15,7 +15,7 @@ from tnspin.config import Config
 from tnspin.density import MOST_ELEMENTS
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
-from tnspin.settings import DensityMatrix, Exact, MasterEquation, Tebd, Trajectories
+from tnspin.settings import DensityMatrix, Exact, MasterEquation, Tdvp, Tebd, Trajectories
 from tnspin.states import InitialState, Mixture, SlaterState
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _charges(
 
 def _is_exact(config: Config, pure: Sequence[InitialState], names: Sequence[str]) -> bool:
     solver = config.solver
-    if isinstance(solver, Tebd | DensityMatrix):
+    if isinstance(solver, Tebd | Tdvp | DensityMatrix):
         return False
     if not isinstance(solver, Trajectories) or solver.engine != "auto":
         return not isinstance(solver, Trajectories) or solver.engine == "exact"

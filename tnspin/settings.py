@@ -22,6 +22,7 @@ __all__ = [
     "MasterEquation",
     "Record",
     "State",
+    "Tdvp",
     "Tebd",
     "Time",
     "Trajectories",
@@ -64,6 +65,25 @@ class Tebd:
         require(self.dt > 0, "solver.dt", self.dt, "above 0")
         require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
         require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
+        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+
+
+@dataclass(frozen=True)
+class Tdvp:
+    """Two-site TDVP, for Hamiltonians of any range; ``threads = 0`` means one per core."""
+
+    dt: float = 0.1
+    bond_dim: int = 400
+    cutoff: float = 1e-10
+    tolerance: float = 1e-10
+    threads: int = 0
+    kind: ClassVar[str] = "tdvp"
+
+    def __post_init__(self) -> None:
+        require(self.dt > 0, "solver.dt", self.dt, "above 0")
+        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
+        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
+        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
         require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
 
 

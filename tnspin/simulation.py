@@ -23,7 +23,7 @@ from tnspin.preparation import form_of, initial_state, jump_operators
 from tnspin.record import provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.schema import fields_of
-from tnspin.settings import ClosedForm, DensityMatrix, MasterEquation, Tebd, Trajectories
+from tnspin.settings import ClosedForm, DensityMatrix, MasterEquation, Tdvp, Tebd, Trajectories
 from tnspin.snapshot import Options, Snapshot
 from tnspin.toml_text import loads
 
@@ -141,12 +141,12 @@ def _snapshots(
         keys |= {"jumps": jumps, "observables": observables, "options": options, "store": store}
     elif isinstance(config.solver, MasterEquation):
         keys["jumps"] = jumps
-    elif isinstance(config.solver, Tebd | DensityMatrix):
+    elif isinstance(config.solver, Tebd | Tdvp | DensityMatrix):
         keys |= {"threads": config.solver.threads or None, "ledger": ledger}
         if isinstance(config.solver, DensityMatrix):
             keys["jumps"] = jumps
     if form_of(config) in ("mps", "density_mps"):
-        _compile_kernels(say)
+        _compile_kernels(say, variational=isinstance(config.solver, Tdvp))
     solver = config.solver.kind
     for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):
         yield replace(snapshot, options=options)
@@ -181,13 +181,13 @@ def _in_units(result: Result, config: Config) -> Result:
     return Result({**first, "time_fs": femtoseconds, **variables}, attrs)
 
 
-def _compile_kernels(say: Say) -> None:
+def _compile_kernels(say: Say, *, variational: bool) -> None:
     """Compile now, and say so, rather than leave a silent pause at the first step."""
     from tnspin.mps.compiled import is_compiled, warm_up
 
-    if not is_compiled():
+    if not is_compiled(variational=variational):
         say("compiling the numerical kernels (once per installation, about a minute) ...")
-        warm_up()
+        warm_up(variational=variational)
 
 
 def _with_observables(config: Config, options: Options) -> Config:

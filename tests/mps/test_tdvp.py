@@ -70,7 +70,7 @@ def test_follows_the_exact_vector(name):
     psi = product(model, states, names)
     times = [0.0, 0.5, 1.0]
     basis, wanted = exact_vectors(model, psi, times)
-    energy = Expectation(model.hamiltonian, psi)
+    energy = Expectation(model.hamiltonian, psi.charge_names)
     start = energy(psi).real
     for found, vector in zip(evolve(model, psi, times, **PRECISE), wanted, strict=True):
         state = found.state
@@ -163,7 +163,7 @@ def test_truncation_keeps_the_limit_and_the_energy():
     """The projected flow conserves <H> but for what the splits discard."""
     model = HeisenbergChain(12, dipole=0.4)
     psi = product(model, NEEL + NEEL[:4], ("2Sz",))
-    energy = Expectation(model.hamiltonian, psi)
+    energy = Expectation(model.hamiltonian, psi.charge_names)
     final = last(evolve(model, psi, [0.0, 2.0], dt=0.1, bond_dim=12, threads=1))
     assert final.state.bond_dims().max() == 12
     assert final.ledger.discarded.sum() > 1e-6
@@ -197,7 +197,7 @@ def test_imaginary_time_finds_the_ground_state():
     for _ in engine.advance(0.0, 0.5, 40):
         pass
     # The next level is 0.5 above: exp(-2 * 0.5 * 20).
-    assert Expectation(model.hamiltonian, psi)(engine.state) == pytest.approx(
+    assert Expectation(model.hamiltonian, psi.charge_names)(engine.state) == pytest.approx(
         wanted.energy, abs=1e-8
     )
 
@@ -229,7 +229,7 @@ def test_expectation_of_the_whole_operator(name):
     psi = last(evolve(model, product(model, states, names), [0.0, 0.4], threads=1)).state
     vector = full_vector(psi)
     wanted = np.vdot(vector, to_sparse(model.hamiltonian) @ vector)
-    assert Expectation(model.hamiltonian, psi)(psi) == pytest.approx(wanted, abs=1e-10)
+    assert Expectation(model.hamiltonian, psi.charge_names)(psi) == pytest.approx(wanted, abs=1e-10)
 
 
 def test_two_sites_are_one_exponential():

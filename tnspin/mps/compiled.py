@@ -7,24 +7,40 @@ from pathlib import Path
 import numpy as np
 
 from ..sites import spin
+from ..terms import OperatorSum
+from .effective import sketch
 from .kernels import update_bond
 from .state import MPS
+from .tdvp import Tdvp
 from .tebd import Tebd
 
 
-def is_compiled() -> bool:
-    """Whether a machine-code cache of the kernels exists, so that the first step starts at once."""
-    folder = Path(str(update_bond.stats.cache_path))
-    return any(folder.glob(f"*{update_bond.py_func.__name__}*.nbi"))
+def is_compiled(*, variational: bool = False) -> bool:
+    """Whether a machine-code cache of the kernels exists, so that the first step starts at once.
+
+    ``variational``: those of TDVP, else those of TEBD.
+    """
+    kernel = sketch if variational else update_bond
+    folder = Path(str(kernel.stats.cache_path))
+    return any(folder.glob(f"*{kernel.py_func.__name__}*.nbi"))
 
 
-def warm_up() -> None:
+def warm_up(*, variational: bool = False) -> None:
     """Compile every kernel of an evolution (about a minute the first time, then cached)."""
     up, down = np.eye(2)
-    start = MPS.product([spin(0.5)] * 4, [up, down, up, down], ["2Sz"])
+    sites = (spin(0.5),) * 4
+    start = MPS.product(sites, [up, down, up, down], ["2Sz"])
     exchange = np.array([[1, 0, 0, 0], [0, -1, 2, 0], [0, 2, -1, 0], [0, 0, 0, 1]], dtype=complex)
+    # Longer than two windows, so that the bonds are widened too.
+    pairs = [
+        (1.0, a, i, b, j) for a, b in (("Sp", "Sm"), ("Sm", "Sp")) for i, j in ((0, 3), (1, 2))
+    ]
     for cutoff in (1e-6, 1e-14):
-        engine = Tebd(start, lambda bond, time: exchange, [False] * 3, cutoff=cutoff, threads=1)
+        engine: Tebd | Tdvp
+        if variational:
+            engine = Tdvp(start, OperatorSum.of(sites, pairs), cutoff=cutoff, threads=1)
+        else:
+            engine = Tebd(start, lambda bond, time: exchange, [False] * 3, cutoff=cutoff, threads=1)
         for _ in engine.advance(0.0, 0.1, 2):
             pass
         engine.state.site_rdms()

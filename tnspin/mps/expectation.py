@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..terms import OperatorSum
+from .charges import ChargeCode
 from .driven import DrivenMpo
 from .effective import Leg, absorb, edge, mirror
 from .state import MPS
@@ -17,12 +20,12 @@ class Expectation:
     ----------
     os
         The operator.
-    state
-        A state with the charges of all that will be asked for; the operator conserves them.
+    charge_names
+        Charges of all states that will be asked for; the operator conserves them.
     """
 
-    def __init__(self, os: OperatorSum, state: MPS) -> None:
-        self._mpo = DrivenMpo(os, state.code)
+    def __init__(self, os: OperatorSum, charge_names: Sequence[str] = ()) -> None:
+        self._mpo = DrivenMpo(os, ChargeCode.for_sites(charge_names, os.sites))
 
     def __call__(self, state: MPS, time: float = 0.0) -> complex:
         """Value in a state at a time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tnspin import operators
+from tnspin.mps.state import MPS
 from tnspin.snapshot import Snapshot
 
 from .base import with_electrons
@@ -95,6 +96,9 @@ def energy(snapshot: Snapshot) -> float:
             operators.expectation(rho, terms.matrix(bond, time))
             for bond, rho in enumerate(snapshot.bond_rdms)
         )
+    if isinstance(snapshot.state, MPS):
+        value = operators.mpo_expectation(model, snapshot.state.charge_names)
+        return value(snapshot.state, time).real
     # Longer range: one density matrix per set of sites that some terms share.
     total = 0.0
     for sites, matrix in operators.supports(model, time):

@@ -13,6 +13,7 @@ from ..snapshot import Snapshot
 #: Name in configurations -> module of this package.
 SOLVERS = {
     "tebd": "tebd",
+    "tdvp": "tdvp",
     "exact": "exact",
     "trajectories": "trajectories",
     "master_equation": "master_equation",
@@ -20,7 +21,7 @@ SOLVERS = {
     "density_matrix": "density_matrix",
 }
 #: Solvers of pure states: the members of a mixture go through them one by one, in lock step.
-_PURE = ("tebd", "exact")
+_PURE = ("tebd", "tdvp", "exact")
 
 
 def evolve(
@@ -35,8 +36,9 @@ def evolve(
         snapshots hold an `Ensemble` again (a density matrix or an average where the solver makes
         one).
     solver
-        "tebd" (matrix product states), "exact" (state vectors), "trajectories" (quantum jumps),
-        "master_equation" (density matrices) or "density_matrix" (those as matrix product states);
+        "tebd" (matrix product states), "tdvp" (those, with couplings of any range), "exact" (state
+        vectors), "trajectories" (quantum jumps), "master_equation" (density matrices) or
+        "density_matrix" (those as matrix product states);
         ``options`` go to the ``evolve`` of that module.
 
     Raises
