@@ -34,7 +34,7 @@ Ints = NDArray[np.int64]
 LARGEST = 32
 # Kraus operators of a smaller weight, and singular values of their splitting that are smaller
 # relative to the norm, are round-off.
-_ROUND_OFF = 1e-15
+_ROUND_OFF = 1e-14
 _RANK = 1e-14
 # Elements between charges that a channel may have from rounding.
 _LEAK = 1e-11

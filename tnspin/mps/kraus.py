@@ -94,21 +94,30 @@ def product(
     """
     n, d = w.shape[2], w.shape[3]
     actions = defaultdict(list)
-    for a, b, x, out, into in zip(*map(np.ndarray.tolist, np.nonzero(w)), strict=True):
-        actions[into].append((a, b, x, out, complex(w[a, b, x, out, into])))
-    new: Blocks = {}
+    for a, b, into in zip(*np.nonzero(w.any(axis=(2, 3))), strict=True):
+        x, out = np.nonzero(w[a, b, :, :, into])
+        values = w[a, b, x, out, into][:, None, None]
+        actions[int(into)].append((int(a), int(b), x, out, values))
+    # All new local states that lead from one sector to another are filled together.
+    stacks: dict[tuple[int, int], Matrix] = {}
+    width = len(site_keys) * n
     for (key, local), block in blocks.items():
         lead, into = divmod(local, d)
         k, r = divmod(lead, rest)
         to = key + int(site_keys[local])
-        for a, b, x, out, value in actions[into]:
-            at = key + left.shifts[a], ((k * n + x) * rest + r) * d + out
-            if at not in new:
-                shape = left.dims[at[0]], right.dims[to + right.shifts[b]]
-                new[at] = np.zeros(shape, dtype=np.complex128)
+        for a, b, x, out, values in actions[into]:
+            at = key + left.shifts[a], to + right.shifts[b]
+            if at not in stacks:
+                shape = width, left.dims[at[0]], right.dims[at[1]]
+                stacks[at] = np.zeros(shape, dtype=np.complex128)
             i, j = left.place[a, key], right.place[b, to]
-            new[at][i : i + block.shape[0], j : j + block.shape[1]] += value * block
-    return new
+            rows, columns = slice(i, i + block.shape[0]), slice(j, j + block.shape[1])
+            stacks[at][((k * n + x) * rest + r) * d + out, rows, columns] += values * block
+    return {
+        (key, int(local)): stack[local]
+        for (key, _), stack in stacks.items()
+        for local in np.flatnonzero(stack.any(axis=(1, 2)))
+    }
 
 
 def tensor(keys: Ints, width: int, blocks: Mapping[tuple[int, int], Matrix]) -> Tensor:

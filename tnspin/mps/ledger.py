@@ -27,6 +27,9 @@ class Ledger:
         Trotter step, its order and how many steps were made.
     layers
         How many layers of gates; it seeds the random probes, so a continued run repeats them.
+    kraus
+        Weight dropped from the Kraus index of each site of a purified density matrix, (length,);
+        None for other states.
     """
 
     discarded: np.ndarray
@@ -35,6 +38,7 @@ class Ledger:
     order: int = 0
     steps: int = 0
     layers: int = 0
+    kraus: np.ndarray | None = None
 
     @classmethod
     def empty(cls, length: int) -> Ledger:
@@ -56,11 +60,18 @@ class Ledger:
         self.discarded[bond] += weight
         self.log_kept += float(np.log1p(-min(weight, 1 - 1e-16)))
 
+    def add_kraus(self, weights: np.ndarray) -> None:
+        """Enter the weights dropped from all Kraus indices."""
+        self.kraus = weights.copy() if self.kraus is None else self.kraus + weights
+        self.log_kept += float(np.log1p(-np.minimum(weights, 1 - 1e-16)).sum())
+
     def copy(self) -> Ledger:
         """An independent copy, for a snapshot."""
+        kraus = None if self.kraus is None else self.kraus.copy()
         return Ledger(
-            self.discarded.copy(), self.log_kept, self.dt, self.order, self.steps, self.layers
-        )
+            self.discarded.copy(), self.log_kept, self.dt, self.order, self.steps, self.layers,
+            kraus,
+        )  # fmt: skip
 
     def save(self, group: h5py.Group) -> None:
         """Write to an open HDF5 group."""
@@ -69,6 +80,8 @@ class Ledger:
         group.attrs["dt"] = self.dt
         for name in ("order", "steps", "layers"):
             group.attrs[name] = getattr(self, name)
+        if self.kraus is not None:
+            group["kraus"] = self.kraus
 
     @classmethod
     def load(cls, group: h5py.Group) -> Ledger:
@@ -78,7 +91,8 @@ class Ledger:
             return MergedLedger.of([cls.load(group[str(k)]) for k in range(len(weights))], weights)
         counts = {name: int(group.attrs[name]) for name in ("order", "steps", "layers")}
         log_kept, dt = float(group.attrs["log_kept"]), float(group.attrs["dt"])
-        return cls(group["discarded"][:], log_kept, dt, **counts)
+        kraus = group["kraus"][:] if "kraus" in group else None
+        return cls(group["discarded"][:], log_kept, dt, **counts, kraus=kraus)
 
 
 @dataclass

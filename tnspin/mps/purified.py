@@ -243,17 +243,18 @@ class PurifiedMPS:
             stacks[c][at][n] = block
         spectra = []
         for c, stack in enumerate(stacks):
-            sigma = np.zeros((len(rows[c]),) * 2, dtype=np.complex128)
-            for (key, _), blocks in stack.items():
-                flat = (weight[key][:, None] * blocks).reshape(len(blocks), -1)
-                sigma += flat @ flat.conj().T
-            values, vectors = np.linalg.eigh(sigma)
-            spectra.append((np.clip(values, 0.0, None), vectors))
+            # The first part is for charges that no block has.
+            flat = [np.zeros((len(rows[c]), 0), dtype=np.complex128)]
+            flat += [
+                (weight[key][:, None] * blocks).reshape(len(blocks), -1)
+                for (key, _), blocks in stack.items()
+            ]
+            spectra.append(_left_spectrum(np.concatenate(flat, axis=1)))
         least, lost = least_kept(np.concatenate([v for v, _ in spectra]), cutoff, kraus_dim)
         charges: list[Ints] = []
         new: Blocks = {}
         for c, (values, vectors) in enumerate(spectra):
-            chosen = vectors[:, values >= least][:, ::-1]
+            chosen = vectors[:, values >= least]
             for (key, p), blocks in stacks[c].items():
                 turned = np.tensordot(chosen.conj().T, blocks, axes=1)
                 for n, block in enumerate(turned):
@@ -294,3 +295,14 @@ class PurifiedMPS:
             raise InputError(f"state: {group.file.filename} holds a state of another chain")
         names = [str(name) for name in group.attrs["charge_names"]]
         return cls(sites, MPS.load(group, enlarged(sites, kraus, names)), kraus)
+
+
+def _left_spectrum(matrix: Matrix) -> tuple[NDArray[np.float64], Matrix]:
+    """Squared singular values of an (n, m) matrix, descending, and left vectors as columns."""
+    if not matrix.shape[1]:
+        return np.zeros(0), np.zeros((len(matrix), 0), dtype=np.complex128)
+    if matrix.shape[1] < 2 * len(matrix):
+        u, s, _ = np.linalg.svd(matrix, full_matrices=False)
+        return s**2, u
+    values, vectors = np.linalg.eigh(matrix @ matrix.conj().T)
+    return np.clip(values[::-1], 0.0, None), vectors[:, ::-1]
