@@ -201,6 +201,16 @@ def test_a_sampled_run_says_how_sure_its_negativity_is() -> None:
     assert "+-" not in summary(closed, "run.h5")
 
 
+def test_a_sampled_run_keeps_how_many_trajectories_it_took() -> None:
+    solver = {"kind": "trajectories", "trajectories": 80, "workers": 1, "chunk": 4}
+    whole = simulate(run_of(solver=solver, **OPEN))
+    # A loose target is met after the first round of eight chunks.
+    early = simulate(run_of(solver={**solver, "target_error": 0.5}, **OPEN))
+    assert whole.attrs["trajectories"] == 80 and early.attrs["trajectories"] == 32
+    assert early["spin_error"].max() > whole["spin_error"].max() > 0
+    assert "trajectories" not in simulate(run_of()).attrs
+
+
 def test_sampled_runs_continue_from_their_chunks(tmp_path: Path) -> None:
     solver = {"kind": "trajectories", "trajectories": 8, "workers": 1, "chunk": 2}
     path, said = tmp_path / "run.h5", []

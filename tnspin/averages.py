@@ -42,11 +42,14 @@ class Averaged:
         What is known of it.
     vector : (layout.size,) ndarray
         Mean of `Layout.pack` over the states, with weights that sum to 1.
+    trajectories : int
+        How many trajectories were sampled for it; 0 if none was needed, or for other means.
     """
 
-    def __init__(self, layout: Layout, vector: Vector) -> None:
+    def __init__(self, layout: Layout, vector: Vector, trajectories: int = 0) -> None:
         self.layout = layout
         self.vector = vector
+        self.trajectories = trajectories
         self.sites = layout.sites
 
     @property
@@ -71,7 +74,7 @@ class Averaged:
 
     def copy(self) -> Averaged:
         """An independent copy."""
-        return Averaged(self.layout, self.vector.copy())
+        return Averaged(self.layout, self.vector.copy(), self.trajectories)
 
     # ------------------------------------------------------------------ numbers
 
@@ -222,6 +225,7 @@ class Averaged:
         group.attrs["groups"] = np.array([len(part) for part in layout.groups], dtype=np.int64)
         group.attrs["group_sites"] = np.array([k for p in layout.groups for k in p], dtype=np.int64)
         group.attrs["bonds"], group.attrs["cuts"] = layout.bonds, layout.cuts
+        group.attrs["trajectories"] = self.trajectories
         group["vector"] = self.vector
 
     @classmethod
@@ -244,7 +248,7 @@ class Averaged:
             sites, names, [part.tolist() for part in parts],
             bonds=bool(group.attrs["bonds"]), cuts=bool(group.attrs["cuts"]),
         )  # fmt: skip
-        return cls(layout, group["vector"][:])
+        return cls(layout, group["vector"][:], int(group.attrs.get("trajectories", 0)))
 
 
 def _reduce(rho: Matrix, dims: Sequence[int], kept: Sequence[int], order: Sequence[int]) -> Matrix:

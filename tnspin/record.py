@@ -156,7 +156,9 @@ class _Rows:
         old = {} if self.previous is None else self.previous.attrs
         wall, cpu = time.perf_counter() - self.start[0], cpu_time() - self.start[1]
         text = self.config.to_toml() if hasattr(self.config, "to_toml") else self.config or ""
+        sampled = getattr(getattr(self.snapshot, "state", None), "trajectories", None)
         return provenance(text) | {
+            **({} if sampled is None else {"trajectories": sampled}),
             "wall_time_s": wall + old.get("wall_time_s", 0.0),
             "cpu_time_s": cpu + old.get("cpu_time_s", 0.0),
             "peak_memory_bytes": peak_memory(),

@@ -190,7 +190,11 @@ def merge(
     if repr(model) != marks[0]["model"]:
         raise InputError(f"stores: {places[0].folder} is of another model")
     samples = (
-        Sample(parts[0].base, [one for part in parts for one in part.chunks])
+        Sample(
+            parts[0].base,
+            [one for part in parts for one in part.chunks],
+            sum(part.trajectories for part in parts),
+        )
         for parts in zip(*(place.samples(place.chunks()) for place in places), strict=True)
     )
     yield from _snapshots(
@@ -289,7 +293,7 @@ def _snapshots(
                 for name, function in measured.items():
                     values[name].append(function(without))
             errors = {name: jackknife_error(value) for name, value in values.items()}
-        yield snapshot(mean, errors)
+        yield snapshot(mean, errors, sample.trajectories)
 
 
 def _snapshot(
@@ -299,8 +303,9 @@ def _snapshot(
     options: Options,
     vector: np.ndarray,
     errors: Mapping[str, np.ndarray] | None = None,
+    trajectories: int = 0,
 ) -> Snapshot:
-    state = Averaged(layout, vector)
+    state = Averaged(layout, vector, trajectories)
     # To first order, as long as little is lost.
     ledger = Ledger(state.discarded, -float(state.discarded.sum()))
     return Snapshot(time, model, state, ledger, options, errors)

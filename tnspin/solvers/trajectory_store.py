@@ -42,10 +42,13 @@ class Sample:
         (size,) what is known without sampling: the trajectories without jumps, weighted.
     chunks
         (size,) vectors: ``base`` plus each is an average over trajectories.
+    trajectories
+        How many all chunks hold together.
     """
 
     base: Rows
     chunks: list[Rows]
+    trajectories: int
 
 
 class Store:
@@ -154,10 +157,11 @@ class Store:
                 for path in sorted(self.folder.glob("still-*.h5"))
             ]
             chunks = [stack.enter_context(_reading(self.folder / f"chunk-{k}.h5")) for k in numbers]
+            count = len(chunks) * len(stills) * int(self.marks()["share"])
             for k in range(stills[0]["rows"].shape[0]):
                 shares = [file.attrs["probability"] * file.attrs["weight"] for file in stills]
                 parts = [x * file["rows"][k] for x, file in zip(shares, stills, strict=True)]
-                yield Sample(np.sum(parts, axis=0), [file["rows"][k] for file in chunks])
+                yield Sample(np.sum(parts, axis=0), [file["rows"][k] for file in chunks], count)
 
     def _write(self, name: str, data: dict[str, Any], attrs: dict[str, Any]) -> None:
         path = self.folder / name
