@@ -12,16 +12,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tnspin.errors import InputError, nearest
 from tnspin.schema import check_keys, construct, fields_of
 from tnspin.settings import (
     About,
+    Classical,
     ClosedForm,
     DensityMatrix,
     EdgeState,
     Exact,
+    Llg,
     MasterEquation,
     Record,
     State,
@@ -37,12 +39,16 @@ from tnspin.units import converted
 if TYPE_CHECKING:
     from tnspin.states import InitialState
 
+T = TypeVar("T")
+
 __all__ = [
+    "Classical",
     "ClosedForm",
     "Config",
     "DensityMatrix",
     "EdgeState",
     "Exact",
+    "Llg",
     "MasterEquation",
     "Record",
     "State",
@@ -58,7 +64,7 @@ __all__ = [
 
 SOLVERS = {
     cls.kind: cls
-    for cls in (Tebd, Tdvp, Exact, Trajectories, MasterEquation, DensityMatrix, ClosedForm)
+    for cls in (Tebd, Tdvp, Exact, Trajectories, MasterEquation, DensityMatrix, Llg, ClosedForm)
 }
 #: Solvers of open systems; the others refuse a bath.
 _OPEN = (Trajectories, MasterEquation, DensityMatrix)
@@ -81,6 +87,8 @@ _QUANTITIES = {
     ("bath", "temperature"): "temperature",
     ("bath", "gamma"): "energy",
     ("bath", "omega_max"): "energy",
+    ("solver", "temperature"): "temperature",
+    ("classical", "temperature"): "temperature",
 }
 
 
@@ -96,6 +104,7 @@ class Config:
     about: About
     bath: Any = None
     units: Units | None = None
+    classical: Classical | None = None
     name: str = "run"
 
     def as_dict(self) -> dict[str, Any]:
@@ -141,7 +150,7 @@ class Config:
         return dumps(self.as_dict())
 
 
-_SECTIONS = ("about", "units", "model", "state", "bath", "solver", "time", "record")
+_SECTIONS = ("about", "units", "model", "state", "bath", "solver", "time", "record", "classical")
 
 
 def load(source: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -174,7 +183,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
     for section, table in tables.items():
         if not isinstance(table, Mapping):
             raise InputError(f"{section} = {table!r}: must be a table, [{section}] in a file")
-    units = construct(Units, "units", tables["units"]) if "units" in tables else None
+    units = _optional(Units, "units", tables)
     tables = _in_run_units(tables, units)
     model = _of_kind("model", tables.get("model", {}), _models())
     if isinstance(model, EdgeState):
@@ -192,6 +201,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         about=construct(About, "about", tables.get("about", {})),
         bath=_of_kind("bath", tables["bath"], _baths()) if "bath" in tables else None,
         units=units,
+        classical=_optional(Classical, "classical", tables),
         name=name,
     )
     if config.bath is not None and not isinstance(config.solver, _OPEN):
@@ -199,9 +209,29 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         raise InputError(
             f"solver.kind = {config.solver.kind!r}: takes no [bath]; allowed: {allowed_names}"
         )
+    _check_classical(config)
     if state is not None:
         _ = config.initial_state  # refuses now what would otherwise be refused after the setup
     return config
+
+
+def _optional(cls: type[T], section: str, tables: Mapping[str, Any]) -> T | None:
+    return construct(cls, section, tables[section]) if section in tables else None
+
+
+def _check_classical(config: Config) -> None:
+    """Refuse classical spins where the model or the solver has none."""
+    solver, beside = config.solver, config.classical
+    if beside is not None and isinstance(solver, Llg):
+        raise InputError("solver.kind = 'llg': is classical itself; leave out [classical]")
+    if beside is None and not isinstance(solver, Llg):
+        return
+    from tnspin.classical.energy import energy_of
+
+    energy_of(config.model, solver.limit if beside is None else beside.limit)
+    names = config.record.observables
+    if beside is not None and names and "spin" not in names:
+        raise InputError("record.observables: [classical] needs 'spin' among them")
 
 
 def presets_folder() -> Path:

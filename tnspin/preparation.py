@@ -10,16 +10,20 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tnspin.basis import ChargeBasis
 from tnspin.config import Config
 from tnspin.density import MOST_ELEMENTS
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
-from tnspin.settings import DensityMatrix, Exact, MasterEquation, Tdvp, Tebd, Trajectories
-from tnspin.states import InitialState, Mixture, SlaterState
+from tnspin.operators import expectations, local_spin
+from tnspin.settings import DensityMatrix, Exact, Llg, MasterEquation, Tdvp, Tebd, Trajectories
+from tnspin.states import InitialState, Mixture, SlaterProduct, SlaterState
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
+    from tnspin.classical import ClassicalState
 
 __all__ = ["form_of", "initial_state", "jump_operators"]
 
@@ -40,6 +44,8 @@ def form_of(config: Config) -> str:
         return "density_mps"
     if isinstance(config.solver, Trajectories):
         return "average"
+    if isinstance(config.solver, Llg):
+        return "classical"
     return "vector" if isinstance(config.solver, Exact) else "mps"
 
 
@@ -79,6 +85,9 @@ def initial_state(
         If it would not fit into memory.
     """
     description = config.initial_state
+    if isinstance(config.solver, Llg):
+        say("building the initial state")
+        return _classical(config, description)
     pure = description.members if isinstance(description, Mixture) else (description,)
     names = _charges(config, pure, jumps)
     exact, one_electron = _is_exact(config, pure, names), _one_electron(config, pure, names)
@@ -100,6 +109,23 @@ def initial_state(
     if isinstance(description, Mixture):
         return Ensemble(tuple(states), description.weights)
     return states[0]
+
+
+def _classical(config: Config, description: InitialState) -> ClassicalState:
+    """Unit vectors along the spins of a state; of product states without its matrices."""
+    from tnspin.classical.state import ClassicalState, normalized
+
+    if not isinstance(description, SlaterProduct):
+        return ClassicalState.of(config.run_model, description.to_mps())
+    sites, found = config.model.local_sites, {}
+    rows = []
+    for k in config.model.localized_sites:
+        vector = description.spins[k]
+        key = (sites[k], np.asarray(vector).tobytes())
+        if key not in found:
+            found[key] = expectations(np.outer(vector, np.conj(vector)), local_spin(sites[k]))
+        rows.append(found[key])
+    return ClassicalState(sites, normalized(np.array(rows) / config.model.localized_spin)[None])
 
 
 def _charges(

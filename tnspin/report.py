@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tnspin.classical.judgement import Verdict, verdict
 from tnspin.onsets import THRESHOLD, onsets
 from tnspin.result import Result
 from tnspin.toml_text import flatten, loads
@@ -31,8 +32,9 @@ def info(result: Result) -> dict[str, Any]:
         ``parameters`` (nested tables), ``provenance``, ``complete``, ``conservation`` (initial
         and final value and largest drift of each audited quantity), ``onsets`` (when localized
         spins and their entanglement begin to change, see `tnspin.onsets`; in fs too if the file
-        knows its energy unit), ``ledger`` (per time: summed discarded weight and largest bond
-        dimension), ``variables``.
+        knows its energy unit), ``classical`` (whether and from when on classical spins describe the
+        quantum ones, with which damping), ``ledger`` (per time: summed discarded weight and
+        largest bond dimension), ``variables``.
     """
     attrs = dict(result.attrs)
     parameters = loads(str(attrs.pop("config", "")))
@@ -44,6 +46,7 @@ def info(result: Result) -> dict[str, Any]:
         "provenance": attrs,
         "conservation": _conservation(result),
         "onsets": _onsets(result),
+        "classical": _classical(result),
         "ledger": _ledger(result),
         "variables": {
             name: {
@@ -75,6 +78,8 @@ def info_text(result: Result) -> str:
     if facts["onsets"]:
         rows = ((name, _onset_text(row)) for name, row in facts["onsets"].items())
         parts.append(_table(f"onsets (change by more than {THRESHOLD})", rows))
+    if facts["classical"]:
+        parts.append(_table("classical spins", facts["classical"].items()))
     if facts["ledger"]:
         parts.append(_ledger_text(facts["ledger"]))
     rows = ((n, f"({', '.join(v['dims'])}) [{v['units']}] {v['long_name']}")
@@ -101,6 +106,10 @@ def summary(result: Result, file: str) -> str:
             value, errors = result[name][-1], result[f"{name}_error"]
             text = f"{value:.5f} +- {errors[-1]:.5f} (largest error {errors.max():.5f})"
             rows.append((name, text))
+    judged = _classical(result)
+    if judged:
+        rows.append(("classical spins", judged["verdict"]))
+        rows.append(("Gilbert damping", judged["damping_text"]))
     for name, row in _conservation(result).items():
         rows.append((name, f"{row['final']:.8g} (largest drift {row['drift']:.1e})"))
     ledger = _ledger(result)
@@ -144,6 +153,38 @@ def _onset_text(onset: dict[str, float | None]) -> str:
         return "none"
     femtoseconds = onset.get("time_fs")
     return f"t = {onset['time']:.4g}" + (f" ({femtoseconds:.4g} fs)" if femtoseconds else "")
+
+
+def _classical(result: Result) -> dict[str, Any]:
+    """The comparison with classical spins as plain values, empty without any."""
+    if "classical_spin" not in result or not result["time"].size:
+        return {}
+    times = result["time"]
+    keys = loads(str(result.attrs.get("config", ""))).get("classical", {})
+    tolerance = float(keys.get("within", 0.05))
+    found = verdict(times, result["spin"], result["classical_spin"], tolerance)
+    facts = {
+        "verdict": found.text(float(times[0])) + _negativity_text(result, found),
+        "since": found.since,
+        "within": found.within,
+        "at_end": found.at_end,
+        "aligned_since": found.aligned_since,
+        "tolerance": found.tolerance,
+        "rms": float(result.attrs["classical_rms"]),
+        "damping": float(result.attrs["classical_damping"]),
+    }
+    how = "fitted" if result.attrs.get("classical_fitted") else "given"
+    if result.attrs.get("classical_bounded"):
+        how += "; at the end of its range, none fits"
+    return facts | {"damping_text": f"{facts['damping']:.4g} ({how})"}
+
+
+def _negativity_text(result: Result, found: Verdict) -> str:
+    """What entanglement there is while the spins are classical."""
+    if found.since is None or "log_negativity" not in result:
+        return ""
+    largest = float(result["log_negativity"][result["time"] >= found.since].max())
+    return f" (log-negativity up to {largest:.2g} meanwhile)"
 
 
 def _ledger(result: Result) -> dict[str, list[Any]]:

@@ -15,10 +15,12 @@ from tnspin.units import EnergyScale
 
 __all__ = [
     "About",
+    "Classical",
     "ClosedForm",
     "DensityMatrix",
     "EdgeState",
     "Exact",
+    "Llg",
     "MasterEquation",
     "Record",
     "State",
@@ -143,6 +145,67 @@ class MasterEquation:
 
     def __post_init__(self) -> None:
         require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Llg:
+    """Classical spins: Landau-Lifshitz-Gilbert with ``damping``, and noise at a ``temperature``.
+
+    ``limit``: what replaces products of spin operators on one site; ``realizations``: of the noise.
+    """
+
+    damping: float = 0.0
+    dt: float = 0.02
+    order: Literal[2, 4] = 4
+    limit: Literal["large_spin", "coherent"] = "large_spin"
+    temperature: float = 0.0
+    realizations: int = 1
+    seed: int = 0
+    threads: int = 0
+    kind: ClassVar[str] = "llg"
+
+    def __post_init__(self) -> None:
+        require(self.damping >= 0, "solver.damping", self.damping, "0 or more")
+        require(self.dt > 0, "solver.dt", self.dt, "above 0")
+        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+        _check_noise("solver", self.temperature, self.realizations, self.seed)
+
+
+@dataclass(frozen=True)
+class Classical:
+    """Classical spins beside a quantum run: ``classical_spin`` in the result, and a verdict.
+
+    They start along the quantum spins, or along ``directions`` ([theta, phi] in radians or names,
+    repeated along the chain).  ``damping = "fit"`` takes the one that comes closest; ``within`` is
+    the largest |S - n| of any spin that still counts as classical.  ``dt = 0``: a tenth of a radian
+    in the largest field.
+    """
+
+    damping: float | Literal["fit"] = "fit"
+    within: float = 0.05
+    directions: tuple[Any, ...] = ()
+    limit: Literal["large_spin", "coherent"] = "large_spin"
+    dt: float = 0.0
+    order: Literal[2, 4] = 4
+    temperature: float = 0.0
+    realizations: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        fitted = self.damping == "fit"
+        given = isinstance(self.damping, int | float) and self.damping >= 0
+        require(fitted or given, "classical.damping", self.damping, '"fit", or 0 or more')
+        require(self.within > 0, "classical.within", self.within, "above 0")
+        require(self.dt >= 0, "classical.dt", self.dt, "0 (chosen) or more")
+        _check_noise("classical", self.temperature, self.realizations, self.seed)
+
+
+def _check_noise(section: str, temperature: float, realizations: int, seed: int) -> None:
+    require(temperature >= 0, f"{section}.temperature", temperature, "0 or more")
+    require(realizations >= 1, f"{section}.realizations", realizations, "1 or more")
+    allowed = "1 unless the temperature is above 0"
+    require(realizations == 1 or temperature > 0, f"{section}.realizations", realizations, allowed)
+    require(seed >= 0, f"{section}.seed", seed, "0 or more")
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,8 @@ def _evolve_and_record(
         saved = _saved(config, path, say)
     if saved is not None:
         if saved.time > points[-1]:
-            return _in_units(_shortened(saved.result, config), config)
+            shortened = _shortened(saved.result, config)
+            return _in_units(_with_classical(shortened, config, say), config)
         points = points[points >= saved.time]
         say(f"resuming at t = {saved.time:g}")
     checkpoint = None
@@ -113,7 +114,7 @@ def _evolve_and_record(
         previous=None if saved is None else saved.result,
         on_snapshot=on_snapshot,
     )
-    return _in_units(result, config)
+    return _in_units(_with_classical(result, config, say), config)
 
 
 def _snapshots(
@@ -149,6 +150,8 @@ def _snapshots(
         _compile_kernels(say, variational=isinstance(config.solver, Tdvp))
     solver = config.solver.kind
     for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):
+        if config.classical is not None and snapshot.time == points[0] and saved is None:
+            _check_start(config, snapshot)
         yield replace(snapshot, options=options)
 
 
@@ -167,6 +170,55 @@ def _prepare_store(store: Path, resume: bool, say: Say) -> None:
         return
     for file in chunks:
         file.unlink()
+
+
+def _check_start(config: Config, snapshot: Snapshot) -> None:
+    """Refuse, before the run rather than after it, spins without a direction to start from."""
+    from tnspin.classical.state import normalized
+    from tnspin.observables import OBSERVABLES
+
+    if _given_directions(config) is None:
+        normalized(OBSERVABLES["spin"].function(snapshot))
+
+
+def _given_directions(config: Config) -> np.ndarray | None:
+    """(N, 3) unit vectors of ``classical.directions``, None without it."""
+    from tnspin.states.spins import direction_angles
+
+    keys = config.classical
+    if keys is None or not keys.directions:
+        return None
+    angles = [direction_angles(one, "classical.directions") for one in keys.directions]
+    count = len(config.model.localized_sites)
+    theta, phi = np.array([angles[k % len(angles)] for k in range(count)]).T
+    return np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], 1)
+
+
+def _with_classical(result: Result, config: Config, say: Say) -> Result:
+    """The same with the classical counterpart of the spins, where the run asks for it."""
+    keys = config.classical
+    if keys is None or not result["time"].size:
+        return result
+    say("following the classical spins")
+    from tnspin.classical.comparison import compare
+
+    values = {name: getattr(keys, name) for name in fields_of(type(keys))}
+    del values["within"]
+    if result["time"].size == 1 and keys.damping == "fit":
+        values["damping"] = 0.0  # stopped at once: nothing to fit to yet
+    values["directions"] = _given_directions(config)
+    found = compare(config.model, result["time"], result["spin"], **values)
+    dims = ("time", "localized", "axis")
+    name = "classical localized spin n"
+    variables = {**result.variables, "classical_spin": Variable(dims, found.spin, "1", name)}
+    if found.error is not None:
+        text = "statistical error of classical_spin"
+        variables["classical_spin_error"] = Variable(dims, found.error, "1", text)
+    attrs = {
+        "classical_damping": found.damping, "classical_rms": found.rms,
+        "classical_fitted": int(found.fitted), "classical_bounded": int(found.bounded),
+    }  # fmt: skip
+    return Result(variables, {**result.attrs, **attrs})
 
 
 def _in_units(result: Result, config: Config) -> Result:

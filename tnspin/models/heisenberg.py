@@ -145,6 +145,8 @@ class HeisenbergChain:
         yield -self.impurity_field, "Sz", 0
 
     def _dipole(self) -> Iterator[_Item]:
+        if not self.dipole:
+            return  # every pair of a long chain, for nothing
         for i in range(self.sites):
             for j in range(i + 1, self.sites):
                 distance = min(j - i, self.sites - j + i) if self.periodic else j - i

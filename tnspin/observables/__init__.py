@@ -95,12 +95,14 @@ _ALL = (
     ),
     Observable(
         "log_negativity", ("time",), "nat",
-        "logarithmic negativity of the two groups of localized spins (halves of a short chain, or edge spins)",
+        "logarithmic negativity of the two groups of localized spins "
+        "(halves of a short chain, or edge spins)",
         quantum.log_negativity, base.with_edges,
     ),
     Observable(
         "mutual_information", ("time",), "nat",
-        "mutual information of the two groups of localized spins (halves of a short chain, or edge spins)",
+        "mutual information of the two groups of localized spins "
+        "(halves of a short chain, or edge spins)",
         quantum.mutual_information, base.with_edges,
     ),
     Observable(
@@ -160,6 +162,10 @@ _ALL = (
 OBSERVABLES: dict[str, Observable] = {one.name: one for one in _ALL}
 
 
+#: Those of classical spins, which have no density matrix.
+_CLASSICAL = ("spin", "spin_length", "energy", "norm", "total_sz", "localized_spin_total")
+
+
 def chosen(
     names: Sequence[str], model: Any, form: str, options: Options | None = None
 ) -> tuple[str, ...]:
@@ -185,6 +191,8 @@ def chosen(
         for name, one in OBSERVABLES.items()
         if one.applies(model, form) and (reference or not one.needs_reference)
     }
+    if form == "classical":
+        possible = {name: possible[name] for name in _CLASSICAL}
     for name in names:
         if name not in possible:
             problem = "does not apply to this run" if name in OBSERVABLES else "no such observable"

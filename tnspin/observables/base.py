@@ -122,8 +122,8 @@ class Observable:
     applies
         ``(model, form) -> bool``: whether it makes sense for a run.  The form of its states is
         "mps" or "vector" (any exact pure state), mixtures of a few included, "density" or
-        "density_mps" (one density matrix, dense or as a matrix product state)
-        or "average" (sampled trajectories).
+        "density_mps" (one density matrix, dense or as a matrix product state),
+        "average" (sampled trajectories) or "classical" (unit vectors).
     default
         ``(model, form) -> bool``: whether a run records it without being asked.
     needs_reference

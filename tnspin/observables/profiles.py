@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tnspin import operators
+from tnspin.classical.state import ClassicalState
 from tnspin.mps.state import MPS
 from tnspin.snapshot import Snapshot
 
@@ -19,6 +20,8 @@ from .base import with_electrons
 
 def spin(snapshot: Snapshot) -> np.ndarray:
     """``<S>/S`` of each localized spin, (localized, 3)."""
+    if isinstance(snapshot.state, ClassicalState):
+        return snapshot.state.mean
     model = snapshot.model
     values = [
         operators.expectations(snapshot.site_rdms[k], operators.local_spin(model.local_sites[k]))
@@ -90,6 +93,8 @@ def total_sz(snapshot: Snapshot) -> float:
 def energy(snapshot: Snapshot) -> float:
     """``<H(t)>`` of the normalized state."""
     model, time = snapshot.model, snapshot.time
+    if isinstance(snapshot.state, ClassicalState):
+        return snapshot.state.energy(model, time)
     terms = operators.hamiltonian_bonds(model)
     if terms is not None:
         return sum(

@@ -1,0 +1,126 @@
+"""The Gilbert damping whose classical trajectory comes closest to a quantum one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnspin.classical.integrator import LandauLifshitz
+from tnspin.errors import InputError
+
+__all__ = ["DampingFit", "fit_damping", "trajectory"]
+
+Reals = NDArray[np.float64]
+
+#: Damping beyond which spins creep: the equation is then one of pure relaxation.
+LARGEST = 10.0
+# The sum of squares oscillates with the damping: a fine scan, then closer and closer.
+_SCAN = np.concatenate([[0.0], np.geomspace(1e-5, LARGEST, 97)])
+_CANDIDATES = 3
+_ZOOM = 13
+_PRECISION = 1e-6
+
+
+@dataclass(frozen=True)
+class DampingFit:
+    """Result of a fit.
+
+    Attributes
+    ----------
+    damping
+        Gilbert damping of the smallest sum of squares.
+    rms
+        Root of the mean square of |S - n| over times and spins there.
+    rms_undamped
+        The same without damping.
+    bounded
+        Whether the optimum is an end of what was searched (0 or `LARGEST`): no damping fits.
+    """
+
+    damping: float
+    rms: float
+    rms_undamped: float
+    bounded: bool
+
+
+def trajectory(solver: LandauLifshitz, start: Reals, times: Sequence[float] | Reals) -> Reals:
+    """(T, R, N, 3) unit vectors at each of ``times`` from (R, N, 3) at the first."""
+    states = [np.asarray(start, float)]
+    for t0, t1 in pairwise(times):
+        states.append(solver.advance(states[-1], float(t0), float(t1)))
+    return np.array(states)
+
+
+def fit_damping(
+    solver: LandauLifshitz, start: Reals, times: Sequence[float] | Reals, spins: Reals
+) -> DampingFit:
+    """Least squares on S(t) over one damping for all spins (FATE, supplement).
+
+    Parameters
+    ----------
+    solver
+        Equation and step; its damping is what is looked for.
+    start
+        (R, N, 3) unit vectors at the first time; of several realizations the mean is fitted.
+    times, spins
+        (T,) and (T, N, 3) quantum <S>/S, whose length may be below 1.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, or there is only one time.
+    """
+    start = np.asarray(start, float)
+    if len(times) < 2 or np.shape(spins) != (len(times), *start.shape[1:]):
+        raise InputError(
+            f"classical.damping: cannot be fitted to spins of shape {np.shape(spins)} at "
+            f"{len(times)} times"
+        )
+    scan, squares = _SCAN, _squares(solver, start, times, spins, _SCAN)
+    undamped = float(squares[0])
+    best, least = 0.0, undamped
+    for k in _valleys(squares)[:_CANDIDATES]:
+        low, high = scan[max(k - 1, 0)], scan[min(k + 1, len(scan) - 1)]
+        while True:
+            finer = np.linspace(low, high, _ZOOM)
+            values = _squares(solver, start, times, spins, finer)
+            j = int(values.argmin())
+            if values[j] < least:
+                best, least = float(finer[j]), float(values[j])
+            if high - low <= _PRECISION * max(high, 1e-3):
+                break
+            low, high = finer[max(j - 1, 0)], finer[min(j + 1, _ZOOM - 1)]
+    bounded = bool(best < 1e-5 or best > LARGEST * (1 - 1e-3))
+    return DampingFit(best, float(np.sqrt(least)), float(np.sqrt(undamped)), bounded)
+
+
+def _valleys(values: Reals) -> list[int]:
+    """Indices of the local minima, the deepest first."""
+    padded = np.concatenate([[np.inf], values, [np.inf]])
+    low = np.flatnonzero((values <= padded[:-2]) & (values <= padded[2:]))
+    return [int(k) for k in low[np.argsort(values[low])]]
+
+
+def _squares(
+    solver: LandauLifshitz,
+    start: Reals,
+    times: Sequence[float] | Reals,
+    spins: Reals,
+    values: Reals,
+) -> Reals:
+    """Mean over times and spins of |S - n|^2 for each damping."""
+    if len(start) == 1:
+        # Each realization has a damping of its own: all trajectories in one go.
+        one = replace(solver, damping=np.repeat(values[:, None], start.shape[1], axis=1))
+        runs = trajectory(one, np.repeat(start, len(values), axis=0), times)
+    else:
+        # The same stochastic field for every damping keeps the sum smooth.
+        each = [trajectory(replace(solver, damping=a), start, times).mean(axis=1) for a in values]
+        runs = np.stack(each, axis=1)
+    distance = np.square(runs - np.asarray(spins)[:, None]).sum(axis=-1)
+    found: Reals = distance.mean(axis=(0, 2))
+    return found
