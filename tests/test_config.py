@@ -16,7 +16,8 @@ from tnspin.errors import InputError, nearest
 from tnspin.toml_text import dumps, parse_override
 
 NAMES = (
-    "chain-impurity", "chain-lindblad", "edge-information", "stt-collinear", "stt-noncollinear", "stt-strong",
+    "chain-impurity", "chain-lindblad", "chain-reaction-coordinate",
+    "edge-information", "stt-collinear", "stt-noncollinear", "stt-strong",
     "valve-bath", "valve-pulse", "valve-scaling", "valve-single", "valve-thermal",
 )  # fmt: skip
 HBAR_FS = 0.6582119569  # hbar / eV in fs, CODATA
@@ -108,7 +109,7 @@ REFUSED = {
     "time=3": ("time=3", "SECTION.KEY=VALUE"),
     "tim.stop=3": ("tim", "did you mean 'time'?"),
     "bath.kind=universal_lindblad": ("bath.temperature", "missing"),
-    "bath.kind=reaction_coordinate": ("bath.kind", "not in this version", "universal_lindblad"),
+    "bath.kind=open_heisenberg": ("bath.kind", "not in this version", "universal_lindblad"),
     "bath.gamma=0.1": ("bath.kind", "missing"),
     "time.stop=70 fs": ("time.stop = '70 fs'", "units.energy_ev"),
     "units.energy_ev=-1": ("units.energy_ev = -1", "above 0"),

@@ -72,7 +72,7 @@ _OPEN = (Trajectories, MasterEquation, DensityMatrix)
 PLANNED = {
     "model": ("spin_dimer", "open_heisenberg"),
     "state": ("bell", "werner"),
-    "bath": ("reaction_coordinate", "open_heisenberg"),
+    "bath": ("open_heisenberg",),
     "solver": (
         "purification", "llg", "quantum_llg", "quantum_ll",
         "mean_field", "hybrid",
@@ -138,12 +138,17 @@ class Config:
     def run_model(self) -> Any:
         """The model that is evolved: with ancillas if the initial state is a purified mixture.
 
-        Density matrices as matrix product states have no need of them.
+        Density matrices as matrix product states have no need of them.  A reaction coordinate is
+        its last site.
         """
+        from tnspin.baths import ReactionCoordinate, WithCoordinate
         from tnspin.models import Purified
 
         purified = self.initial_state.purified and not isinstance(self.solver, DensityMatrix)
-        return Purified(self.model) if purified else self.model
+        model = Purified(self.model) if purified else self.model
+        if isinstance(self.bath, ReactionCoordinate):
+            return WithCoordinate(model, self.bath)
+        return model
 
     def to_toml(self) -> str:
         """Return the TOML text of `as_dict`; loading it gives this configuration again."""
@@ -209,6 +214,12 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         raise InputError(
             f"solver.kind = {config.solver.kind!r}: takes no [bath]; allowed: {allowed_names}"
         )
+    dense = isinstance(config.solver, MasterEquation)
+    if config.bath is not None and config.bath.kind == "reaction_coordinate" and not dense:
+        raise InputError(
+            f"solver.kind = {config.solver.kind!r}: takes no reaction coordinate; allowed: "
+            f"{MasterEquation.kind}"
+        )
     _check_classical(config)
     if state is not None:
         _ = config.initial_state  # refuses now what would otherwise be refused after the setup
@@ -264,7 +275,7 @@ def _models() -> dict[str, type]:
 def _baths() -> dict[str, type]:
     from tnspin import baths
 
-    return {baths.UniversalLindblad.kind: baths.UniversalLindblad}
+    return {bath.kind: bath for bath in (baths.UniversalLindblad, baths.ReactionCoordinate)}
 
 
 def _in_run_units(tables: Mapping[str, Any], units: Units | None) -> dict[str, Any]:

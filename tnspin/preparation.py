@@ -55,6 +55,8 @@ def jump_operators(config: Config) -> list[JumpOperator]:
         return []
     from tnspin import baths
 
+    if isinstance(config.bath, baths.ReactionCoordinate):
+        return config.bath.jump_operators(config.run_model)
     return baths.jump_operators(config.run_model, config.bath)
 
 
@@ -104,11 +106,14 @@ def initial_state(
     elif one_electron:
         states = [one.to_one_electron(names) for one in pure if isinstance(one, SlaterState)]
     else:
-        sectors = [_sector(config, one, names) for one in pure]
+        sectors = [_sector(config, one, names, own=True) for one in pure]
         states = [one.to_vector(basis) for one, basis in zip(pure, sectors, strict=True)]
+    state = states[0]
     if isinstance(description, Mixture):
-        return Ensemble(tuple(states), description.weights)
-    return states[0]
+        state = Ensemble(tuple(states), description.weights)
+    if hasattr(config.run_model, "with_oscillator"):
+        return config.run_model.with_oscillator(state)
+    return state
 
 
 def _classical(config: Config, description: InitialState) -> ClassicalState:
@@ -160,10 +165,15 @@ def _one_electron(config: Config, pure: Sequence[InitialState], names: Sequence[
     )
 
 
-def _sector(config: Config, one: InitialState, names: Sequence[str]) -> ChargeBasis | None:
+def _sector(
+    config: Config, one: InitialState, names: Sequence[str], own: bool = False
+) -> ChargeBasis | None:
+    """Sector of a state; ``own``: on its own sites, without a reaction coordinate."""
     if not names:
         return None
-    return ChargeBasis(config.run_model.local_sites, one.total_charge(names))
+    coordinate = own and hasattr(config.run_model, "with_oscillator")
+    model = config.run_model.model if coordinate else config.run_model
+    return ChargeBasis(model.local_sites, one.total_charge(names))
 
 
 def _amplitudes(config: Config, pure: Sequence[InitialState], names: Sequence[str]) -> float:

@@ -17,19 +17,28 @@ coupling.  The power series printed in PRA Eq. 18 and FATE Eq. 4 has the opposit
 gives j(-w) and the Gibbs state at -T; ``sign="printed"`` keeps it for comparison.
 
 `bath` says what a bath is, `groups` what the localized spins do on their own, `jumps` puts both
-together.
+together, by eigenvectors or by the series and integrals of `methods`.  `reaction_coordinate` takes
+one oscillator of a strongly coupled bath into the model instead.
 """
 
 from tnspin.baths.bath import CUTOFFS, UniversalLindblad, spectral_density
 from tnspin.baths.groups import group_hamiltonian, spin_groups
 from tnspin.baths.jumps import JumpOperator, jump_operators
+from tnspin.baths.reaction_coordinate import (
+    ReactionCoordinate,
+    WithCoordinate,
+    residual_density,
+)
 
 __all__ = [
     "CUTOFFS",
     "JumpOperator",
+    "ReactionCoordinate",
     "UniversalLindblad",
+    "WithCoordinate",
     "group_hamiltonian",
     "jump_operators",
+    "residual_density",
     "spectral_density",
     "spin_groups",
 ]

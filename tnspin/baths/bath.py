@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError, nearest
 
-__all__ = ["CUTOFFS", "UniversalLindblad", "spectral_density"]
+__all__ = ["CUTOFFS", "UniversalLindblad", "check_choice", "check_number", "spectral_density"]
 
 Reals = NDArray[np.float64]
 
@@ -93,15 +93,15 @@ class UniversalLindblad:
 
     def __post_init__(self) -> None:
         """Check every field."""
-        _number("temperature", self.temperature)
-        _number("gamma", self.gamma)
-        _number("omega_max", self.omega_max, positive=True)
-        _number("edge", self.edge, positive=True)
+        check_number("temperature", self.temperature)
+        check_number("gamma", self.gamma)
+        check_number("omega_max", self.omega_max, positive=True)
+        check_number("edge", self.edge, positive=True)
         choices = {
             "coupling": COUPLINGS, "sign": SIGNS, "cutoff": tuple(CUTOFFS), "method": METHODS,
         }  # fmt: skip
         for name, allowed in choices.items():
-            _choice(name, getattr(self, name), allowed)
+            check_choice(name, getattr(self, name), allowed)
         if not isinstance(self.common, bool):
             raise InputError(f"bath.common: {self.common!r} is not true or false")
         whole = isinstance(self.window, int | np.integer) and not isinstance(self.window, bool)
@@ -158,14 +158,16 @@ def spectral_density(
     return density if cutoff == "none" else density * CUTOFFS[cutoff](w / omega_max)
 
 
-def _number(name: str, value: Any, positive: bool = False) -> None:
+def check_number(name: str, value: Any, positive: bool = False) -> None:
+    """Refuse what is not a finite number of at least 0, or above 0."""
     real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not real or not np.isfinite(value) or value < 0 or (positive and value == 0):
         wanted = "positive number" if positive else "number of at least 0"
         raise InputError(f"bath.{name}: {value!r} is not a {wanted}")
 
 
-def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Refuse what is not one of the allowed names."""
     if value not in allowed:
         options = ", ".join(allowed)
         raise InputError(f"bath.{name}: {value!r} is not one of {options}{nearest(value, allowed)}")

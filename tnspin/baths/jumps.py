@@ -14,7 +14,7 @@ of spin matrices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -32,7 +32,7 @@ from tnspin.errors import InputError
 from tnspin.models import Model
 from tnspin.sites import Matrix, Site, kron
 
-__all__ = ["JumpOperator", "jump_operators"]
+__all__ = ["JumpOperator", "in_eigenbasis", "jump_operators"]
 
 Ints = NDArray[np.int64]
 # Largest space that is diagonalized: ten spins 1/2, or four spins 5/2.
@@ -247,6 +247,19 @@ class _Spectrum:
                 rotated = np.sqrt(bath.rate(energy)) * (out.conj().T @ block @ into)
                 result[np.ix_(rows, columns)] = out @ rotated @ into.conj().T
         return result
+
+
+def in_eigenbasis(
+    hamiltonian: Matrix,
+    coupling: Matrix,
+    rate: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> Matrix:
+    """Return ``sqrt(rate(E_m - E_n)) X_mn`` of a coupling operator X, in the basis of H and X."""
+    energies, vectors = np.linalg.eigh(hamiltonian)
+    gaps = energies[:, None] - energies[None, :]
+    gaps[np.abs(gaps) <= _ROUND_OFF * np.abs(energies).max()] = 0.0
+    elements = np.sqrt(rate(gaps)) * (vectors.conj().T @ coupling @ vectors)
+    return np.asarray(vectors @ elements @ vectors.conj().T)
 
 
 def _couplings(model: Model, centre: int, kind: str) -> Iterator[tuple[str, int | None, Matrix]]:

@@ -264,7 +264,7 @@ def _commuting(os: OperatorSum, basis: ChargeBasis, matrix: Matrix) -> Matrix:
     total = np.zeros_like(matrix)
     hamiltonian = sp.csr_array(matrix)
     limit = _ROUND_OFF * float(np.abs(matrix).max(initial=0.0))
-    spins = [k for k, site in enumerate(basis.sites) if site.spin_dim > 1]
+    spins = [k for k, site in enumerate(basis.sites) if "Sp" in site.operators]
     for count, (i, j) in enumerate(combinations(spins, 2)):
         product = [(0.5, "Sp", i, "Sm", j), (0.5, "Sm", i, "Sp", j), (1.0, "Sz", i, "Sz", j)]
         pair = to_sparse(OperatorSum.of(os.sites, product), basis)

@@ -1,0 +1,240 @@
+r"""The reaction coordinate: a bath as one oscillator in the model, and a residual bath on it.
+
+.. math::
+    H \to H + \lambda \sum_i (S^x_i + S^y_i + S^z_i)(b + b^+) + \Omega\, b^+ b
+
+(FATE Eq. 6).  For the ohmic density with a hard cutoff, w Gamma / omega_m, the map gives
+:math:`\Omega^2 = \int w^3 J / \int w J = \tfrac35 \omega_m^2` and
+:math:`\lambda^2 = \int w J / (2\pi\Omega) = \sqrt{5/3}\, \Gamma\omega_m / 6\pi`.  The frequency
+printed, :math:`\sqrt{5/3}\,\omega_m`, contradicts lambda and Eq. 7; ``frequency="printed"`` keeps
+it for comparison.
+
+The residual bath couples to b + b^+ and does not depend on Gamma.  It is treated by the universal
+Lindblad equation in the eigenbasis of the larger H, with rate :math:`2\pi J'` (Eq. 7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import pi, sqrt
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tnspin.basis import ChargeBasis
+from tnspin.baths.bath import check_choice, check_number, spectral_density
+from tnspin.baths.jumps import JumpOperator, in_eigenbasis
+from tnspin.ensemble import Ensemble
+from tnspin.errors import InputError
+from tnspin.sites import Site, boson
+from tnspin.sparse import to_sparse
+from tnspin.terms import OperatorSum
+from tnspin.vector import VectorState
+
+__all__ = ["ReactionCoordinate", "WithCoordinate", "residual_density"]
+
+Reals = NDArray[np.float64]
+
+# Largest space whose H is diagonalized for the jump operator.
+_MOST_STATES = 2048
+# Probability of a level of the oscillator that is left out.
+_EMPTY = 1e-14
+
+
+@dataclass(frozen=True)
+class ReactionCoordinate:
+    """One bath for all spins, as an oscillator (``[bath] kind = "reaction_coordinate"``).
+
+    Parameters
+    ----------
+    temperature : float
+        T of the residual bath, and of the oscillator at the start.
+    gamma, omega_max : float
+        Reorganization energy and cutoff frequency of the bath that is mapped.
+    coupling : {"sum", "x", "y", "z"}
+        Which component of the spins couples: Sx + Sy + Sz, or one of them.
+    levels : int
+        Levels of the oscillator, at least 2.
+    sign : {"kms", "printed"}
+        As for `UniversalLindblad`.
+    frequency : {"corrected", "printed"}
+        Omega as the map gives it, or as printed.
+
+    Raises
+    ------
+    InputError
+        If a field is out of range; the message starts with ``bath.<field>``.
+    """
+
+    kind: ClassVar[str] = "reaction_coordinate"
+
+    temperature: float
+    gamma: float = 0.1
+    omega_max: float = 3.0
+    coupling: str = "sum"
+    levels: int = 15
+    sign: str = "kms"
+    frequency: str = "corrected"
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        check_number("temperature", self.temperature)
+        check_number("gamma", self.gamma)
+        check_number("omega_max", self.omega_max, positive=True)
+        check_choice("coupling", self.coupling, ("sum", "x", "y", "z"))
+        check_choice("sign", self.sign, ("kms", "printed"))
+        check_choice("frequency", self.frequency, ("corrected", "printed"))
+        if isinstance(self.levels, bool) or not isinstance(self.levels, int) or self.levels < 2:
+            raise InputError(f"bath.levels: {self.levels!r} is not an integer of at least 2")
+
+    @property
+    def strength(self) -> float:
+        """Lambda, coupling of the spins to the oscillator."""
+        return sqrt(sqrt(5 / 3) * self.gamma * self.omega_max / (6 * pi))
+
+    @property
+    def omega(self) -> float:
+        """Frequency Omega of the oscillator."""
+        ratio = 3 / 5 if self.frequency == "corrected" else 5 / 3
+        return sqrt(ratio) * self.omega_max
+
+    def rate(self, omega: ArrayLike) -> Reals:
+        """``2 pi J'(w)`` for an energy w given to the larger system, with the chosen sign."""
+        w = np.asarray(omega, dtype=np.float64)
+        w = -w if self.sign == "printed" else w
+        return 2 * pi * residual_density(w, self.temperature, omega_max=self.omega_max)
+
+    def populations(self) -> Reals:
+        """Probability of each level of the oscillator at temperature T, (levels,)."""
+        if self.temperature == 0:
+            return np.eye(self.levels)[0]
+        weights = np.exp(-np.arange(self.levels) * self.omega / self.temperature)
+        return weights / weights.sum()
+
+    def jump_operators(self, model: WithCoordinate) -> list[JumpOperator]:
+        """Return the one jump operator of the residual bath.
+
+        Raises
+        ------
+        InputError
+            If the larger system cannot be diagonalized.
+        """
+        basis = ChargeBasis(model.local_sites)
+        if basis.dim > _MOST_STATES:
+            raise InputError(
+                f"bath.levels: spins and oscillator have {basis.dim} states; at most"
+                f" {_MOST_STATES} can be diagonalized"
+            )
+        position = OperatorSum.of(model.local_sites, [(1.0, "x", model.length - 1)])
+        matrix = in_eigenbasis(
+            to_sparse(model.hamiltonian).toarray(), to_sparse(position).toarray(), self.rate
+        )
+        if not matrix.any():
+            return []
+        # 2Sz, if conserved at all, is not changed by b + b^+.
+        charge = 0 if "2Sz" in model.hamiltonian.conserved() else None
+        return [JumpOperator(tuple(range(model.length)), matrix, charge, "b + b^+")]
+
+
+def residual_density(omega: ArrayLike, temperature: float, *, omega_max: float = 3.0) -> Reals:
+    r"""Density of the residual bath times the Bose function (FATE Eq. 7), any shape.
+
+    .. math::
+        J'(w) = \frac{2\pi\sqrt{5/3}\; w\, \omega_m^2\, n(w)}
+                     {3\,[\pi^2 w^2 + 4 (w \operatorname{artanh}(w/\omega_m) - \omega_m)^2]}
+
+    and 0 beyond the cutoff, where the denominator diverges.
+    """
+    w = np.asarray(omega, dtype=np.float64)
+    ohmic = spectral_density(w, temperature, gamma=1.0, omega_max=1.0, cutoff="none")
+    inside = np.abs(w) < omega_max
+    ratio = np.where(inside, w / omega_max, 0.0)
+    bend = w * np.arctanh(ratio) - omega_max
+    density = 2 * pi * sqrt(5 / 3) * ohmic * omega_max**2 / 3 / (pi**2 * w**2 + 4 * bend**2)
+    return np.where(inside, density, 0.0)
+
+
+@dataclass(frozen=True)
+class WithCoordinate:
+    """A model of spins with the oscillator of a `ReactionCoordinate` as its last site.
+
+    Parameters
+    ----------
+    model
+        Any model of localized spins. Whatever is not defined here is asked of it.
+    bath : ReactionCoordinate
+        Frequency, coupling and number of levels.
+    """
+
+    kind: ClassVar[str] = "with_coordinate"
+
+    model: Any
+    bath: ReactionCoordinate
+
+    def __getattr__(self, name: str) -> Any:
+        # Copying and unpickling look for special methods before there is a model to ask.
+        if name == "model" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    @property
+    def length(self) -> int:
+        """Number of sites, the oscillator included."""
+        return int(self.model.length) + 1
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Sites of the localized spins of each group."""
+        return tuple(self.model.groups)
+
+    @property
+    def localized_sites(self) -> tuple[int, ...]:
+        """Sites of all localized spins."""
+        return tuple(self.model.localized_sites)
+
+    @property
+    def localized_spin(self) -> float:
+        """S of the localized spins."""
+        return float(self.model.localized_spin)
+
+    @cached_property
+    def local_sites(self) -> tuple[Site, ...]:
+        """The chain and the oscillator, all of which jump operators act on."""
+        oscillator = boson(self.bath.levels)
+        return (*self.model.local_sites, replace(oscillator, spin_dim=oscillator.dim))
+
+    @cached_property
+    def hamiltonian(self) -> OperatorSum:
+        """H with oscillator and coupling."""
+        last = self.length - 1
+        axes = "xyz" if self.bath.coupling == "sum" else self.bath.coupling
+        coupling = [
+            (
+                self.bath.strength * getattr(self.model, "localized_scale", 1.0),
+                f"S{a}",
+                k,
+                "x",
+                last,
+            )
+            for k in self.localized_sites
+            for a in axes
+        ]
+        added = OperatorSum.of(self.local_sites, [(self.bath.omega, "n", last), *coupling])
+        return OperatorSum(self.local_sites, self.model.hamiltonian.terms) + added
+
+    def with_oscillator(self, state: VectorState | Ensemble) -> Ensemble:
+        """A state of the spins beside the oscillator in its thermal state, as a mixture."""
+        given = state.members if isinstance(state, Ensemble) else ((1.0, state),)
+        states, weights = [], []
+        for share, one in given:
+            charges = one.basis.charges if one.basis.charge_names else None
+            basis = ChargeBasis(self.local_sites, charges)
+            for level, weight in enumerate(self.bath.populations()):
+                if weight > _EMPTY:
+                    # The oscillator is the fastest index of every sector.
+                    vector = np.kron(one.vector, np.eye(self.bath.levels)[level])
+                    states.append(VectorState(self.local_sites, vector, basis))
+                    weights.append(float(share * weight))
+        return Ensemble(tuple(states), tuple(weights))
