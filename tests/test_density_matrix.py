@@ -117,6 +117,41 @@ def test_driven_field():
     assert errors[1] < 1e-4 and np.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.2)
 
 
+# ---------------------------------------------------------------------- beyond neighbours
+
+
+def three_spin_jumps(model, gamma=0.3):
+    """Universal-Lindblad jump operators of windows of up to three spins."""
+    bath = UniversalLindblad(1.0, gamma=gamma, coupling="components", window=1)
+    return jump_operators(model, bath)
+
+
+def ring_jumps(rate=0.4):
+    """Dephasing everywhere, and a hop between the ends."""
+    jumps = [JumpOperator((k,), np.sqrt(rate) * Z / 2, 0, f"z {k}") for k in range(4)]
+    return [*jumps, JumpOperator((0, 3), np.sqrt(rate) * np.kron(PLUS, MINUS), 0, "hop 03")]
+
+
+def error_of_tdvp(model, jumps, dt):
+    dense = last(master_equation.evolve(model, product(model, [0, 1, 0, 1]), [0, 0.5], jumps=jumps))
+    state = moved(model, neel(model), [0, 0.25, 0.5], jumps, dt=dt)
+    assert state.charge_names == ("2Sz",)
+    return np.abs(whole(state) - in_full_space(dense.state)).max()
+
+
+def test_jumps_on_three_spins():
+    model = HeisenbergChain(4)
+    assert error_of_tdvp(model, three_spin_jumps(model), 0.125) < 1e-8
+
+
+def test_ring():
+    """Bonds that still grow make an error of second order in the step, in the trace as well."""
+    ring = HeisenbergChain(4, periodic=True, dipole=0.3)
+    errors = [error_of_tdvp(ring, ring_jumps(), dt) for dt in (0.125, 0.0625, 0.03125)]
+    assert errors[-1] < 1e-4
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(2, abs=0.2)
+
+
 # ---------------------------------------------------------------------- initial states
 
 
@@ -238,9 +273,9 @@ def test_continuing_gives_the_same_bits(tmp_path):
 
 
 def test_a_run_records_its_audit(tmp_path):
-    """Baths of windows of three spins are refused; a chain of two has jumps on both."""
+    """Baths of windows of all five spins are refused; a chain of two has jumps on both."""
     path = write_config(tmp_path, CONFIG)
-    with pytest.raises(InputError, match="sites"):
+    with pytest.raises(InputError, match=r"bath\.window"):
         simulate(load(path))
     config = load(path, ["model.sites=2"])
     result = simulate(config, tmp_path / "rho.h5")
@@ -274,10 +309,11 @@ def test_refusals():
     start = neel(SPINS)
     far = [JumpOperator((0, 2), np.kron(PLUS, MINUS), 0, "far")]
     with pytest.raises(InputError, match="neighbouring"):
-        moved(SPINS, start, [0, 1], far)
-    with pytest.raises(InputError, match="neighbouring"):
-        ring = HeisenbergChain(4, periodic=True)
-        moved(ring, neel(ring), [0, 1], [])
+        moved(SPINS, start, [0, 1], far, engine="tebd")
+    with pytest.raises(InputError, match=r"solver\.order: 4 .* beyond neighbours"):
+        moved(SPINS, start, [0, 1], far, order=4)
+    with pytest.raises(InputError, match=r"solver\.engine"):
+        moved(SPINS, start, [0, 1], [], engine="exact")
     with pytest.raises(InputError, match="does not conserve"):
         tilted = HeisenbergChain(3, field=(0.1, 0, 0))
         moved(tilted, neel(tilted), [0, 1], [])

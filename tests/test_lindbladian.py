@@ -47,6 +47,8 @@ def test_against_the_superoperator(jumps):
 def test_as_a_matrix_product_operator(jumps):
     generator = lindbladian(SPINS.hamiltonian, jumps)
     tensors, charges = mpo_tensors(generator)
+    # "Not begun", "done", H (six words), and at most 16 operators for each set of sites.
+    assert tensors[0].shape[1] <= 2 + 6 + 16 * len({jump.sites for jump in jumps})
     total = np.ones((1, 1, 1))
     for w in tensors:
         total = np.einsum("xoi,xypq->yopiq", total, w)
@@ -103,11 +105,14 @@ def test_products_have_definite_charges():
     total = sum(np.kron(np.kron(a, b), c) for a, b, c in products)
     assert np.abs(total - matrix).max() < 1e-13
     for product in products:
-        for factor, site in zip(product[:2], chain, strict=False):
-            q = site.charge("2Sz")
-            out, into = np.nonzero(factor)
+        for k in (0, 2):
+            q = chain[k].charge("2Sz")
+            out, into = np.nonzero(product[k])
             assert len(set((q[out] - q[into]).tolist())) == 1
-    assert len(products) <= 4 * 9
+    assert len(products) == 4 * 4
+    pair = split_product(matrix[:6, :6], chain[:2])
+    assert np.abs(sum(np.kron(a, b) for a, b in pair) - matrix[:6, :6]).max() < 1e-13
+    assert len(pair) == 4
     assert split_product(np.zeros((4, 4)), [chain[0]] * 2) == []
 
 

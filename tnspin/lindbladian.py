@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dissipator", "lindbladian", "split_product"]
 
-#: One-site matrices by the place among the sites that they act on.
+#: One-site matrices, one for each of the sites that they act on.
 Product = tuple[Matrix, ...]
 # Singular values of a dissipator below this share of the largest are round-off.
 _RANK = 1e-14
@@ -81,40 +81,62 @@ def dissipator(jump: Matrix) -> Matrix:
     one = np.eye(len(jump))
     decay = jump.conj().T @ jump
     gain = np.kron(jump, jump.conj())
-    return gain - 0.5 * (np.kron(decay, one) + np.kron(one, decay.T))
+    total = gain - 0.5 * (np.kron(decay, one) + np.kron(one, decay.T))
+    return np.asarray(total, dtype=np.complex128)
 
 
 def split_product(matrix: Matrix, sites: Sequence[Site]) -> list[Product]:
     """Write an operator on a few sites as a sum of few products, each factor of definite charge.
+
+    The factors at both ends are orthonormal bases that all products share, so that a matrix
+    product operator of the sum needs no more bond states than there are basis elements.
 
     Parameters
     ----------
     matrix
         (D, D), first site slowest, [out, in].
     sites
-        The local spaces; all their charges count.
+        One to three local spaces; all their charges count.
     """
-    if len(sites) == 1:
+    count = len(sites)
+    # One axis per site: its matrix elements, row by row.
+    dims = [site.dim for site in sites]
+    order = [axis for k in range(count) for axis in (k, count + k)]
+    tensor = matrix.reshape(dims * 2).transpose(order).reshape([d * d for d in dims])
+    first = _frame(tensor.reshape(dims[0] ** 2, -1), sites[0])
+    if count == 1:
         return [(matrix,)] if matrix.any() else []
-    first, rest = sites[0], sites[1:]
-    d, size = first.dim, prod(site.dim for site in rest)
-    rows = matrix.reshape(d, size, d, size).transpose(0, 2, 1, 3).reshape(d * d, size * size)
+    if count == 2:
+        inner = first.conj().T @ tensor
+        inner = np.where(np.abs(inner) > _RANK * np.abs(inner).max(initial=0.0), inner, 0.0)
+        return [_matrices(pair, dims) for pair in zip(first.T, inner, strict=True)]
+    last = _frame(tensor.reshape(-1, dims[2] ** 2).T, sites[2])
+    middle = np.einsum("ak,abc,cm->kmb", first.conj(), tensor, last.conj(), optimize=True)
+    largest = np.abs(middle).max(initial=0.0)
+    return [
+        _matrices((first[:, k], np.where(np.abs(b) > _RANK * largest, b, 0.0), last[:, m]), dims)
+        for k, row in enumerate(middle)
+        for m, b in enumerate(row)
+        if np.abs(b).max() > _RANK * largest
+    ]
+
+
+def _frame(rows: Matrix, site: Site) -> Matrix:
+    """Orthonormal columns, each of one change of the charges, that span the columns of ``rows``."""
     largest = np.abs(rows).max(initial=0.0)
-    products: list[Product] = []
-    for inside in _equal_changes(first):
-        u, s, vh = np.linalg.svd(rows[inside], full_matrices=False)
-        for k in range(int(np.sum(s > _RANK * largest))):
-            factor = np.zeros(d * d, dtype=np.complex128)
-            # Both singular vectors have length 1.
-            factor[inside] = s[k] * _tidy(u[:, k])
-            for following in split_product(_tidy(vh[k]).reshape(size, size), rest):
-                products.append((factor.reshape(d, d), *following))
-    return products
+    columns = []
+    for inside in _equal_changes(site):
+        u, s, _ = np.linalg.svd(rows[inside], full_matrices=False)
+        frame = np.zeros((len(rows), int(np.sum(s > _RANK * largest))), dtype=np.complex128)
+        # Round-off would count as elements.
+        kept = u[:, : frame.shape[1]]
+        frame[inside] = np.where(np.abs(kept) > _RANK, kept, 0.0)
+        columns.append(frame)
+    return np.concatenate(columns, axis=1)
 
 
-def _tidy(vector: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """A vector of length 1 without its round-off, which would count as elements."""
-    return np.where(np.abs(vector) > _RANK, vector, 0.0)
+def _matrices(factors: Sequence[Matrix], dims: Sequence[int]) -> Product:
+    return tuple(factor.reshape(d, d) for factor, d in zip(factors, dims, strict=True))
 
 
 def _equal_changes(site: Site) -> list[NDArray[np.intp]]:

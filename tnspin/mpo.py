@@ -124,7 +124,9 @@ class _Builder:
 
     def _letter(self, k: int, matrix: Matrix, charge: tuple[int, ...]) -> tuple[int, complex]:
         """Key of a matrix up to its scale, and the scale; equal shapes share one key."""
-        scale = complex(matrix.flat[np.argmax(np.abs(matrix) > 0)])
+        # A large element: a small one would blow up the rest, and the ranks of frames with it.
+        sizes = np.abs(matrix)
+        scale = complex(matrix.flat[np.argmax(sizes > 0.5 * sizes.max())])
         normal = np.ascontiguousarray(matrix / scale) + 0.0
         known = self.matrices[k]
         key = known.setdefault(normal.tobytes(), len(known))
