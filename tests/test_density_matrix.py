@@ -277,6 +277,8 @@ def test_a_run_records_its_audit(tmp_path):
     path = write_config(tmp_path, CONFIG)
     with pytest.raises(InputError, match=r"bath\.window"):
         simulate(load(path))
+    with pytest.raises(InputError, match="neighbouring"):
+        simulate(load(path, ["bath.window=1", 'solver.engine="tebd"']))
     config = load(path, ["model.sites=2"])
     result = simulate(config, tmp_path / "rho.h5")
     again = simulate(load(path, ["model.sites=2", 'solver.kind="master_equation"']))

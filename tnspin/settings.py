@@ -210,7 +210,11 @@ def _check_noise(section: str, temperature: float, realizations: int, seed: int)
 
 @dataclass(frozen=True)
 class DensityMatrix:
-    """The density matrix as a matrix product state; keys as for `Tebd`, of its matrix elements."""
+    """The density matrix as a matrix product state; keys as for `Tebd`, of its matrix elements.
+
+    ``engine``: "auto" is "tebd" where terms and jumps reach no further than neighbours, else
+    "tdvp", to which ``tolerance`` belongs.
+    """
 
     dt: float = 0.1
     order: Literal[1, 2, 4] = 2
@@ -218,12 +222,15 @@ class DensityMatrix:
     cutoff: float = 1e-10
     threads: int = 0
     method: Literal["auto", "svd", "gram", "range"] = "auto"
+    engine: Literal["auto", "tebd", "tdvp"] = "auto"
+    tolerance: float = 1e-10
     kind: ClassVar[str] = "density_matrix"
 
     def __post_init__(self) -> None:
         require(self.dt > 0, "solver.dt", self.dt, "above 0")
         require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
         require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
+        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
         require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
 
 
