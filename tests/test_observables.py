@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import quimb.tensor as qtn
@@ -12,6 +14,7 @@ from tnspin.edge_state import edge_mutual_information
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.mps import MPS, Ledger
+from tnspin.mps.purified import PurifiedMPS
 from tnspin.observables import OBSERVABLES, chosen
 from tnspin.snapshot import Options, Snapshot
 from tnspin.solvers import exact
@@ -264,6 +267,9 @@ def test_heisenberg_chains_of_any_range(model):
         assert measure("total_sz", snapshot) == pytest.approx(total, abs=1e-10)
 
 
+#: Of purified density matrices, and what is recorded only where it is asked for.
+PURIFIED = ("kraus_dim", "kraus_discarded")
+MOMENTS = ("transposed_moment", "p3_ppt")
 MIXED = ("purity", "operator_entropy", "trace_error", "hermiticity_error", "smallest_eigenvalue")
 
 
@@ -277,7 +283,7 @@ def test_what_applies_to_which_run():
         "neel_overlap",
     }  # fmt: skip
     without = {n for n, o in OBSERVABLES.items() if not o.applies(VALVE, "mps")}
-    assert without == {"neel_overlap", *MIXED}
+    assert without == {"neel_overlap", *MIXED, *PURIFIED, *MOMENTS}
     wire = KondoHeisenbergChain(4, [2])
     assert not OBSERVABLES["mutual_information"].applies(wire, "mps")
     for name, observable in OBSERVABLES.items():
@@ -291,12 +297,19 @@ def test_what_is_recorded_without_asking():
     for name in ("magnon_probability", "quantum_fisher_information", "group_entropy", "purity"):
         assert name not in single
     valve = chosen((), VALVE, "mps", known)
-    assert set(OBSERVABLES) - set(valve) == {"neel_overlap", *MIXED}
+    assert set(OBSERVABLES) - set(valve) == {"neel_overlap", *MIXED, *PURIFIED, *MOMENTS}
     # Spins that did not start along z have no magnons to count.
     assert set(valve) - set(chosen((), VALVE, "mps")) == {"magnon_probability", "w_probability"}
     assert "entropy" not in chosen((), VALVE, "average", known)
     assert "purity" in chosen((), VALVE, "density", known)
     assert set(MIXED) <= set(chosen((), CHAINS[0], "density_mps"))
+    purified = chosen((), VALVE, "purified", known)
+    assert {*PURIFIED, "bond_dim"} <= set(purified)
+    assert not {*MOMENTS, "entropy", "purity"} & set(purified)
+    for form in ("density", "density_mps", "purified"):
+        assert chosen(MOMENTS, HeisenbergChain(4), form) == MOMENTS
+    assert chosen(MOMENTS, VALVE, "density") == MOMENTS
+    assert not OBSERVABLES["p3_ppt"].applies(VALVE, "purified")
     assert chosen(["w_probability"], CHAINS[0], "mps", known) == ("w_probability",)
     for name, problem in (("w_probability", "does not apply"), ("w_probabilty", "no such")):
         with pytest.raises(InputError, match=problem):
@@ -308,13 +321,16 @@ def test_what_is_recorded_without_asking():
 def test_shapes_follow_the_dimensions():
     snapshot = as_mps(random_snapshot(VALVE))
     sizes = {
-        "localized": 2, "site": 3, "bond": 2, "axis": 3, "part": 3, "magnons": 3, "wavevector": 3
+        "localized": 2, "site": 3, "bond": 2, "axis": 3, "part": 3, "magnons": 3, "wavevector": 3,
+        "order": 3,
     }  # fmt: skip
+    purified = replace(snapshot, state=PurifiedMPS.from_state(snapshot.state))
     for name, observable in OBSERVABLES.items():
         if name == "purity":
             continue
         shape = tuple(sizes[d] for d in observable.dims[1:])
-        assert measure(name, snapshot).shape == shape, name
+        measured = purified if name in PURIFIED else snapshot
+        assert measure(name, measured).shape == shape, name
         assert observable.units and observable.long_name
 
 

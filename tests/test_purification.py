@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from open_systems import MINUS, PLUS, SPINS, Lindblad, Z, flips, mixing
 
+from tnspin import config
 from tnspin.baths import JumpOperator, UniversalLindblad, jump_operators
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain, Purified
@@ -17,6 +18,7 @@ from tnspin.mps.gates import evolution_gate
 from tnspin.mps.kraus_tebd import widened
 from tnspin.mps.ledger import Ledger
 from tnspin.mps.purified import PurifiedMPS
+from tnspin.simulation import simulate
 from tnspin.solvers.purification import evolve
 from tnspin.states import gibbs
 from tnspin.terms import OperatorSum
@@ -163,3 +165,55 @@ def test_what_is_refused():
     wrong = [JumpOperator((0,), MINUS + Z, -2, "")]
     with pytest.raises(InputError, match="no definite"):
         list(evolve(SPINS, start, [0.0, 1.0], jumps=wrong))
+
+
+# ---------------------------------------------------------------------- configurations
+
+TABLES = {
+    "model": {"kind": "heisenberg", "sites": 3, "periodic": True, "field": [0.0, 0.0, 0.8]},
+    "state": {"kind": "product", "directions": [[0.3, 0.0], [2.8, 0.0]]},
+    "bath": {"kind": "universal_lindblad", "temperature": 1.0, "gamma": 0.02},
+    "time": {"stop": 1.0, "every": 0.5},
+}
+MEASURED = ["spin", "energy", "log_negativity", "transposed_moment", "p3_ppt"]
+
+
+def run_of(solver, observables=(), record=None, **tables):
+    own = {"record": {"observables": list(observables)} | (record or {}), "solver": solver}
+    return config.from_dict(TABLES | own | tables)
+
+
+def test_a_run_agrees_with_the_master_equation():
+    exact = simulate(run_of({"kind": "master_equation"}, MEASURED))
+    found = simulate(run_of({"kind": "purification", "dt": 0.05}, MEASURED))
+    for name in MEASURED:
+        assert np.abs(found[name] - exact[name]).max() < 1e-3, name
+    assert found["transposed_moment"].shape == (3, 3)
+    assert found["order"].tolist() == [2, 3, 4]
+    # Pure and entangled at first: the moments see it.
+    assert exact["transposed_moment"][0] == pytest.approx([1, 1, 1])
+    assert exact["p3_ppt"][-1] > 1e-3
+
+
+def test_a_run_records_what_its_ancillas_cost_and_resumes(tmp_path):
+    solver = {"kind": "purification", "kraus_dim": 4}
+    thermal = {"kind": "gibbs", "temperature": 1.0, "field": 0.5}
+    straight = simulate(run_of(solver, state=thermal))
+    assert straight["kraus_dim"].shape == (3, 3) and straight["kraus_dim"][1:].max() <= 4
+    assert np.all(np.diff(straight["kraus_discarded"].sum(axis=1)) > 0)
+    assert {"bond_dim", "discarded_weight", "norm_lost"} <= set(straight.variables)
+    assert not {"entropy", "p3_ppt", "purity"} & set(straight.variables)
+    path = tmp_path / "run.h5"
+    saved = {"checkpoint": 0.0}
+    short = run_of(solver, state=thermal, time={"stop": 0.5, "every": 0.5}, record=saved)
+    simulate(short, path)
+    path.unlink()
+    resumed = simulate(run_of(solver, state=thermal), path, resume=True)
+    for name in ("spin", "log_negativity", "kraus_discarded"):
+        assert np.array_equal(resumed[name], straight[name]), name
+
+
+def test_keys_of_the_solver_are_checked():
+    for key, value in (("kraus_dim", 0), ("kraus_cutoff", 1.0), ("order", 4), ("dt", 0.0)):
+        with pytest.raises(InputError, match=f"solver.{key}"):
+            run_of({"kind": "purification", key: value})

@@ -31,6 +31,7 @@ _MIXED = {
     "Ensemble": "tnspin.ensemble",
     "DensityState": "tnspin.density",
     "DensityMPS": "tnspin.mps.density",
+    "PurifiedMPS": "tnspin.mps.purified",
     "ClassicalState": "tnspin.classical.state",
 }
 

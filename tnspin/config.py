@@ -25,6 +25,7 @@ from tnspin.settings import (
     Exact,
     Llg,
     MasterEquation,
+    Purification,
     Record,
     State,
     Tdvp,
@@ -50,6 +51,7 @@ __all__ = [
     "Exact",
     "Llg",
     "MasterEquation",
+    "Purification",
     "Record",
     "State",
     "Tdvp",
@@ -64,17 +66,20 @@ __all__ = [
 
 SOLVERS = {
     cls.kind: cls
-    for cls in (Tebd, Tdvp, Exact, Trajectories, MasterEquation, DensityMatrix, Llg, ClosedForm)
-}
+    for cls in (
+        Tebd, Tdvp, Exact, Trajectories, MasterEquation, DensityMatrix, Purification, Llg,
+        ClosedForm,
+    )
+}  # fmt: skip
 #: Solvers of open systems; the others refuse a bath.
-_OPEN = (Trajectories, MasterEquation, DensityMatrix)
+_OPEN = (Trajectories, MasterEquation, DensityMatrix, Purification)
 # Names of the public contract that belong to parts not built yet: not a misspelling.
 PLANNED = {
     "model": ("spin_dimer", "open_heisenberg"),
     "state": ("bell", "werner"),
     "bath": ("open_heisenberg",),
     "solver": (
-        "purification", "llg", "quantum_llg", "quantum_ll",
+        "llg", "quantum_llg", "quantum_ll",
         "mean_field", "hybrid",
     ),
 }  # fmt: skip
@@ -138,13 +143,14 @@ class Config:
     def run_model(self) -> Any:
         """The model that is evolved: with ancillas if the initial state is a purified mixture.
 
-        Density matrices as matrix product states have no need of them.  A reaction coordinate is
-        its last site.
+        Density matrices as matrix product states, and purified ones, have no need of them.  A
+        reaction coordinate is its last site.
         """
         from tnspin.baths import ReactionCoordinate, WithCoordinate
         from tnspin.models import Purified
 
-        purified = self.initial_state.purified and not isinstance(self.solver, DensityMatrix)
+        bare = isinstance(self.solver, DensityMatrix | Purification)
+        purified = self.initial_state.purified and not bare
         model = Purified(self.model) if purified else self.model
         if isinstance(self.bath, ReactionCoordinate):
             return WithCoordinate(model, self.bath)

@@ -18,7 +18,16 @@ from tnspin.density import MOST_ELEMENTS
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.operators import expectations, local_spin
-from tnspin.settings import DensityMatrix, Exact, Llg, MasterEquation, Tdvp, Tebd, Trajectories
+from tnspin.settings import (
+    DensityMatrix,
+    Exact,
+    Llg,
+    MasterEquation,
+    Purification,
+    Tdvp,
+    Tebd,
+    Trajectories,
+)
 from tnspin.states import InitialState, Mixture, SlaterProduct, SlaterState
 
 if TYPE_CHECKING:
@@ -42,6 +51,8 @@ def form_of(config: Config) -> str:
         return "density"
     if isinstance(config.solver, DensityMatrix):
         return "density_mps"
+    if isinstance(config.solver, Purification):
+        return "purified"
     if isinstance(config.solver, Trajectories):
         return "average"
     if isinstance(config.solver, Llg):
@@ -146,7 +157,7 @@ def _charges(
 
 def _is_exact(config: Config, pure: Sequence[InitialState], names: Sequence[str]) -> bool:
     solver = config.solver
-    if isinstance(solver, Tebd | Tdvp | DensityMatrix):
+    if isinstance(solver, Tebd | Tdvp | DensityMatrix | Purification):
         return False
     if not isinstance(solver, Trajectories) or solver.engine != "auto":
         return not isinstance(solver, Trajectories) or solver.engine == "exact"

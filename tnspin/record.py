@@ -239,6 +239,9 @@ def _coordinates(variables: Mapping[str, Variable], snapshot: Any) -> dict[str, 
     if "part" in sizes:
         parts = np.array(["ab", "a", "b"])
         labels["part"] = Variable(("part",), parts, "1", "both groups, the first, the second")
+    if "order" in sizes:
+        orders = np.arange(2, 2 + sizes["order"])
+        labels["order"] = Variable(("order",), orders, "1", "order of the moment")
     if "magnons" in sizes:
         counts = np.arange(sizes["magnons"])
         labels["magnons"] = Variable(("magnons",), counts, "1", "number of flipped spins")

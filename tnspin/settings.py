@@ -22,6 +22,7 @@ __all__ = [
     "Exact",
     "Llg",
     "MasterEquation",
+    "Purification",
     "Record",
     "State",
     "Tdvp",
@@ -231,6 +232,34 @@ class DensityMatrix:
         require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
         require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
         require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+
+
+@dataclass(frozen=True)
+class Purification:
+    """The density matrix in locally purified form: positive, whatever is truncated.
+
+    ``kraus_dim`` and ``kraus_cutoff`` limit the ancilla of every site as ``bond_dim`` and
+    ``cutoff`` do the bonds; the other keys are those of `Tebd`.
+    """
+
+    dt: float = 0.1
+    order: Literal[1, 2] = 2
+    bond_dim: int = 200
+    cutoff: float = 1e-10
+    kraus_dim: int = 32
+    kraus_cutoff: float = 1e-9
+    threads: int = 0
+    method: Literal["auto", "svd", "gram", "range"] = "auto"
+    kind: ClassVar[str] = "purification"
+
+    def __post_init__(self) -> None:
+        require(self.dt > 0, "solver.dt", self.dt, "above 0")
+        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
+        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
+        require(self.kraus_dim >= 1, "solver.kraus_dim", self.kraus_dim, "1 or more")
+        kraus_cutoff = self.kraus_cutoff
+        require(0 <= kraus_cutoff < 1, "solver.kraus_cutoff", kraus_cutoff, "between 0 and 1")
         require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
 
 

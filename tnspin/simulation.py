@@ -23,7 +23,15 @@ from tnspin.preparation import form_of, initial_state, jump_operators
 from tnspin.record import provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.schema import fields_of
-from tnspin.settings import ClosedForm, DensityMatrix, MasterEquation, Tdvp, Tebd, Trajectories
+from tnspin.settings import (
+    ClosedForm,
+    DensityMatrix,
+    MasterEquation,
+    Purification,
+    Tdvp,
+    Tebd,
+    Trajectories,
+)
 from tnspin.snapshot import Options, Snapshot
 from tnspin.toml_text import loads
 
@@ -142,11 +150,11 @@ def _snapshots(
         keys |= {"jumps": jumps, "observables": observables, "options": options, "store": store}
     elif isinstance(config.solver, MasterEquation):
         keys["jumps"] = jumps
-    elif isinstance(config.solver, Tebd | Tdvp | DensityMatrix):
+    elif isinstance(config.solver, Tebd | Tdvp | DensityMatrix | Purification):
         keys |= {"threads": config.solver.threads or None, "ledger": ledger}
-        if isinstance(config.solver, DensityMatrix):
+        if isinstance(config.solver, DensityMatrix | Purification):
             keys["jumps"] = jumps
-    if form_of(config) in ("mps", "density_mps"):
+    if form_of(config) in ("mps", "density_mps", "purified"):
         _compile_kernels(say, variational=isinstance(config.solver, Tdvp))
     solver = config.solver.kind
     for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):

@@ -11,7 +11,7 @@ from typing import Any
 from tnspin.errors import InputError, nearest
 from tnspin.snapshot import Options
 
-from . import base, profiles, quantum
+from . import base, mixed, profiles, quantum
 from .base import Observable
 
 __all__ = ["OBSERVABLES", "Observable", "chosen"]
@@ -155,6 +155,24 @@ _ALL = (
         "smallest_eigenvalue", ("time",), "1",
         "smallest eigenvalue of the density matrices of neighbours",
         quantum.smallest_eigenvalue, base.density_matrix_products,
+    ),
+    Observable(
+        "kraus_dim", ("time", "site"), "1", "dimension of the ancilla of each site",
+        mixed.kraus_dim, base.purified,
+    ),
+    Observable(
+        "kraus_discarded", ("time", "site"), "1",
+        "weight dropped from the ancilla of each site since t = 0",
+        mixed.kraus_discarded, base.purified,
+    ),
+    Observable(
+        "transposed_moment", ("time", "order"), "1",
+        "moments of the partial transpose of one half of the localized spins",
+        mixed.transposed_moment, base.mixed_with_edges, base.never,
+    ),
+    Observable(
+        "p3_ppt", ("time",), "1", "p2^2 - p3 of the partial transpose; above 0 it is entangled",
+        mixed.p3_ppt, base.mixed_with_edges, base.never,
     ),
 )  # fmt: skip
 

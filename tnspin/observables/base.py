@@ -29,17 +29,18 @@ def with_cuts(model: Any, form: str) -> bool:
 
     Cuts through a purified chain count the correlations of spins with their ancillas as well.
     """
-    return form not in ("density", "density_mps", "average") and model.kind != "purified"
+    mixed = ("density", "density_mps", "purified", "average")
+    return form not in mixed and model.kind != "purified"
 
 
 def truncated(model: Any, form: str) -> bool:
     """Runs of states that may have been truncated."""
-    return form in ("mps", "density_mps", "average")
+    return form in ("mps", "density_mps", "purified", "average")
 
 
 def matrix_products(model: Any, form: str) -> bool:
     """Runs of matrix product states."""
-    return form in ("mps", "density_mps")
+    return form in ("mps", "density_mps", "purified")
 
 
 def density_matrix_products(model: Any, form: str) -> bool:
@@ -47,8 +48,24 @@ def density_matrix_products(model: Any, form: str) -> bool:
     return form == "density_mps"
 
 
+def purified(model: Any, form: str) -> bool:
+    """Runs of a locally purified density matrix."""
+    return form == "purified"
+
+
+def mixed_with_edges(model: Any, form: str) -> bool:
+    """Runs of a density matrix of at least two localized spins, no electrons in tensor networks."""
+    network = form in ("density_mps", "purified") and not with_electrons(model, form)
+    return with_edges(model, form) and (form == "density" or network)
+
+
+def never(model: Any, form: str) -> bool:
+    """Only where it is asked for."""
+    return False
+
+
 def density(model: Any, form: str) -> bool:
-    """Runs of a density matrix, in whatever form."""
+    """Runs of a density matrix that is itself at hand, not only a purification."""
     return form in ("density", "density_mps")
 
 

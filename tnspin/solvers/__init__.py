@@ -19,6 +19,7 @@ SOLVERS = {
     "master_equation": "master_equation",
     "llg": "landau_lifshitz",
     "density_matrix": "density_matrix",
+    "purification": "purification",
 }
 #: Solvers of pure states: the members of a mixture go through them one by one, in lock step.
 _PURE = ("tebd", "tdvp", "exact")
@@ -37,9 +38,9 @@ def evolve(
         one).
     solver
         "tebd" (matrix product states), "tdvp" (those, with couplings of any range), "exact" (state
-        vectors), "trajectories" (quantum jumps), "master_equation" (density matrices) or
-        "density_matrix" (those as matrix product states);
-        ``options`` go to the ``evolve`` of that module.
+        vectors), "trajectories" (quantum jumps), "master_equation" (density matrices),
+        "density_matrix" (those as matrix product states) or "purification" (those in locally
+        purified form); ``options`` go to the ``evolve`` of that module.
 
     Raises
     ------

@@ -1,0 +1,67 @@
+"""Density matrices: how purified ones are stored, and entanglement without eigenvalues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tnspin.mps import moments
+from tnspin.mps.density import DensityMPS
+from tnspin.reduced import group_state
+from tnspin.snapshot import Snapshot
+
+#: Moments that are recorded: 2 is the purity, 3 the first that knows of the transpose.
+ORDERS = (2, 3, 4)
+
+
+def kraus_dim(snapshot: Snapshot) -> np.ndarray:
+    """Dimension of the Kraus index of every site of a purified state, (site,)."""
+    state: Any = snapshot.state
+    return state.kraus_dims()
+
+
+def kraus_discarded(snapshot: Snapshot) -> np.ndarray:
+    """Weight dropped from every Kraus index since t = 0, (site,)."""
+    ledger = snapshot.ledger
+    if ledger is None or ledger.kraus is None:
+        return np.zeros(snapshot.model.length)
+    return ledger.kraus.copy()
+
+
+def transposed_moment(snapshot: Snapshot) -> np.ndarray:
+    """``Tr (rho^T_A)^n`` of the localized spins for n = 2, 3, 4, (order,).
+
+    A is the first of two groups, else the first half of the spins.
+    """
+    return np.array(_moments(snapshot, ORDERS))
+
+
+def p3_ppt(snapshot: Snapshot) -> float:
+    """``p2^2 - p3`` of the same transpose: above 0 only if the two parts are entangled."""
+    return moments.p3_ppt(*_moments(snapshot, (2, 3)))
+
+
+def _moments(snapshot: Snapshot, orders: Sequence[int]) -> list[float]:
+    """Moments by copies of the chain, of dense states by eigenvalues."""
+    first, second = _halves(snapshot)
+    state: Any = snapshot.state
+    if hasattr(state, "purification"):
+        # Truncated like groups that are compressed: the option says by how much.
+        cutoff = snapshot.options.group_cutoff
+        state = DensityMPS.from_state(state.purification, state.sites, cutoff=cutoff)
+    if isinstance(state, DensityMPS):
+        sites = [*first, *second]
+        return [moments.moment(state, order, sites, first) for order in orders]
+    blocks = group_state(state, first, second).partial_transpose().values()
+    values = np.concatenate([np.linalg.eigvalsh(block) for block in blocks if len(block)])
+    return [float((values**order).sum()) for order in orders]
+
+
+def _halves(snapshot: Snapshot) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    groups, spins = snapshot.model.groups, snapshot.model.localized_sites
+    if len(groups) == 2:
+        return groups[0], groups[1]
+    half = (len(spins) + 1) // 2
+    return spins[:half], spins[half:]
