@@ -32,6 +32,8 @@ OBSERVABLES = (
 )  # fmt: skip
 MPS = ("solver.kind='tebd'", "solver.dt=0.2", "solver.order=4", "solver.bond_dim=400",
        "solver.cutoff=1e-10")  # fmt: skip
+# Rows of the blocks that the density matrix of large groups is cut down to: a minute a matrix.
+LARGEST = 4096
 COLUMNS = (
     "spins", "solver", "negativity", "mutual information", "bond dimension", "discarded (state)",
     "discarded (groups)", "wall (s)", "CPU (s)", "memory (MiB)",
@@ -55,8 +57,9 @@ def run(folder: Path, n: int, solver: str, stop: float) -> Path:
         *valve(n),
         *(MPS if solver == "mps" else ()),
         f"time.stop='{stop:g} fs'",
-        f"time.every='{1 if n <= 5 else 2 if n <= 7 else 5} fs'",
+        f"time.every='{1 if n <= 5 else 2 if n <= 7 else 10} fs'",
         f"record.observables={names}",
+        f"record.group_largest={LARGEST}",
     ]
     sets = [part for override in overrides for part in ("--set", override)]
     command = [sys.executable, "-m", "tnspin", "run", "valve-single", *sets, "-o", str(path)]

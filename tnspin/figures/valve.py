@@ -37,6 +37,8 @@ from tnspin.result import Result
 __all__ = ["valve_figure"]
 
 Panel = Callable[[Axes, Result], None]
+# Weight lost by compressing the groups from which on the negativity misses a per cent.
+_COMPRESSED = 1e-5
 # Probabilities below this are round-off.
 _LEAST = 1e-6
 
@@ -128,6 +130,11 @@ def _information(ax: Axes, result: Result) -> None:
 def _negativity(ax: Axes, result: Result) -> None:
     _with_error(ax, result, "log_negativity", ORANGE)
     ax.set_title("logarithmic negativity of the ferromagnets")
+    if "group_discarded" in result and result["group_discarded"].max() > _COMPRESSED:
+        lost = result["group_discarded"].max()
+        ax.set_title(
+            f"groups cut down to their Schmidt spaces: {lost:.0e} lost", loc="right", fontsize=8.5
+        )
     ax.set_ylabel("negativity (nat)")
     # Down to a little below zero: many electrons leave no negativity, and that line must be seen.
     top = 1.1 * max(ax.dataLim.y1, 1e-3)
