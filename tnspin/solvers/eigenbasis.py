@@ -113,8 +113,8 @@ class EigenLindblad:
         chosen = _conserved(labels(matrices), rho)
         _, self._block = np.unique(chosen, axis=0, return_inverse=True)
         self._rows = [np.flatnonzero(self._block == b) for b in range(self._block.max() + 1)]
-        self._energies = [energies[rows] for rows in self._rows]
-        self._flows, self._decays = _parts(matrices, self._rows)
+        self.energies = [energies[rows] for rows in self._rows]
+        self.flows, self.decays = _parts(matrices, self._rows)
         self._nonzeros = sum(m.nnz for m in matrices)
         gaps = [np.abs(np.subtract.outer(energies, energies)[m.nonzero()]) for m in matrices]
         #: Largest energy that the baths exchange.
@@ -149,7 +149,7 @@ class EigenLindblad:
                 raise RunError(f"master equation: {problem}")
             if solver.status == "running":
                 yield float(solver.t), state
-        yield length, self._state(state, self._turned(solver.y, length))
+        yield length, self.state(state, self._turned(solver.y, length))
 
     # ------------------------------------------------------------------ inside
 
@@ -168,31 +168,33 @@ class EigenLindblad:
 
     def _change(self, time: float, elements: Vector) -> Vector:
         """Right-hand side in the interaction picture."""
-        return self._turned(self._dissipated(self._turned(elements, time)), -time)
+        return self._turned(self.dissipated(self._turned(elements, time)), -time)
 
     def _turned(self, elements: Vector, time: float) -> Vector:
         """``exp(-iHt) rho exp(iHt)``."""
         result = np.empty_like(elements)
         for rho, out, energies in zip(
-            self._matrices(elements), self._matrices(result), self._energies, strict=True
+            self.matrices(elements), self.matrices(result), self.energies, strict=True
         ):
             phases = np.exp(-1j * time * energies)
             np.multiply(rho, phases[:, None], out=out)
             out *= phases.conj()
         return result
 
-    def _dissipated(self, elements: Vector) -> Vector:
+    def dissipated(self, elements: Vector) -> Vector:
+        """``D[rho]`` of Hermitian blocks, one after the other."""
         result = np.empty_like(elements)
-        rhos, results = self._matrices(elements), self._matrices(result)
-        for decay, rho, out in zip(self._decays, rhos, results, strict=True):
+        rhos, results = self.matrices(elements), self.matrices(result)
+        for decay, rho, out in zip(self.decays, rhos, results, strict=True):
             out[...] = product(decay, rho)
-        for flow in self._flows:
+        for flow in self.flows:
             results[flow.target][...] += 0.5 * flow.apply(rhos[flow.source])
         for out in results:
             out += out.conj().T.copy()
         return result
 
-    def _matrices(self, elements: Vector) -> list[Matrix]:
+    def matrices(self, elements: Vector) -> list[Matrix]:
+        """The blocks of a vector of all elements, as views."""
         ends = np.cumsum([dim**2 for dim in self.dims])
         parts = np.split(elements, ends[:-1])
         return [part.reshape(dim, dim) for part, dim in zip(parts, self.dims, strict=True)]
@@ -207,10 +209,11 @@ class EigenLindblad:
         whole = _diagonal(blocks)
         return np.concatenate([whole[np.ix_(rows, rows)].ravel() for rows in self._rows])
 
-    def _state(self, like: DensityState, elements: Vector) -> DensityState:
+    def state(self, like: DensityState, elements: Vector) -> DensityState:
+        """Blocks in the eigenbasis as a density matrix in the sectors of another."""
         dims = [len(one.energies) for one in self.levels]
         whole = np.zeros((sum(dims),) * 2, dtype=np.complex128)
-        for rows, part in zip(self._rows, self._matrices(elements), strict=True):
+        for rows, part in zip(self._rows, self.matrices(elements), strict=True):
             whole[np.ix_(rows, rows)] = part
         blocks, first = [], 0
         for levels, dim in zip(self.levels, dims, strict=True):

@@ -1,0 +1,77 @@
+"""Steady states against null vectors of the superoperator and Gibbs states."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from open_systems import SPINS, Lindblad, flips, mixing
+
+from tnspin.baths import ReactionCoordinate, UniversalLindblad, WithCoordinate, jump_operators
+from tnspin.errors import RunError
+from tnspin.models import HeisenbergChain
+from tnspin.solvers.steady import gibbs_state, steady_state, trace_distance
+
+RING = HeisenbergChain(4, field=(0, 0, 0.8), periodic=True)
+#: No symmetry at all.
+OPEN = HeisenbergChain(3, field=(0.3, 0.1, 0.8), impurity_field=0.2, dmi=(0.1, 0.2, 0.3))
+
+
+def null_vector(model, jumps):
+    generator = Lindblad(model, jumps).generator
+    _, values, vectors = np.linalg.svd(generator)
+    assert values[-2] > 1e6 * values[-1]
+    rho = vectors[-1].conj()
+    size = round(np.sqrt(rho.size))
+    return rho.reshape(size, size) / np.trace(rho.reshape(size, size))
+
+
+@pytest.mark.parametrize(
+    "model, jumps",
+    [
+        (OPEN, jump_operators(OPEN, UniversalLindblad(0.7, gamma=0.5))),
+        (OPEN, jump_operators(OPEN, UniversalLindblad(0.7, coupling="components"))),
+        (RING, jump_operators(RING, UniversalLindblad(1.0))),
+        (SPINS, flips(1.0) + mixing(0.2)),
+        (SPINS, mixing(50.0) + flips(2.0)),
+    ],
+    ids=["strong", "components", "ring", "any", "overdamped"],
+)
+def test_against_the_superoperator(model, jumps):
+    found = steady_state(model, jumps, tolerance=1e-11)
+    assert np.abs(found.matrix - null_vector(model, jumps)).max() < 1e-8
+    assert found.trace == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("sign, temperature", [("kms", 1.0), ("printed", -1.0)])
+@pytest.mark.parametrize(
+    "spin, coupled, coupling",
+    [(0.5, 1.0, "sum"), (0.5, -1.0, "sum"), (0.5, 1.0, "components"), (1.0, 1.0, "sum")],
+)
+def test_weak_baths_lead_to_the_gibbs_state(spin, coupled, sign, temperature, coupling):
+    model = replace(RING, spin=spin, J=coupled)
+    gibbs = gibbs_state(model, temperature)
+    distance = {}
+    for gamma in (1e-3, 1e-4):
+        bath = UniversalLindblad(1.0, gamma=gamma, sign=sign, coupling=coupling)
+        distance[gamma] = trace_distance(steady_state(model, jump_operators(model, bath)), gibbs)
+    assert distance[1e-4] < 1e-4
+    # Of first order in the coupling, or nothing at all.
+    assert distance[1e-4] == pytest.approx(0.1 * distance[1e-3], rel=0.05, abs=1e-9)
+
+
+def test_gibbs_state_at_low_temperature_is_the_ground_state():
+    model = HeisenbergChain(4, periodic=True)
+    cold, hot = gibbs_state(model, 1e-3), gibbs_state(model, 1e9)
+    assert cold.purity == pytest.approx(1.0) and hot.purity == pytest.approx(1 / 16)
+    assert trace_distance(cold, hot) == pytest.approx(15 / 16)
+
+
+def test_steady_states_that_are_not_unique_are_refused():
+    with pytest.raises(RunError, match="not unique"):
+        # One bath for all spins leaves their total spin alone.
+        steady_state(RING, jump_operators(RING, UniversalLindblad(1.0, common=True)))
+    model = WithCoordinate(HeisenbergChain(2, field=(0, 0, 0.5)), ReactionCoordinate(1.0, levels=4))
+    with pytest.raises(RunError, match="not unique, 2 sets"):
+        steady_state(model, model.bath.jump_operators(model))

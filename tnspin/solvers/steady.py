@@ -1,0 +1,190 @@
+r"""Steady states of Lindblad equations, without the superoperator.
+
+In the eigenbasis of H the equation :math:`-i[H, \rho] + D[\rho] = 0` is nearly solved by
+populations that balance the rates :math:`|L_{mn}|^2`, if the baths are weak: coherences oscillate
+away.  That is the preconditioner; GMRES does the rest, for any strength of the baths.  The unknowns
+are real, the independent parts of a Hermitian matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import LinearOperator, gmres
+
+from tnspin.basis import ChargeBasis
+from tnspin.density import DensityState
+from tnspin.errors import RunError
+from tnspin.models import Model
+from tnspin.solvers.eigenbasis import EigenLindblad
+from tnspin.sparse import to_sparse
+
+if TYPE_CHECKING:
+    from tnspin.baths import JumpOperator
+
+__all__ = ["gibbs_state", "steady_state", "trace_distance"]
+
+Matrix = NDArray[np.complex128]
+Reals = NDArray[np.float64]
+
+_RESTART = 60
+_MOST_CYCLES = 50
+# A rate below this share of the largest does not connect two levels.
+_NOTHING = 1e-14
+
+
+def steady_state(
+    model: Model, jumps: Sequence[JumpOperator], *, tolerance: float = 1e-10
+) -> DensityState:
+    """Return the density matrix that does not change any more.
+
+    Parameters
+    ----------
+    model : Model
+        Its Hamiltonian is constant; the whole space must be small enough to diagonalize it.
+    jumps : sequence of JumpOperator
+        Rates included; the steady state must be the only one.
+    tolerance : float
+        Norm of what is left of its change, in units of the largest decay rate.
+
+    Raises
+    ------
+    RunError
+        If levels that no jump operator connects have steady states of their own, or the iteration
+        does not converge.
+    """
+    sites = model.local_sites
+    basis = ChargeBasis(sites)
+    mixed = DensityState(sites, np.eye(basis.dim) / basis.dim, basis)
+    # In the full space jump operators are what they are, with or without a definite charge.
+    equation = EigenLindblad(model.hamiltonian, _uncharged(jumps), mixed)
+    rates = _rates(equation)
+    _check_unique(rates)
+    elements = _solved(equation, rates, tolerance)
+    return equation.state(mixed, elements)
+
+
+def gibbs_state(model: Model, temperature: float) -> DensityState:
+    """Return ``exp(-H/T) / Z`` on the whole space; T may be negative."""
+    energies, vectors = np.linalg.eigh(to_sparse(model.hamiltonian).toarray())
+    exponent = -energies / temperature
+    weights = np.exp(exponent - exponent.max())
+    rho = (vectors * (weights / weights.sum())) @ vectors.conj().T
+    return DensityState(model.local_sites, rho)
+
+
+def trace_distance(one: DensityState, other: DensityState) -> float:
+    """Half the sum of the absolute eigenvalues of the difference, between 0 and 1."""
+    return float(np.abs(np.linalg.eigvalsh(one.matrix - other.matrix)).sum() / 2)
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _uncharged(jumps: Sequence[JumpOperator]) -> list[JumpOperator]:
+    return [replace(jump, charge=None) for jump in jumps]
+
+
+def _rates(equation: EigenLindblad) -> Reals:
+    """Rates between levels in columns that add up to zero, levels block by block."""
+    starts = np.cumsum([0, *equation.dims])
+    rates = np.zeros((starts[-1],) * 2)
+    for flow in equation.flows:
+        below: Any = flow.below
+        stacked = below.toarray() if sp.issparse(below) else below
+        rows, columns = equation.dims[flow.target], equation.dims[flow.source]
+        squares = (np.abs(stacked) ** 2).reshape(flow.count, rows, columns).sum(axis=0)
+        first, second = starts[flow.target], starts[flow.source]
+        rates[first : first + rows, second : second + columns] += squares
+    return rates - np.diag(rates.sum(axis=0))
+
+
+def _check_unique(rates: Reals) -> None:
+    """Refuse levels in groups between which nothing ever moves."""
+    linked = np.abs(rates) > _NOTHING * np.abs(rates).max(initial=0.0)
+    count, group = connected_components(sp.csr_array(linked), connection="strong")
+    # A group that nothing leaves holds a steady state.
+    leaves = linked & np.not_equal.outer(group, group)
+    closed = count - len(np.unique(group[leaves.any(axis=0)]))
+    if closed != 1:
+        raise RunError(
+            f"steady state: not unique, {closed} sets of levels are not left by any jump operator;"
+            " evolve an initial state instead"
+        )
+
+
+def _solved(equation: EigenLindblad, rates: Reals, tolerance: float) -> Matrix:
+    dims = equation.dims
+    size = sum(dim**2 for dim in dims)
+    starts = np.cumsum([0, *dims])
+    scale = float(np.abs(np.diagonal(rates)).max())
+    balance = scipy.linalg.lu_factor(rates + scale / len(rates))
+    losses = -np.diagonal(rates)
+    slow = []
+    for energies, first, last in zip(equation.energies, starts, starts[1:], strict=False):
+        mean = np.add.outer(losses[first:last], losses[first:last]) / 2
+        slow.append(-1j * np.subtract.outer(energies, energies) - np.maximum(mean, 1e-3 * scale))
+
+    def changed(real: Reals) -> Reals:
+        """The right-hand side plus the trace times 1/D, which makes it solvable."""
+        elements = _hermitian(real, dims)
+        result = equation.dissipated(elements)
+        trace = 0.0
+        for rho, out, energies in zip(
+            equation.matrices(elements), equation.matrices(result), equation.energies, strict=True
+        ):
+            out -= 1j * np.subtract.outer(energies, energies) * rho
+            trace += float(np.trace(rho).real)
+        for out in equation.matrices(result):
+            out[np.diag_indices(len(out))] += scale * trace / len(rates)
+        return _real(result, dims)
+
+    def guessed(real: Reals) -> Reals:
+        """Rate equations for populations, decay and oscillation for coherences."""
+        elements = _hermitian(real, dims)
+        blocks = equation.matrices(elements)
+        populations = np.concatenate([np.diagonal(block).real for block in blocks])
+        balanced = scipy.linalg.lu_solve(balance, populations)
+        for block, rate, first in zip(blocks, slow, starts, strict=False):
+            block /= rate
+            block[np.diag_indices(len(block))] = balanced[first : first + len(block)]
+        return _real(elements, dims)
+
+    target = _real(
+        np.concatenate([(scale / len(rates) * np.eye(dim, dtype=complex)).ravel() for dim in dims]),
+        dims,
+    )
+    shape = (size, size)
+    found, failed = gmres(
+        LinearOperator(shape, changed, dtype=np.float64), target, x0=guessed(target),
+        M=LinearOperator(shape, guessed, dtype=np.float64), restart=min(_RESTART, size),
+        maxiter=_MOST_CYCLES, rtol=0.0, atol=tolerance * scale,
+    )  # fmt: skip
+    if failed:
+        raise RunError(f"steady state: not converged within {_MOST_CYCLES * _RESTART} iterations")
+    return _hermitian(found, dims)
+
+
+def _hermitian(real: Reals, dims: Sequence[int]) -> Matrix:
+    """Blocks with real parts from the upper and imaginary parts from the lower triangles."""
+    parts = np.split(real, np.cumsum([dim**2 for dim in dims])[:-1])
+    blocks = []
+    for part, dim in zip(parts, dims, strict=True):
+        square = part.reshape(dim, dim)
+        upper, lower = np.triu(square), np.tril(square, -1)
+        symmetric = upper + np.triu(square, 1).T
+        blocks.append((symmetric + 1j * (lower - lower.T)).ravel())
+    return np.concatenate(blocks)
+
+
+def _real(elements: Any, dims: Sequence[int]) -> Reals:
+    parts = np.split(elements, np.cumsum([dim**2 for dim in dims])[:-1])
+    squares = [part.reshape(dim, dim) for part, dim in zip(parts, dims, strict=True)]
+    return np.concatenate([(np.triu(m.real) + np.tril(m.imag, -1)).ravel() for m in squares])
