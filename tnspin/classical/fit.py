@@ -80,7 +80,10 @@ def fit_damping(
             f"classical.damping: cannot be fitted to spins of shape {np.shape(spins)} at "
             f"{len(times)} times"
         )
-    scan, squares = _SCAN, _squares(solver, start, times, spins, _SCAN)
+    # A mean over realizations is known to a few per cent: no use in looking closer.
+    noisy = len(start) > 1
+    scan, precision = (_SCAN[::4], 1e-2) if noisy else (_SCAN, _PRECISION)
+    squares = _squares(solver, start, times, spins, scan)
     undamped = float(squares[0])
     best, least = 0.0, undamped
     for k in _valleys(squares)[:_CANDIDATES]:
@@ -91,7 +94,7 @@ def fit_damping(
             j = int(values.argmin())
             if values[j] < least:
                 best, least = float(finer[j]), float(values[j])
-            if high - low <= _PRECISION * max(high, 1e-3):
+            if high - low <= precision * max(high, 1e-3):
                 break
             low, high = finer[max(j - 1, 0)], finer[min(j + 1, _ZOOM - 1)]
     bounded = bool(best < 1e-5 or best > LARGEST * (1 - 1e-3))

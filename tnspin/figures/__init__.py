@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
+from tnspin.figures.chain import chain_figure
 from tnspin.figures.common import STYLE
 from tnspin.figures.other import edge_figure, generic_figure
 from tnspin.figures.pulse import pulse_figure
@@ -17,6 +18,7 @@ from tnspin.figures.valve import valve_figure
 from tnspin.result import Result, write_atomically
 
 __all__ = [
+    "chain_figure",
     "edge_figure",
     "figure",
     "generic_figure",
@@ -49,6 +51,8 @@ def figure(result: Result) -> Figure:
     with mpl.rc_context(STYLE):
         if "mutual_information_closed_form" in result:
             return edge_figure(result)
+        if {"spin", "classical_spin"} <= set(result):
+            return chain_figure(result)
         if {"spin", "log_negativity", "group_entropy"} <= set(result):
             return valve_figure(result)
         if {"electron_density", "electron_spin", "spin"} <= set(result):
