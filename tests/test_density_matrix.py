@@ -178,7 +178,7 @@ def test_gibbs_states_stay_without_jumps():
 
 
 def compare(model, snapshots, covariance):
-    """Largest deviations of S^z and S+S- across bonds from the fermions, and of the trace from 1."""
+    """Largest errors: of S^z and of S+S- across bonds against the fermions, and of the trace."""
     worst = trace = 0.0
     for snapshot, c in zip(snapshots, covariance, strict=True):
         up = np.array([rho[0, 0].real for rho in snapshot.site_rdms])
