@@ -191,3 +191,18 @@ def test_movie_formats(tmp_path: Path) -> None:
             movie.save_movie(pulse(), tmp_path / "pulse.mp4")
     else:
         movie.save_movie(pulse(), tmp_path / "pulse.mp4")
+
+
+def test_errors_are_bands_and_femtoseconds_the_axis_of_other_figures() -> None:
+    time, value = np.arange(5.0), np.linspace(0.0, 0.2, 5)
+    variables = {
+        "time": Variable(("time",), time),
+        "time_fs": Variable(("time",), 0.66 * time, "fs"),
+        "log_negativity": Variable(("time",), value, "nat"),
+        "log_negativity_error": Variable(("time",), 0.1 * value, "nat"),
+    }
+    (panel,) = figures.figure(Result(variables, {"config": CONFIG})).axes
+    assert panel.get_xlabel() == "time (fs)"
+    assert np.array_equal(panel.lines[0].get_xdata(), 0.66 * time)
+    heights = panel.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(0.22)

@@ -35,10 +35,12 @@ def edge_figure(result: Result) -> Figure:
 
 
 def generic_figure(result: Result) -> Figure:
-    """One panel for each variable that depends on time."""
+    """One panel for each variable that depends on time; statistical errors of lines as bands."""
+    errors = {f"{name}_error" for name in result}
     names = [
         name for name, v in result.variables.items()
-        if v.dims[0] == "time" and name != "time" and v.data.dtype.kind in "fi"
+        if v.dims[0] == "time" and v.data.dtype.kind in "fi"
+        and name not in {"time", "time_fs", *errors}
     ]  # fmt: skip
     if not names:
         raise InputError("FILE: holds nothing that depends on time; there is nothing to draw")
@@ -61,6 +63,9 @@ def _panel(ax: Axes, result: Result, name: str) -> None:
     ax.set_ylabel(f"{name.replace('_', ' ')} ({variable.units})" * (data.ndim != 2))
     if data.ndim == 1:
         ax.plot(axis, data)
+        if f"{name}_error" in result:
+            error = result[f"{name}_error"]
+            ax.fill_between(axis, data - error, data + error, alpha=0.3, lw=0)
     elif data.shape[-1] == 3 and variable.dims[-1] == "axis":
         mean = data.reshape(axis.size, -1, 3).mean(axis=1)
         for k in range(3):
