@@ -354,7 +354,7 @@ def test_verdicts():
     # Shorter spins in the same direction.
     found = verdict(times, 0.5 * quantum, quantum)
     assert found.since is None and found.aligned_since == 0.0
-    assert found.text().endswith("their directions agree from t = 0 on")
+    assert found.text().endswith("their directions agree to 0.05 rad from t = 0 on")
 
 
 def test_spins_without_direction_are_refused_unless_given_one():

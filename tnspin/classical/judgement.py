@@ -56,7 +56,10 @@ class Verdict:
             )
             if self.aligned_since is None:
                 return text
-            return text + f"; their directions agree from t = {self.aligned_since:.4g} on"
+            return text + (
+                f"; their directions agree to {self.tolerance:g} rad "
+                f"from t = {self.aligned_since:.4g} on"
+            )
         if self.since <= start:
             return f"classical throughout, within {self.within:.3g}"
         return f"classical from t = {self.since:.4g} on, within {self.within:.3g}"

@@ -32,9 +32,11 @@ def chain_figure(result: Result) -> Figure:
     drawing = Figure(figsize=(8.2, 3.0 * sum(heights) - 1.0), layout="constrained")
     FigureCanvasAgg(drawing)
     axes = drawing.subplots(len(heights), 1, sharex=True, height_ratios=heights)
-    drawing.suptitle(title(result), fontsize=13)
     within = float(parameters(result).get("classical", {}).get("within", 0.05))
     found = verdict(result["time"], result["spin"], result["classical_spin"], within)
+    # Above the panels: a verdict may be longer than a panel's title has room for.
+    words = found.text(float(result["time"][0]))
+    drawing.suptitle("\n".join(filter(None, (title(result), words))), fontsize=11)
     _spin_panel(axes[0], result)
     _difference_panel(axes[1], result, found)
     if entangled:
@@ -55,7 +57,10 @@ def _spin_panel(ax: Axes, result: Result) -> None:
     for axis, colour in enumerate(_COLOURS):
         ax.plot(t, quantum[:, axis], color=colour, label="xyz"[axis])
         ax.plot(t, classical[:, axis], "--", color=colour, lw=1.2)
-    ax.plot([], [], "--", color=BLACK, lw=1.2, label="classical")
+    damping = float(result.attrs.get("classical_damping", 0.0))
+    how = "fitted" if result.attrs.get("classical_fitted") else "given"
+    label = f"classical,\ndamping\n{damping:.3g} ({how})"
+    ax.plot([], [], "--", color=BLACK, lw=1.2, label=label)
     sites = localized_sites(result)
     ax.set_title(
         f"spin on site {sites[0] if sites.size else 0}: quantum (solid), classical (dashed)"
@@ -64,22 +69,18 @@ def _spin_panel(ax: Axes, result: Result) -> None:
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     # Beside the panel: curves that turn leave no corner free.
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
-    damping = float(result.attrs.get("classical_damping", 0.0))
-    how = "fitted" if result.attrs.get("classical_fitted") else "given"
-    ax.set_title(rf"Gilbert damping {damping:.3g} ({how})", loc="right", fontsize=9)
 
 
 def _difference_panel(ax: Axes, result: Result, found: Verdict) -> None:
     """Distance of quantum and classical spins: of the first, and the largest of all."""
     t = times(result)
     apart = np.linalg.norm(result["spin"] - result["classical_spin"], axis=-1)
-    ax.plot(t, apart.max(axis=1), color=PURPLE, label="largest of all")
-    ax.plot(t, apart[:, 0], color=BLACK, lw=1.1, label="this spin")
+    ax.plot(t, apart.max(axis=1), color=PURPLE, lw=2.4, label="largest of all")
+    ax.plot(t, apart[:, 0], "--", color=BLACK, lw=1.1, label="this spin")
     ax.axhline(found.tolerance, color="0.5", ls=":", lw=1, label=f"{found.tolerance:g}")
     ax.set(ylabel=r"$|\langle \mathbf{S} \rangle / S - \mathbf{n}|$", title="difference")
     ax.set_ylim(bottom=0)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
-    ax.set_title(found.text(float(result["time"][0])), loc="right", fontsize=9)
 
 
 def _negativity_panel(ax: Axes, result: Result) -> None:
@@ -90,7 +91,8 @@ def _negativity_panel(ax: Axes, result: Result) -> None:
             result["log_negativity"] + sign * result["log_negativity_error"] for sign in (-1, 1)
         )
         ax.fill_between(times(result), low, high, color=BLUE, alpha=0.25, lw=0)
-    ax.set_ylim(bottom=0, top=max(1.05 * float(result["log_negativity"].max()), 1e-3))
+    top = max(1.05 * float(result["log_negativity"].max()), 1e-3)
+    ax.set_ylim(-0.03 * top, top)  # so that a negativity of zero is seen
 
 
 def _mark(ax: Axes, result: Result, found: Verdict) -> None:
