@@ -78,7 +78,7 @@ class Tdvp:
     dt: float = 0.1
     bond_dim: int = 400
     cutoff: float = 1e-10
-    tolerance: float = 1e-10
+    tolerance: float = 1e-9
     threads: int = 0
     kind: ClassVar[str] = "tdvp"
 

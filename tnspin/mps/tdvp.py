@@ -82,7 +82,7 @@ class Tdvp:
         hermitian: bool = True,
         bond_dim: int = 400,
         cutoff: float = 1e-10,
-        tolerance: float = 1e-10,
+        tolerance: float = 1e-9,
         threads: int | None = None,
         ledger: Ledger | None = None,
     ) -> None:

@@ -25,7 +25,7 @@ def evolve(
     dt: float = 0.1,
     bond_dim: int = 400,
     cutoff: float = 1e-10,
-    tolerance: float = 1e-10,
+    tolerance: float = 1e-9,
     threads: int | None = None,
     ledger: Ledger | None = None,
     on_step: Callable[[Progress], None] | None = None,
