@@ -15,6 +15,7 @@ from tnspin.figures.common import STYLE
 from tnspin.figures.other import edge_figure, generic_figure
 from tnspin.figures.pulse import pulse_figure
 from tnspin.figures.valve import valve_figure
+from tnspin.onsets import group_members
 from tnspin.result import Result, write_atomically
 
 __all__ = [
@@ -53,7 +54,7 @@ def figure(result: Result) -> Figure:
             return edge_figure(result)
         if {"spin", "classical_spin"} <= set(result):
             return chain_figure(result)
-        if {"spin", "log_negativity", "group_entropy"} <= set(result):
+        if {"spin", "log_negativity"} <= set(result) and len(group_members(result)) == 2:
             return valve_figure(result)
         if {"electron_density", "electron_spin", "spin"} <= set(result):
             return pulse_figure(result)
