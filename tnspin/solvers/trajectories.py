@@ -3,12 +3,14 @@
 Averages are taken of density matrices, and what is not linear in them (negativity, entropies) is
 computed from the average.  The mean of the trajectories' own negativities is something else: it
 depends on how the environment is thought to be watched, and rises where the true one does not.
-Errors are those of the jackknife over chunks of trajectories.
+Errors are those of the jackknife over chunks of trajectories, spread and bias together: the
+negativity of a small sample is too large on average, and the bias, about 1/trajectories, is the
+larger part where many states are mixed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from itertools import pairwise
@@ -23,7 +25,7 @@ from tnspin.averages import Averaged
 from tnspin.baths import JumpOperator
 from tnspin.errors import InputError
 from tnspin.executors import Factory, completed
-from tnspin.jackknife import jackknife_error, leave_one_out
+from tnspin.jackknife import jackknife_bias, jackknife_error, leave_one_out
 from tnspin.models import Model
 from tnspin.mps.ledger import Ledger
 from tnspin.packing import Layout
@@ -280,20 +282,31 @@ def _snapshots(
     for time, sample in zip(times, samples, strict=True):
         snapshot = partial(_snapshot, time, model, layout, options)
         mean = sample.base
-        if not sample.chunks:
-            whole = snapshot(mean)
-            errors = {
-                name: np.zeros(np.shape(function(whole))) for name, function in measured.items()
-            }
-        else:
+        parts: list[np.ndarray] = []
+        if sample.chunks:
             mean = mean + np.mean(sample.chunks, axis=0)
-            values: dict[str, list[Any]] = {name: [] for name in measured}
-            for part in leave_one_out(sample.chunks) if measured else ():
-                without = snapshot(sample.base + part)
-                for name, function in measured.items():
-                    values[name].append(function(without))
-            errors = {name: jackknife_error(value) for name, value in values.items()}
+            parts = [sample.base + part for part in leave_one_out(sample.chunks)]
+        errors = _errors(measured, snapshot(mean), map(snapshot, parts))
         yield snapshot(mean, errors, sample.trajectories)
+
+
+def _errors(
+    measured: Mapping[str, Function], whole: Snapshot, parts: Iterable[Snapshot]
+) -> dict[str, np.ndarray]:
+    """Spread and bias together of each function; zeros if nothing was sampled."""
+    values: dict[str, list[Any]] = {name: [] for name in measured}
+    for part in parts if measured else ():
+        for name, function in measured.items():
+            values[name].append(function(part))
+    errors = {}
+    for name, function in measured.items():
+        value, without = function(whole), values[name]
+        errors[name] = (
+            np.hypot(jackknife_error(without), jackknife_bias(without, value))
+            if without
+            else np.zeros(np.shape(value))
+        )
+    return errors
 
 
 def _snapshot(
