@@ -244,13 +244,17 @@ def classical_energy(
 
 
 def energy_of(model: Any, limit: str = "large_spin") -> ClassicalEnergy:
-    """`classical_energy` of the Hamiltonian of a model, kept; N as in ``localized_sites``."""
+    """`classical_energy` of the Hamiltonian of a model, kept; N as in ``localized_sites``.
+
+    A model whose classical counterpart has other constants says so (``classical_hamiltonian``).
+    """
     return _energy_of(model, limit)
 
 
 @lru_cache(maxsize=8)
 def _energy_of(model: Any, limit: str) -> ClassicalEnergy:
-    return classical_energy(model.hamiltonian, limit, model.localized_sites)
+    os = getattr(model, "classical_hamiltonian", model.hamiltonian)
+    return classical_energy(os, limit, model.localized_sites)
 
 
 def _term(sites: tuple[Site, ...], term: Term, places: dict[int, int], limit: str) -> Polynomial:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from tnspin.models.heisenberg import HeisenbergChain
 from tnspin.models.kondo_heisenberg import KondoHeisenbergChain
+from tnspin.models.open_heisenberg import OpenHeisenbergChain
 from tnspin.models.purified import Purified
+from tnspin.models.spin_dimer import SpinDimer
 from tnspin.sites import Site
 from tnspin.terms import OperatorSum
 
-__all__ = ["MODELS", "HeisenbergChain", "KondoHeisenbergChain", "Model", "Purified"]
+__all__ = [
+    "MODELS",
+    "HeisenbergChain",
+    "KondoHeisenbergChain",
+    "Model",
+    "OpenHeisenbergChain",
+    "Purified",
+    "SpinDimer",
+]
 
 
 class Model(Protocol):
@@ -43,7 +53,9 @@ class Model(Protocol):
         """S of the localized spins."""
 
 
-MODELS: dict[str, type[HeisenbergChain] | type[KondoHeisenbergChain]] = {
+MODELS: dict[str, type[Any]] = {
     HeisenbergChain.kind: HeisenbergChain,
     KondoHeisenbergChain.kind: KondoHeisenbergChain,
+    OpenHeisenbergChain.kind: OpenHeisenbergChain,
+    SpinDimer.kind: SpinDimer,
 }

@@ -15,6 +15,7 @@ from tnspin.compile import ChargeBasis
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError, nearest
 from tnspin.mps import MPS
+from tnspin.states.bell import BellPairs, bell, werner
 from tnspin.states.ground import GroundState, ground
 from tnspin.states.mixture import Mixture
 from tnspin.states.product import product
@@ -26,12 +27,14 @@ from tnspin.vector import VectorState
 
 __all__ = [
     "BUILDERS",
+    "BellPairs",
     "GroundState",
     "InitialState",
     "Mixture",
     "SlaterProduct",
     "SlaterState",
     "ThermalState",
+    "bell",
     "build",
     "coherent",
     "confined_electrons",
@@ -41,6 +44,7 @@ __all__ = [
     "parameters",
     "product",
     "wave_packet",
+    "werner",
 ]
 
 
@@ -74,6 +78,8 @@ BUILDERS: dict[str, Callable[..., InitialState]] = {
     "product": product,
     "ground": ground,
     "gibbs": gibbs,
+    "bell": bell,
+    "werner": werner,
 }
 
 
