@@ -74,10 +74,10 @@ SOLVERS = {
 #: Solvers of open systems; the others refuse a bath.
 _OPEN = (Trajectories, MasterEquation, DensityMatrix, Purification)
 # Names of the public contract that belong to parts not built yet: not a misspelling.
-PLANNED = {
-    "model": ("spin_dimer", "open_heisenberg"),
+PLANNED: dict[str, tuple[str, ...]] = {
+    "model": ("spin_dimer",),
     "state": ("bell", "werner"),
-    "bath": ("open_heisenberg",),
+    "bath": (),
     "solver": (
         "llg", "quantum_llg", "quantum_ll",
         "mean_field", "hybrid",
@@ -281,7 +281,8 @@ def _models() -> dict[str, type]:
 def _baths() -> dict[str, type]:
     from tnspin import baths
 
-    return {bath.kind: bath for bath in (baths.UniversalLindblad, baths.ReactionCoordinate)}
+    kinds = (baths.UniversalLindblad, baths.ReactionCoordinate, baths.OpenHeisenbergBath)
+    return {bath.kind: bath for bath in kinds}
 
 
 def _in_run_units(tables: Mapping[str, Any], units: Units | None) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def jump_operators(config: Config) -> list[JumpOperator]:
         return []
     from tnspin import baths
 
-    if isinstance(config.bath, baths.ReactionCoordinate):
+    if isinstance(config.bath, baths.ReactionCoordinate | baths.OpenHeisenbergBath):
         return config.bath.jump_operators(config.run_model)
     return baths.jump_operators(config.run_model, config.bath)
 

@@ -18,12 +18,14 @@ gives j(-w) and the Gibbs state at -T; ``sign="printed"`` keeps it for compariso
 
 `bath` says what a bath is, `groups` what the localized spins do on their own, `jumps` puts both
 together, by eigenvectors or by the series and integrals of `methods`.  `reaction_coordinate` takes
-one oscillator of a strongly coupled bath into the model instead.
+one oscillator of a strongly coupled bath into the model instead.  `open_heisenberg` has the local
+dissipators of a bath that neighbouring spins share.
 """
 
 from tnspin.baths.bath import CUTOFFS, UniversalLindblad, spectral_density
 from tnspin.baths.groups import group_hamiltonian, spin_groups
 from tnspin.baths.jumps import JumpOperator, jump_operators
+from tnspin.baths.open_heisenberg import OpenHeisenbergBath
 from tnspin.baths.reaction_coordinate import (
     ReactionCoordinate,
     WithCoordinate,
@@ -33,6 +35,7 @@ from tnspin.baths.reaction_coordinate import (
 __all__ = [
     "CUTOFFS",
     "JumpOperator",
+    "OpenHeisenbergBath",
     "ReactionCoordinate",
     "UniversalLindblad",
     "WithCoordinate",
