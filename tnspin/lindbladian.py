@@ -26,7 +26,7 @@ from tnspin.terms import OperatorSum, Term
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
 
-__all__ = ["dissipator", "lindbladian", "split_product"]
+__all__ = ["check_jump", "dissipator", "lindbladian", "split_product"]
 
 #: One-site matrices, one for each of the sites that they act on.
 Product = tuple[Matrix, ...]
@@ -169,7 +169,8 @@ def _with(site: Site, extra: dict[str, Matrix]) -> Site:
     return make_site(two.name, two.labels, two.charges, {**named, **extra})
 
 
-def _check(jump: JumpOperator, sites: Sequence[Site]) -> None:
+def check_jump(jump: JumpOperator, sites: Sequence[Site]) -> None:
+    """Refuse a jump outside the chain, or whose matrix does not fit its sites."""
     outside = [k for k in jump.sites if not 0 <= k < len(sites)]
     if outside:
         raise InputError(f"jumps: {jump.name!r} acts on site {outside[0]}, outside the chain")
@@ -178,6 +179,11 @@ def _check(jump: JumpOperator, sites: Sequence[Site]) -> None:
         raise InputError(
             f"jumps: {jump.name!r} has shape {jump.matrix.shape}, its sites have {size} states"
         )
+
+
+def _check(jump: JumpOperator, sites: Sequence[Site]) -> None:
+    check_jump(jump, sites)
+    size = prod(sites[k].dim for k in jump.sites)
     if len(jump.sites) > _MOST_SITES or size**2 > _MOST_STATES:
         raise InputError(
             f"jumps: {jump.name!r} acts on {len(jump.sites)} sites with {size} states; a density "

@@ -6,9 +6,11 @@ conservation needs nothing beyond one integer per basis state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
+from math import prod
 from types import MappingProxyType
 
 import numpy as np
@@ -140,6 +142,27 @@ def kron(matrices: Iterable[Matrix]) -> Matrix:
     for matrix in matrices:
         product = np.kron(product, matrix).astype(np.complex128, copy=False)
     return product
+
+
+def widened(matrix: Matrix, places: Sequence[int], dims: Sequence[int]) -> Matrix:
+    """Return a matrix on some factors of a product space as one on all of them.
+
+    Parameters
+    ----------
+    matrix
+        (D, D) on the factors ``places``, in this order, the first slowest.
+    places
+        Which of the factors those are.
+    dims
+        Dimension of every factor, the first slowest.
+    """
+    rest = [k for k in range(len(dims)) if k not in places]
+    order = [*places, *rest]
+    shape = [dims[k] for k in order]
+    wide = np.kron(matrix, np.eye(prod(dims[k] for k in rest))).reshape(shape * 2)
+    axes = [order.index(k) for k in range(len(dims))]
+    wide = wide.transpose([*axes, *(len(dims) + a for a in axes)])
+    return np.asarray(wide.reshape(prod(dims), prod(dims)), dtype=np.complex128)
 
 
 def _rebuild(
@@ -276,6 +299,24 @@ def doubled(site: Site) -> Site:
     }
     labels = tuple(f"{ket}|{bra}" for ket in site.labels for bra in site.labels)
     return make_site(f"doubled-{site.name}", labels, charges, operators)
+
+
+@cache
+def fused(sites: tuple[Site, ...]) -> Site:
+    """Several sites without electrons as one, the first slowest; it has no named operators."""
+    states = list(product(*(range(site.dim) for site in sites)))
+    labels = tuple(
+        " ".join(site.labels[p] for site, p in zip(sites, state, strict=True)) for state in states
+    )
+    names = dict.fromkeys(name for site in sites for name in site.charges)
+    charges = {
+        name: tuple(
+            sum(int(site.charge(name)[p]) for site, p in zip(sites, state, strict=True))
+            for state in states
+        )
+        for name in names
+    }
+    return make_site("+".join(site.name for site in sites), labels, charges, {})
 
 
 @cache

@@ -30,7 +30,7 @@ from tnspin.baths.groups import SpinTerm, ball, neighbours, spin_charges, spin_m
 from tnspin.baths.methods import approximate
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.sites import Matrix, Site, kron
+from tnspin.sites import Matrix, Site, kron, widened
 
 __all__ = ["JumpOperator", "in_eigenbasis", "jump_operators"]
 
@@ -184,7 +184,7 @@ class _Windows:
         )  # fmt: skip
         if key not in self._changes:
             dims = _dims(self._model, outer)
-            difference = _widened(small, places, dims) - large
+            difference = widened(small, places, dims) - large
             self._changes[key] = _norm(difference) / _norm(large)
         return self._changes[key]
 
@@ -308,17 +308,6 @@ def _window(
         return everything, None
     larger = ball(linked, centre, radius + 1)
     return sites, larger if fits(larger) else ball(linked, centre, radius - 1)
-
-
-def _widened(matrix: Matrix, places: tuple[int, ...], dims: Sequence[int]) -> Matrix:
-    """A matrix on some factors of a product space as one on all of them."""
-    rest = [k for k in range(len(dims)) if k not in places]
-    order = [*places, *rest]
-    shape = [dims[k] for k in order]
-    wide = np.kron(matrix, np.eye(prod(dims[k] for k in rest))).reshape(shape * 2)
-    axes = [order.index(k) for k in range(len(dims))]
-    wide = wide.transpose([*axes, *(len(dims) + a for a in axes)])
-    return np.asarray(wide.reshape(prod(dims), prod(dims)), dtype=np.complex128)
 
 
 def _norm(matrix: Matrix) -> float:
