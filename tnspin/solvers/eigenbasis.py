@@ -20,8 +20,10 @@ Three things keep D sparse and small:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,7 @@ from scipy.integrate import DOP853
 from tnspin.basis import ChargeBasis
 from tnspin.density import DensityState
 from tnspin.errors import InputError, RunError
+from tnspin.executors import default_workers, threads_here
 from tnspin.solvers.liouvillian import Flow, product
 from tnspin.solvers.open_system import spin_operator
 from tnspin.solvers.parities import labels, real_phases, turned_by
@@ -57,6 +60,8 @@ _BETWEEN = 1e-12
 # Share of the tolerance of an interval that each of its steps may use.
 _SHARE = 0.1
 _SMALLEST = 1e-13
+# Blocks of so many rows are worth a thread.
+_SHARED = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,25 +178,52 @@ class EigenLindblad:
     def _turned(self, elements: Vector, time: float) -> Vector:
         """``exp(-iHt) rho exp(iHt)``."""
         result = np.empty_like(elements)
-        for rho, out, energies in zip(
-            self.matrices(elements), self.matrices(result), self.energies, strict=True
-        ):
-            phases = np.exp(-1j * time * energies)
-            np.multiply(rho, phases[:, None], out=out)
-            out *= phases.conj()
+        rhos, results = self.matrices(elements), self.matrices(result)
+
+        def turn(block: int) -> None:
+            phases = np.exp(-1j * time * self.energies[block])
+            np.multiply(rhos[block], phases[:, None], out=results[block])
+            results[block][...] *= phases.conj()
+
+        self._for_each_block(turn)
         return result
 
     def dissipated(self, elements: Vector) -> Vector:
         """``D[rho]`` of Hermitian blocks, one after the other."""
         result = np.empty_like(elements)
         rhos, results = self.matrices(elements), self.matrices(result)
-        for decay, rho, out in zip(self.decays, rhos, results, strict=True):
-            out[...] = product(decay, rho)
-        for flow in self.flows:
-            results[flow.target][...] += 0.5 * flow.apply(rhos[flow.source])
-        for out in results:
+
+        def into(target: int) -> None:
+            out = results[target]
+            out[...] = product(self.decays[target], rhos[target])
+            for flow in self._into[target]:
+                out += 0.5 * flow.apply(rhos[flow.source])
             out += out.conj().T.copy()
+
+        self._for_each_block(into)
         return result
+
+    def _for_each_block(self, work: Callable[[int], None]) -> None:
+        """Do something for every block; of large ones several at a time, with the same bits."""
+        if self._pool is None:
+            for block in range(len(self.dims)):
+                work(block)
+            return
+        # Sparse products let go of the interpreter; the largest first keeps all threads busy.
+        largest_first = sorted(range(len(self.dims)), key=lambda b: -self.dims[b])
+        for _ in self._pool.map(work, largest_first):
+            pass
+
+    @cached_property
+    def _into(self) -> list[list[Flow]]:
+        """Flows by their target."""
+        return [[f for f in self.flows if f.target == b] for b in range(len(self.dims))]
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor | None:
+        """Threads, None where waking them would take longer than the work."""
+        workers = min(threads_here() or default_workers(), sum(dim >= _SHARED for dim in self.dims))
+        return ThreadPoolExecutor(workers) if workers > 1 else None
 
     def matrices(self, elements: Vector) -> list[Matrix]:
         """The blocks of a vector of all elements, as views."""
