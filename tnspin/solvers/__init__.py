@@ -20,6 +20,8 @@ SOLVERS = {
     "llg": "landau_lifshitz",
     "density_matrix": "density_matrix",
     "purification": "purification",
+    "quantum_llg": "quantum_llg",
+    "quantum_ll": "quantum_ll",
 }
 #: Solvers of pure states: the members of a mixture go through them one by one, in lock step.
 _PURE = ("tebd", "tdvp", "exact")
@@ -39,8 +41,9 @@ def evolve(
     solver
         "tebd" (matrix product states), "tdvp" (those, with couplings of any range), "exact" (state
         vectors), "trajectories" (quantum jumps), "master_equation" (density matrices),
-        "density_matrix" (those as matrix product states) or "purification" (those in locally
-        purified form); ``options`` go to the ``evolve`` of that module.
+        "density_matrix" (those as matrix product states), "purification" (those in locally
+        purified form), "llg" (classical spins), "quantum_llg" or "quantum_ll" (density matrices of
+        constant spectrum); ``options`` go to the ``evolve`` of that module.
 
     Raises
     ------
