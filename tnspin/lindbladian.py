@@ -7,7 +7,8 @@ r"""Generators of Lindblad equations as operator sums on doubled sites.
 with rho as a vector over kets and bras (`sites.doubled`), so that whatever evolves pure states
 under an operator sum H evolves density matrices under ``1j`` times this one.  All jumps on the
 same sites make one matrix on their doubled spaces, which is split into the fewest products of
-one-site operators, charge by charge.
+one-site operators, charge by charge.  Jumps on more sites, `is_long`, become matrix product
+operators (`tnspin.mps.dissipator`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tnspin.terms import OperatorSum, Term
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
 
-__all__ = ["check_jump", "dissipator", "lindbladian", "split_product"]
+__all__ = ["by_site", "check_jump", "dissipator", "is_long", "lindbladian", "split_product"]
 
 #: One-site matrices, one for each of the sites that they act on.
 Product = tuple[Matrix, ...]
@@ -61,7 +62,7 @@ def lindbladian(os: OperatorSum, jumps: Sequence[JumpOperator] = ()) -> Operator
     terms = []
     for number, (where, matrix) in enumerate(groups.items()):
         chain = [os.sites[k] for k in where]
-        ordered = _by_site(matrix, [site.dim for site in chain])
+        ordered = by_site(matrix, [site.dim for site in chain])
         for place, product in enumerate(split_product(ordered, [doubled(s) for s in chain])):
             name = f"D{number}.{place}"
             for k, factor in zip(where, product, strict=True):
@@ -148,8 +149,16 @@ def _equal_changes(site: Site) -> list[NDArray[np.intp]]:
     return [np.flatnonzero(label == value) for value in range(int(label.max()) + 1)]
 
 
-def _by_site(matrix: Matrix, dims: Sequence[int]) -> Matrix:
-    """From all kets before all bras to ket and bra site by site."""
+def by_site(matrix: Matrix, dims: Sequence[int]) -> Matrix:
+    """Return a superoperator (D^2, D^2) in the order ket, bra, site by site.
+
+    Parameters
+    ----------
+    matrix
+        With all kets before all bras.
+    dims
+        Dimension of every site.
+    """
     count = len(dims)
     order = [axis for k in range(count) for axis in (k, count + k)]
     axes = [*order, *(2 * count + axis for axis in order)]
@@ -181,12 +190,16 @@ def check_jump(jump: JumpOperator, sites: Sequence[Site]) -> None:
         )
 
 
+def is_long(jump: JumpOperator, sites: Sequence[Site]) -> bool:
+    """Whether a jump has too many sites or states for a sum of products of local operators."""
+    size = prod(sites[k].dim for k in jump.sites if k < len(sites))
+    return len(jump.sites) > _MOST_SITES or size**2 > _MOST_STATES
+
+
 def _check(jump: JumpOperator, sites: Sequence[Site]) -> None:
     check_jump(jump, sites)
-    size = prod(sites[k].dim for k in jump.sites)
-    if len(jump.sites) > _MOST_SITES or size**2 > _MOST_STATES:
+    if is_long(jump, sites):
         raise InputError(
-            f"jumps: {jump.name!r} acts on {len(jump.sites)} sites with {size} states; a density "
-            f"matrix as a matrix product takes at most {_MOST_SITES} sites and "
-            f"{round(_MOST_STATES**0.5)} states (bath.window = 1 keeps jumps short)"
+            f"jumps: {jump.name!r} acts on {len(jump.sites)} sites; an operator sum takes at most "
+            f"{_MOST_SITES} sites and {round(_MOST_STATES**0.5)} states"
         )

@@ -1,0 +1,204 @@
+"""Neighbouring sites of a matrix product state as one, and taken apart again::
+
+    --[B]--[B]--   <->   --[ B ]--
+       p    r               pr
+
+so that two-site gates of the fused chain act on four neighbours.  Inside a fused site nothing is
+truncated until it is taken apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ..sites import Matrix, Site
+from ..sites import fused as fused_site
+from .blocks import UNLIMITED, Bond, Tensor
+from .state import MPS
+
+__all__ = ["fuse", "pairs_of", "take_apart"]
+
+#: Smallest share of the weight that counts; below is round-off.
+_ROUND_OFF = 1e-30
+
+
+def pairs_of(length: int) -> list[tuple[int, ...]]:
+    """Sites (0, 1), (2, 3), ... of a chain; the last one alone if the length is odd."""
+    return [tuple(range(k, min(k + 2, length))) for k in range(0, length, 2)]
+
+
+def fuse(state: MPS) -> MPS:
+    """Return the same state on the pairs of its sites, canonical if it was.
+
+    Charges add, and keys with them: all bonds that are left stay as they are.
+    """
+    groups = pairs_of(state.length)
+    sites = [fused_site(tuple(state.sites[k] for k in group)) for group in groups]
+    bonds = [state.bonds[group[0]] for group in groups] + [state.bonds[-1]]
+    tensors = []
+    for group, (left, right) in zip(groups, pairwise(bonds), strict=True):
+        if len(group) == 1:
+            tensors.append(state.tensors[group[0]])
+            continue
+        blocks = _merged(state, *group)
+        dim = state.sites[group[0]].dim * state.sites[group[1]].dim
+        tensors.append(_packed(blocks, left, right, dim))
+    return MPS(sites, state.code, bonds, tensors, canonical=state.canonical)
+
+
+def take_apart(
+    state: MPS, sites: Sequence[Site], cutoff: float = 0.0, bond_dim: int | None = None
+) -> tuple[MPS, np.ndarray]:
+    """Return the state on ``sites``, of which `fuse` makes those of ``state``, and what was lost.
+
+    Parameters
+    ----------
+    state
+        Canonical.
+    sites
+        The chain, length L.
+    cutoff, bond_dim
+        Largest share of the weight to discard on each bond inside a pair; its largest dimension.
+
+    Returns
+    -------
+    MPS, (L - 1,) ndarray
+        Canonical; discarded share of each bond, 0 on those between pairs.
+    """
+    state.ensure_canonical()
+    bonds, tensors = [state.bonds[0]], []
+    lost = np.zeros(len(sites) - 1)
+    limit = UNLIMITED if bond_dim is None else bond_dim
+    for n, group in enumerate(pairs_of(len(sites))):
+        left, right = state.bonds[n : n + 2]
+        if len(group) == 1:
+            tensors.append(state.tensors[n])
+        else:
+            keys = [state.code.site_keys(sites[k]) for k in group]
+            middle, first, second, lost[group[0]] = _split(
+                state.blocks(n), left, keys, max(cutoff, _ROUND_OFF), limit
+            )
+            tensors.append(_packed(first, left, middle, keys[0].size))
+            tensors.append(_packed(second, middle, right, keys[1].size))
+            bonds.append(middle)
+        bonds.append(right)
+    # What was cut off left the rows to the left of it not quite orthonormal.
+    whole = not lost.any()
+    result = MPS(sites, state.code, bonds, tensors, canonical=whole)
+    result.ensure_canonical()
+    return result, lost
+
+
+#: ``{(left key, p): matrix}``
+_Blocks = dict[tuple[int, int], Matrix]
+
+
+def _merged(state: MPS, i: int, j: int) -> _Blocks:
+    """Blocks of two neighbouring sites as one."""
+    by_key: dict[int, list[tuple[int, Matrix]]] = {}
+    for (key, p), block in state.blocks(j).items():
+        by_key.setdefault(key, []).append((p, block))
+    merged: _Blocks = {}
+    for (key, p), block in state.blocks(i).items():
+        for r, other in by_key.get(key + int(state.site_keys[i][p]), []):
+            merged[key, p * state.sites[j].dim + r] = block @ other
+    return merged
+
+
+def _split(
+    blocks: _Blocks, left: Bond, keys: Sequence[np.ndarray], cutoff: float, limit: int
+) -> tuple[Bond, _Blocks, _Blocks, float]:
+    """Bond inside a pair, blocks of both sites, and the discarded share.
+
+    Hastings' form: the second site has the right singular vectors V of the weighted tensor, the
+    first the tensor times V^H, without division by a Schmidt value.
+    """
+    rows, columns = _sectors(blocks, keys)
+    weights = dict(
+        zip(left.keys.tolist(), np.split(left.schmidt, np.cumsum(left.dims)[:-1]), strict=True)
+    )
+    tensors, found = {}, {}
+    for mid in sorted(rows):
+        tensor = _assembled(blocks, rows[mid], columns[mid], keys[1].size)
+        scale = np.concatenate([weights[key] for key, _, _ in rows[mid]])
+        _, s, v = np.linalg.svd(scale[:, None] * tensor, full_matrices=False)
+        tensors[mid], found[mid] = tensor, (s**2, v)
+    squares = np.sort(np.concatenate([one for one, _ in found.values()]))[::-1]
+    total = squares.sum()
+    tail = np.cumsum(squares[::-1])[::-1]
+    count = min(max(int(np.count_nonzero(tail > cutoff * total)), 1), limit)
+    least, lost = squares[count - 1], float(squares[count:].sum() / total)
+    first: _Blocks = {}
+    second: _Blocks = {}
+    dims, schmidt = {}, []
+    for mid, (weight, v) in found.items():
+        kept = int(np.count_nonzero(weight >= least))
+        if kept == 0:
+            continue
+        dims[mid] = kept
+        schmidt.append(np.sqrt(weight[:kept]))
+        inner = tensors[mid] @ v[:kept].conj().T
+        at = 0
+        for key, p, size in rows[mid]:
+            first[key, p] = inner[at : at + size]
+            at += size
+        at = 0
+        for r, size in columns[mid]:
+            second[mid, r] = v[:kept, at : at + size]
+            at += size
+    values = np.concatenate(schmidt)
+    bond = Bond(
+        np.array(list(dims), dtype=np.int64),
+        np.array(list(dims.values()), dtype=np.int64),
+        values / np.linalg.norm(values),
+    )
+    return bond, first, second, lost
+
+
+def _sectors(
+    blocks: _Blocks, keys: Sequence[np.ndarray]
+) -> tuple[dict[int, list[tuple[int, int, int]]], dict[int, list[tuple[int, int]]]]:
+    """Rows (left key, p, size) and columns (r, size) of each sector inside a pair."""
+    rows: dict[int, dict[tuple[int, int], int]] = {}
+    columns: dict[int, dict[int, int]] = {}
+    for (key, both), block in sorted(blocks.items(), key=lambda item: item[0]):
+        p, r = divmod(both, keys[1].size)
+        mid = key + int(keys[0][p])
+        rows.setdefault(mid, {})[key, p] = block.shape[0]
+        columns.setdefault(mid, {})[r] = block.shape[1]
+    return (
+        {mid: [(*place, size) for place, size in part.items()] for mid, part in rows.items()},
+        {mid: sorted(part.items()) for mid, part in columns.items()},
+    )
+
+
+def _assembled(
+    blocks: _Blocks, rows: list[tuple[int, int, int]], columns: list[tuple[int, int]], dim: int
+) -> Matrix:
+    """The matrix of one sector; what the charges allow but no block fills is zero."""
+    lines = []
+    for key, p, height in rows:
+        line = [
+            blocks.get((key, p * dim + r), np.zeros((height, width), dtype=np.complex128))
+            for r, width in columns
+        ]
+        lines.append(np.concatenate(line, axis=1))
+    return np.concatenate(lines)
+
+
+def _packed(blocks: _Blocks, left: Bond, right: Bond, dim: int) -> Tensor:
+    """Flat form of blocks; those into sectors that are gone are left out."""
+    offset = np.full((left.keys.size, dim), -1, dtype=np.int64)
+    place = {int(key): n for n, key in enumerate(left.keys)}
+    parts = [np.empty(0, dtype=np.complex128)]
+    at = 0
+    for (key, p), block in sorted(blocks.items(), key=lambda item: item[0]):
+        if key not in place:
+            continue
+        offset[place[key], p] = at
+        parts.append(np.ascontiguousarray(block).ravel())
+        at += block.size
+    return Tensor(offset, np.concatenate(parts))
