@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
 
-from tnspin.classical.integrator import LandauLifshitz
+from tnspin.classical.integrator import LandauLifshitz, suggested_step
 from tnspin.errors import InputError
 
 __all__ = ["DampingFit", "fit_damping", "trajectory"]
@@ -18,11 +19,14 @@ Reals = NDArray[np.float64]
 
 #: Damping beyond which spins creep: the equation is then one of pure relaxation.
 LARGEST = 10.0
-# The sum of squares oscillates with the damping: a fine scan, then closer and closer.
+# The sum of squares oscillates with the damping: a fine scan by long steps, then the deepest
+# valleys, then the deepest of these to the end.
 _SCAN = np.concatenate([[0.0], np.geomspace(1e-5, LARGEST, 97)])
 _CANDIDATES = 3
-_ZOOM = 13
 _PRECISION = 1e-6
+_ROUGH = 1e-2
+# Radians in the largest field during one long step.
+_TURN = 0.3
 
 
 @dataclass(frozen=True)
@@ -80,25 +84,46 @@ def fit_damping(
             f"classical.damping: cannot be fitted to spins of shape {np.shape(spins)} at "
             f"{len(times)} times"
         )
+
+    def squares(one: LandauLifshitz, values: ArrayLike) -> Reals:
+        return _squares(one, start, times, spins, np.atleast_1d(np.asarray(values, float)))
+
     # A mean over realizations is known to a few per cent: no use in looking closer.
     noisy = len(start) > 1
     scan, precision = (_SCAN[::4], 1e-2) if noisy else (_SCAN, _PRECISION)
-    squares = _squares(solver, start, times, spins, scan)
-    undamped = float(squares[0])
-    best, least = 0.0, undamped
-    for k in _valleys(squares)[:_CANDIDATES]:
-        low, high = scan[max(k - 1, 0)], scan[min(k + 1, len(scan) - 1)]
-        while True:
-            finer = np.linspace(low, high, _ZOOM)
-            values = _squares(solver, start, times, spins, finer)
-            j = int(values.argmin())
-            if values[j] < least:
-                best, least = float(finer[j]), float(values[j])
-            if high - low <= precision * max(high, 1e-3):
-                break
-            low, high = finer[max(j - 1, 0)], finer[min(j + 1, _ZOOM - 1)]
+    rough = solver if noisy else _rough(solver, float(times[0]))
+    seen = squares(rough, scan)
+    valleys = _valleys(seen)[:_CANDIDATES]
+    brackets = [(scan[max(k - 1, 0)], scan[min(k + 1, len(scan) - 1)]) for k in valleys]
+    if len(brackets) > 1:
+        brackets.sort(key=lambda ends: _lowest(squares, rough, ends, _ROUGH)[1])
+    undamped = float(squares(solver, 0.0)[0])
+    best, least = _lowest(squares, solver, brackets[0], precision)
+    if undamped <= least:
+        best, least = 0.0, undamped
     bounded = bool(best < 1e-5 or best > LARGEST * (1 - 1e-3))
     return DampingFit(best, float(np.sqrt(least)), float(np.sqrt(undamped)), bounded)
+
+
+def _rough(solver: LandauLifshitz, start: float) -> LandauLifshitz:
+    """The same with longer steps: enough to tell valleys apart."""
+    dt = max(solver.dt, suggested_step(solver.energy, start, _TURN))
+    return replace(solver, dt=dt, tolerance=max(solver.tolerance, 1e-10))
+
+
+def _lowest(
+    squares: Callable[[LandauLifshitz, float], Reals],
+    solver: LandauLifshitz,
+    ends: tuple[float, float],
+    precision: float,
+) -> tuple[float, float]:
+    """Damping and sum of squares at the minimum between two dampings."""
+    low, high = float(ends[0]), float(ends[1])
+    found = minimize_scalar(
+        lambda damping: float(squares(solver, damping)[0]), bounds=(low, high), method="bounded",
+        options={"xatol": precision * max(low, 1e-3)},
+    )  # fmt: skip
+    return float(found.x), float(found.fun)
 
 
 def _valleys(values: Reals) -> list[int]:
