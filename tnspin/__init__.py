@@ -22,29 +22,46 @@ from .version import __version__  # noqa: E402  (BLAS kernels are chosen before 
 if TYPE_CHECKING:
     from .ensemble import Ensemble
     from .errors import InputError, RunError
-    from .measures import log_negativity, mutual_information
-    from .models import HeisenbergChain, KondoHeisenbergChain
+    from .measures import (
+        bell_nonlocality,
+        concurrence,
+        correlation_matrix,
+        log_negativity,
+        mutual_information,
+        trace_distance,
+    )
+    from .models import HeisenbergChain, KondoHeisenbergChain, SpinDimer
     from .mps import MPS
     from .reduced import entropy, expect, rdm, schmidt
     from .result import Result, load
     from .solvers import evolve
     from .terms import OperatorSum
+    from .trajectory_distance import Distance, distance
 
 _HOMES = {
     "ensemble": ("Ensemble",),
     "errors": ("InputError", "RunError"),
-    "measures": ("log_negativity", "mutual_information"),
-    "models": ("HeisenbergChain", "KondoHeisenbergChain"),
+    "measures": (
+        "bell_nonlocality",
+        "concurrence",
+        "correlation_matrix",
+        "log_negativity",
+        "mutual_information",
+        "trace_distance",
+    ),
+    "models": ("HeisenbergChain", "KondoHeisenbergChain", "SpinDimer"),
     "mps": ("MPS",),
     "reduced": ("entropy", "expect", "rdm", "schmidt"),
     "result": ("Result", "load"),
     "solvers": ("evolve",),
     "terms": ("OperatorSum",),
+    "trajectory_distance": ("Distance", "distance"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "MPS",
+    "Distance",
     "Ensemble",
     "HeisenbergChain",
     "InputError",
@@ -52,7 +69,12 @@ __all__ = [
     "OperatorSum",
     "Result",
     "RunError",
+    "SpinDimer",
     "__version__",
+    "bell_nonlocality",
+    "concurrence",
+    "correlation_matrix",
+    "distance",
     "entropy",
     "evolve",
     "expect",
@@ -61,6 +83,7 @@ __all__ = [
     "mutual_information",
     "rdm",
     "schmidt",
+    "trace_distance",
 ]
 
 

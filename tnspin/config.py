@@ -25,6 +25,8 @@ from tnspin.settings import (
     Exact,
     Llg,
     MasterEquation,
+    MeanField,
+    MeanFieldBeside,
     Purification,
     Record,
     State,
@@ -34,6 +36,7 @@ from tnspin.settings import (
     Trajectories,
     Units,
 )
+from tnspin.settings_quantum import QuantumLl, QuantumLlg
 from tnspin.toml_text import dumps, parse_override, plain, with_value
 from tnspin.units import converted
 
@@ -42,47 +45,29 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = [
-    "Classical",
-    "ClosedForm",
-    "Config",
-    "DensityMatrix",
-    "EdgeState",
-    "Exact",
-    "Llg",
-    "MasterEquation",
-    "Purification",
-    "Record",
-    "State",
-    "Tdvp",
-    "Tebd",
-    "Time",
-    "Trajectories",
-    "Units",
-    "load",
-    "preset_names",
-    "presets",
-]
+__all__ = ["SOLVERS", "Config", "load", "preset_names", "presets"]
 
 SOLVERS = {
     cls.kind: cls
     for cls in (
         Tebd, Tdvp, Exact, Trajectories, MasterEquation, DensityMatrix, Purification, Llg,
+        QuantumLlg, QuantumLl,
+        MeanField,
         ClosedForm,
     )
 }  # fmt: skip
 #: Solvers of open systems; the others refuse a bath.
-_OPEN = (Trajectories, MasterEquation, DensityMatrix, Purification)
+_OPEN = (Trajectories, MasterEquation, DensityMatrix, Purification, MeanField)
+#: What may stand beside a quantum run.
+_BESIDE = {cls.kind: cls for cls in (Classical, MeanFieldBeside)}
 # Names of the public contract that belong to parts not built yet: not a misspelling.
 PLANNED: dict[str, tuple[str, ...]] = {
-    "model": ("spin_dimer",),
-    "state": ("bell", "werner"),
+    "model": (),
+    "state": (),
     "bath": (),
-    "solver": (
-        "llg", "quantum_llg", "quantum_ll",
-        "mean_field", "hybrid",
-    ),
-}  # fmt: skip
+    "classical": (),
+    "solver": ("hybrid",),
+}
 #: Keys that may be texts with a unit, and what they measure.
 _QUANTITIES = {
     ("time", "stop"): "time",
@@ -109,7 +94,7 @@ class Config:
     about: About
     bath: Any = None
     units: Units | None = None
-    classical: Classical | None = None
+    classical: Classical | MeanFieldBeside | None = None
     name: str = "run"
 
     def as_dict(self) -> dict[str, Any]:
@@ -149,7 +134,7 @@ class Config:
         from tnspin.baths import ReactionCoordinate, WithCoordinate
         from tnspin.models import Purified
 
-        bare = isinstance(self.solver, DensityMatrix | Purification)
+        bare = isinstance(self.solver, QuantumLlg | DensityMatrix | Purification | MeanField)
         purified = self.initial_state.purified and not bare
         model = Purified(self.model) if purified else self.model
         if isinstance(self.bath, ReactionCoordinate):
@@ -212,7 +197,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         about=construct(About, "about", tables.get("about", {})),
         bath=_of_kind("bath", tables["bath"], _baths()) if "bath" in tables else None,
         units=units,
-        classical=_optional(Classical, "classical", tables),
+        classical=_beside(tables),
         name=name,
     )
     if config.bath is not None and not isinstance(config.solver, _OPEN):
@@ -227,6 +212,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
             f"{MasterEquation.kind}"
         )
     _check_classical(config)
+    _check_mean_field(config)
     if state is not None:
         _ = config.initial_state  # refuses now what would otherwise be refused after the setup
     return config
@@ -236,6 +222,24 @@ def _optional(cls: type[T], section: str, tables: Mapping[str, Any]) -> T | None
     return construct(cls, section, tables[section]) if section in tables else None
 
 
+def _beside(tables: Mapping[str, Any]) -> Classical | MeanFieldBeside | None:
+    if "classical" not in tables:
+        return None
+    return _of_kind("classical", {"kind": Classical.kind, **tables["classical"]}, _BESIDE)
+
+
+def _check_mean_field(config: Config) -> None:
+    """Refuse mean fields of models and baths that have none."""
+    for keys in (config.solver, config.classical):
+        if not isinstance(keys, MeanField | MeanFieldBeside):
+            continue
+        if config.bath is not None and config.bath.kind == "reaction_coordinate":
+            raise InputError("bath.kind = 'reaction_coordinate': has no mean field")
+        from tnspin.solvers.mean_field import check_model
+
+        check_model(config.model, config.bath, keys.variant)
+
+
 def _check_classical(config: Config) -> None:
     """Refuse classical spins where the model or the solver has none."""
     solver, beside = config.solver, config.classical
@@ -243,9 +247,10 @@ def _check_classical(config: Config) -> None:
         raise InputError("solver.kind = 'llg': is classical itself; leave out [classical]")
     if beside is None and not isinstance(solver, Llg):
         return
-    from tnspin.classical.energy import energy_of
+    if not isinstance(beside, MeanFieldBeside):
+        from tnspin.classical.energy import energy_of
 
-    energy_of(config.model, solver.limit if beside is None else beside.limit)
+        energy_of(config.model, solver.limit if beside is None else beside.limit)
     names = config.record.observables
     if beside is not None and names and "spin" not in names:
         raise InputError("record.observables: [classical] needs 'spin' among them")
@@ -344,7 +349,10 @@ def _keys(section: str, kind: str) -> tuple[str, ...]:
 
         return tuple(states.parameters(kind)) if kind in states.BUILDERS else ()
     kinds: Mapping[str, type]
-    kinds = SOLVERS if section == "solver" else _baths() if section == "bath" else _models()
+    if section == "classical":
+        kinds = _BESIDE
+    else:
+        kinds = SOLVERS if section == "solver" else _baths() if section == "bath" else _models()
     return fields_of(kinds[kind]) if kind in kinds else ()
 
 

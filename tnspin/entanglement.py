@@ -16,7 +16,9 @@ import numpy as np
 from tnspin.errors import InputError
 
 __all__ = [
+    "bell_nonlocality",
     "concurrence",
+    "correlation_matrix",
     "log_negativity",
     "meyer_wallach",
     "mutual_information",
@@ -26,8 +28,11 @@ __all__ = [
     "renyi",
     "schmidt_entropy",
     "spectrum_entropy",
+    "trace_distance",
     "von_neumann",
 ]
+
+_PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
 def spectrum_entropy(probabilities: np.ndarray, alpha: float = 1.0) -> float:
@@ -195,6 +200,42 @@ def concurrence(rho: np.ndarray) -> float:
     flip[[0, 1, 2, 3], [3, 2, 1, 0]] = [-1, 1, 1, -1]
     singular = np.linalg.svd(root.T @ flip @ root, compute_uv=False)
     return float(max(0.0, singular[0] - singular[1:].sum()))
+
+
+def correlation_matrix(rho: np.ndarray) -> np.ndarray:
+    """(3, 3) real matrix ``T_kl = Tr rho sigma_k sigma_l`` of two spins 1/2 (QLLG Eq. 9).
+
+    Raises
+    ------
+    InputError
+        If the matrix is not 4 x 4.
+    """
+    rho = np.asarray(rho)
+    if rho.shape != (4, 4):
+        raise InputError(f"correlation_matrix: needs two spins 1/2 (4 x 4), got shape {rho.shape}")
+    tensor = rho.reshape(2, 2, 2, 2)
+    return np.einsum("abcd,kca,ldb->kl", tensor, _PAULI, _PAULI).real
+
+
+def bell_nonlocality(rho: np.ndarray) -> float:
+    """Bell nonlocality ``sqrt(max(u1^2 + u2^2 - 1, 0))`` of two spins 1/2 (QLLG, below Eq. 9).
+
+    u are the two largest singular values of the correlation matrix: 1 for Bell states, above 0 only
+    where some measurement violates the CHSH inequality (Horodecki et al., PLA 200, 340).
+
+    Raises
+    ------
+    InputError
+        If the matrix is not 4 x 4.
+    """
+    singular = np.linalg.svd(correlation_matrix(rho), compute_uv=False)
+    return float(np.sqrt(max(singular[0] ** 2 + singular[1] ** 2 - 1.0, 0.0)))
+
+
+def trace_distance(rho: np.ndarray, other: np.ndarray) -> float:
+    """Half the trace norm of the difference of two (D, D) density matrices: 0 to 1."""
+    difference = np.asarray(rho) - np.asarray(other)
+    return float(0.5 * np.abs(np.linalg.eigvalsh(difference)).sum())
 
 
 def meyer_wallach(rdms: Iterable[np.ndarray], multiplicity: Sequence[float] | None = None) -> float:

@@ -12,8 +12,16 @@ from tnspin import entanglement
 from tnspin.errors import InputError
 from tnspin.group_state import GroupState
 from tnspin.reduced import LARGEST, group_state, rdm
+from tnspin.sites import spin
 
-__all__ = ["log_negativity", "mutual_information"]
+__all__ = [
+    "bell_nonlocality",
+    "concurrence",
+    "correlation_matrix",
+    "log_negativity",
+    "mutual_information",
+    "trace_distance",
+]
 
 
 def log_negativity(
@@ -67,6 +75,82 @@ def mutual_information(
         return _groups(state, part_a, part_b, cutoff).mutual_information()
     rho, sizes = _pair(state, part_a, part_b, keep, dims)
     return entanglement.mutual_information(rho, sizes, [0])
+
+
+def concurrence(state: Any, i: int, j: int) -> float:
+    """Wootters concurrence of the spins 1/2 on two sites; state as for `tnspin.rdm`.
+
+    Raises
+    ------
+    InputError
+        If a site carries no spin 1/2, or both are the same.
+    """
+    return entanglement.concurrence(_two_spins(state, i, j))
+
+
+def bell_nonlocality(state: Any, i: int, j: int) -> float:
+    """Bell nonlocality of the spins 1/2 on two sites (QLLG); state and errors as `concurrence`."""
+    return entanglement.bell_nonlocality(_two_spins(state, i, j))
+
+
+def correlation_matrix(state: Any, i: int, j: int, *, connected: bool = False) -> np.ndarray:
+    """(3, 3) two-point correlations ``<S^a_i S^b_j> / (S_i S_j)`` of the spins on two sites.
+
+    Of spins 1/2 it is the matrix T of QLLG Eq. 9.
+
+    Parameters
+    ----------
+    state
+        Any state that `tnspin.rdm` takes.
+    i, j
+        Two sites with spins of any size.
+    connected
+        Subtract ``<S^a_i> <S^b_j> / (S_i S_j)``.
+
+    Raises
+    ------
+    InputError
+        If a site carries no spin, or both are the same.
+    """
+    dims = [_spin_dim(state, k) for k in (i, j)]
+    rho = rdm(state, [i, j], keep=dims).reshape(*dims, *dims)
+    first, second = (_unit_spin(d) for d in dims)
+    found = np.einsum("abcd,kca,ldb->kl", rho, first, second).real
+    if connected:
+        one = np.einsum("abcb,kca->k", rho, first).real
+        other = np.einsum("abad,ldb->l", rho, second).real
+        found = found - np.outer(one, other)
+    return found
+
+
+def trace_distance(state: Any, other: Any, sites: Sequence[int]) -> float:
+    """Trace distance of what two states say about a few sites: 0 if the same, 1 if orthogonal."""
+    return entanglement.trace_distance(rdm(state, sites), rdm(other, sites))
+
+
+def _unit_spin(dim: int) -> np.ndarray:
+    """(3, d, d) matrices of S / S."""
+    site = spin((dim - 1) / 2)
+    return np.stack([site.op(f"S{axis}") for axis in "xyz"]) * (2 / (dim - 1))
+
+
+def _two_spins(state: Any, i: int, j: int) -> np.ndarray:
+    dims = [_spin_dim(state, k) for k in (i, j)]
+    if dims != [2, 2]:
+        raise InputError(f"sites: {i} and {j} carry spins of {dims} states, not two spins 1/2")
+    return rdm(state, [i, j], keep=dims)
+
+
+def _spin_dim(state: Any, site: int) -> int:
+    """States of the spin on a site; of states that do not know their sites, all of it."""
+    chain = getattr(state, "sites", ())
+    if hasattr(next(iter(chain), None), "spin_dim") and 0 <= site < len(chain):
+        dim = int(chain[site].spin_dim)
+    else:
+        dim = len(rdm(state, [site]))
+    if dim < 2:
+        raise InputError(f"sites: site {site} carries no spin")
+    return dim
 
 
 def _are_spins(state: Any, sites: Sequence[int], keep: Sequence[int] | None) -> bool:

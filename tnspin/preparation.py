@@ -14,7 +14,7 @@ import numpy as np
 
 from tnspin.basis import ChargeBasis
 from tnspin.config import Config
-from tnspin.density import MOST_ELEMENTS
+from tnspin.density import MOST_ELEMENTS, DensityState
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.operators import expectations, local_spin
@@ -23,18 +23,21 @@ from tnspin.settings import (
     Exact,
     Llg,
     MasterEquation,
+    MeanField,
     Purification,
     Tdvp,
     Tebd,
     Trajectories,
 )
+from tnspin.settings_quantum import QuantumLlg
 from tnspin.states import InitialState, Mixture, SlaterProduct, SlaterState
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
     from tnspin.classical import ClassicalState
+    from tnspin.site_product import SiteProduct
 
-__all__ = ["form_of", "initial_state", "jump_operators"]
+__all__ = ["form_of", "initial_state", "jump_operators", "product_state"]
 
 #: Most amplitudes of all members together, beside which an exact run needs work space and H.
 _MOST_AMPLITUDES = 2**26
@@ -57,6 +60,10 @@ def form_of(config: Config) -> str:
         return "average"
     if isinstance(config.solver, Llg):
         return "classical"
+    if isinstance(config.solver, MeanField):
+        return "mean_field"
+    if isinstance(config.solver, QuantumLlg):
+        return "isospectral"
     return "vector" if isinstance(config.solver, Exact) else "mps"
 
 
@@ -101,6 +108,12 @@ def initial_state(
     if isinstance(config.solver, Llg):
         say("building the initial state")
         return _classical(config, description)
+    if isinstance(config.solver, MeanField):
+        say("building the initial state")
+        return product_state(config)
+    if isinstance(config.solver, QuantumLlg) and description.purified:
+        say("building the initial state")
+        return _without_ancillas(config, description)
     pure = description.members if isinstance(description, Mixture) else (description,)
     names = _charges(config, pure, jumps)
     exact, one_electron = _is_exact(config, pure, names), _one_electron(config, pure, names)
@@ -108,6 +121,8 @@ def initial_state(
         most = _MOST_OF_ONE_ELECTRON if one_electron else _MOST_AMPLITUDES
         if isinstance(config.solver, MasterEquation):
             _check_density(config, pure, names, jumps)
+        elif isinstance(config.solver, QuantumLlg):
+            _check_size(config, pure, names, MOST_ELEMENTS // 8)
         else:
             _check_size(config, pure, names, most)
     say("building the initial state")
@@ -125,6 +140,27 @@ def initial_state(
     if hasattr(config.run_model, "with_oscillator"):
         return config.run_model.with_oscillator(state)
     return state
+
+
+def _without_ancillas(config: Config, description: InitialState) -> DensityState:
+    """Density matrix of a purified state on the sites of the model itself."""
+    sites = config.model.local_sites
+    size = prod(float(site.dim) for site in sites) ** 2
+    if size > MOST_ELEMENTS:
+        raise InputError(
+            f"solver.kind = {config.solver.kind!r}: a density matrix of {size:.1e} elements does "
+            f"not fit (at most {MOST_ELEMENTS:.1e}); use fewer sites"
+        )
+    vector = description.to_vector()
+    rho = vector.rdm(range(len(sites)), [site.dim for site in sites])
+    return DensityState(sites, rho)
+
+
+def product_state(config: Config) -> SiteProduct:
+    """Return the initial state of a run without its correlations."""
+    from tnspin.site_product import SiteProduct
+
+    return SiteProduct.of(config.model, config.initial_state.to_mps())
 
 
 def _classical(config: Config, description: InitialState) -> ClassicalState:
@@ -152,6 +188,8 @@ def _charges(
     names = [name for name in names if all(name in one.conserved() for one in pure)]
     if any(jump.charge is None for jump in jumps) and "2Sz" in names:
         names.remove("2Sz")
+    if isinstance(config.solver, QuantumLlg) and config.solver.temperature and "2Sz" in names:
+        names.remove("2Sz")  # noise points anywhere
     return names
 
 
@@ -170,7 +208,7 @@ def _one_electron(config: Config, pure: Sequence[InitialState], names: Sequence[
     """Whether the amplitudes may be those of one electron among localized spins."""
     return (
         "N" in names
-        and not isinstance(config.solver, MasterEquation)
+        and not isinstance(config.solver, MasterEquation | QuantumLlg)
         and all(site.has_fermions for site in config.run_model.local_sites)
         and all(isinstance(one, SlaterState) and one.n_electrons == 1 for one in pure)
     )

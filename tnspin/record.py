@@ -236,6 +236,12 @@ def _coordinates(variables: Mapping[str, Variable], snapshot: Any) -> dict[str, 
     if "localized" in sizes and snapshot is not None:
         sites = np.array(snapshot.model.localized_sites, dtype=np.int64)
         labels["localized"] = Variable(("localized",), sites, "1", "site of the localized spin")
+    if "other_axis" in sizes:
+        second = np.array(["x", "y", "z"])
+        labels["other_axis"] = Variable(("other_axis",), second, "1", "direction of the other spin")
+    if "pair" in sizes and snapshot is not None:
+        names = np.array([f"{i}-{j}" for i, j in snapshot.pairs])
+        labels["pair"] = Variable(("pair",), names, "1", "sites of the two spins")
     if "part" in sizes:
         parts = np.array(["ab", "a", "b"])
         labels["part"] = Variable(("part",), parts, "1", "both groups, the first, the second")

@@ -22,6 +22,8 @@ __all__ = [
     "Exact",
     "Llg",
     "MasterEquation",
+    "MeanField",
+    "MeanFieldBeside",
     "Purification",
     "Record",
     "State",
@@ -191,6 +193,7 @@ class Classical:
     temperature: float = 0.0
     realizations: int = 1
     seed: int = 0
+    kind: ClassVar[str] = "llg"
 
     def __post_init__(self) -> None:
         fitted = self.damping == "fit"
@@ -207,6 +210,49 @@ def _check_noise(section: str, temperature: float, realizations: int, seed: int)
     allowed = "1 unless the temperature is above 0"
     require(realizations == 1 or temperature > 0, f"{section}.realizations", realizations, allowed)
     require(seed >= 0, f"{section}.seed", seed, "0 or more")
+
+
+@dataclass(frozen=True)
+class MeanField:
+    """Product states: ``hartree``, the reduction of the Lindblad equation for any spins, or
+    ``printed``, the generalized Landau-Lifshitz equation of OHM Eqs. 12-14.
+
+    ``damping``: alpha of ``printed``, whose D has alpha B_eff added (OHM Fig. 2).
+    """
+
+    variant: Literal["hartree", "printed"] = "hartree"
+    damping: float = 0.0
+    tolerance: float = 1e-10
+    kind: ClassVar[str] = "mean_field"
+
+    def __post_init__(self) -> None:
+        _check_mean_field("solver", self)
+
+
+@dataclass(frozen=True)
+class MeanFieldBeside:
+    """A mean field beside a quantum run: ``classical_spin`` in the result, and a verdict.
+
+    Keys as for `MeanField`; ``within`` is the largest difference of any spin that still counts as
+    agreement.
+    """
+
+    variant: Literal["hartree", "printed"] = "hartree"
+    damping: float = 0.0
+    tolerance: float = 1e-10
+    within: float = 0.05
+    kind: ClassVar[str] = "mean_field"
+
+    def __post_init__(self) -> None:
+        _check_mean_field("classical", self)
+        require(self.within > 0, "classical.within", self.within, "above 0")
+
+
+def _check_mean_field(section: str, keys: MeanField | MeanFieldBeside) -> None:
+    allowed = "0 or more" if keys.variant == "printed" else "0: only variant 'printed' has one"
+    fits = keys.damping >= 0 if keys.variant == "printed" else keys.damping == 0
+    require(fits, f"{section}.damping", keys.damping, allowed)
+    require(0 < keys.tolerance < 1, f"{section}.tolerance", keys.tolerance, "between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -302,7 +348,8 @@ class Record:
     ``wavevectors``: those of the quantum Fisher information, in 1/site (PRA Fig. 8).
     ``group_cutoff``: weight that each of two groups too large for a density matrix may lose as it
     is compressed; ``group_largest``: most rows of a block of what is diagonalized, whatever that
-    takes (``group_discarded`` in the result).
+    takes (``group_discarded`` in the result).  ``pairs``: pairs of sites whose spins' correlations
+    are recorded (empty: all pairs of up to six spins, neighbours of more).
     """
 
     observables: tuple[str, ...] = ()
@@ -310,6 +357,7 @@ class Record:
     wavevectors: tuple[float, ...] = (pi / 6, pi / 2)
     group_cutoff: float = 1e-8
     group_largest: int = LARGEST
+    pairs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         require(self.checkpoint >= 0, "record.checkpoint", self.checkpoint, "0 or more seconds")

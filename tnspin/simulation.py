@@ -19,14 +19,17 @@ from tnspin.checkpoint import (
 )
 from tnspin.config import Config
 from tnspin.errors import InputError
-from tnspin.preparation import form_of, initial_state, jump_operators
+from tnspin.preparation import form_of, initial_state, jump_operators, product_state
 from tnspin.record import provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.schema import fields_of
 from tnspin.settings import (
+    Classical,
     ClosedForm,
     DensityMatrix,
     MasterEquation,
+    MeanField,
+    MeanFieldBeside,
     Purification,
     Tdvp,
     Tebd,
@@ -150,6 +153,8 @@ def _snapshots(
         keys |= {"jumps": jumps, "observables": observables, "options": options, "store": store}
     elif isinstance(config.solver, MasterEquation):
         keys["jumps"] = jumps
+    elif isinstance(config.solver, MeanField):
+        keys |= {"jumps": jumps, "bath": config.bath}
     elif isinstance(config.solver, Tebd | Tdvp | DensityMatrix | Purification):
         keys |= {"threads": config.solver.threads or None, "ledger": ledger}
         if isinstance(config.solver, DensityMatrix | Purification):
@@ -167,7 +172,9 @@ def _options(config: Config) -> Options:
     """What observables must know beyond the model and the state."""
     reference = config.initial_state.reference(config.model.localized_sites)
     keys = config.record
-    return Options(reference, keys.wavevectors, keys.group_cutoff, keys.group_largest)
+    return Options(
+        reference, keys.wavevectors, keys.group_cutoff, keys.group_largest, keys.pairs
+    )
 
 
 def _prepare_store(store: Path, resume: bool, say: Say) -> None:
@@ -185,7 +192,7 @@ def _check_start(config: Config, snapshot: Snapshot) -> None:
     from tnspin.classical.state import normalized
     from tnspin.observables import OBSERVABLES
 
-    if _given_directions(config) is None:
+    if isinstance(config.classical, Classical) and _given_directions(config) is None:
         normalized(OBSERVABLES["spin"].function(snapshot))
 
 
@@ -194,7 +201,7 @@ def _given_directions(config: Config) -> np.ndarray | None:
     from tnspin.states.spins import direction_angles
 
     keys = config.classical
-    if keys is None or not keys.directions:
+    if not isinstance(keys, Classical) or not keys.directions:
         return None
     angles = [direction_angles(one, "classical.directions") for one in keys.directions]
     count = len(config.model.localized_sites)
@@ -207,6 +214,8 @@ def _with_classical(result: Result, config: Config, say: Say) -> Result:
     keys = config.classical
     if keys is None or not result["time"].size:
         return result
+    if isinstance(keys, MeanFieldBeside):
+        return _with_mean_field(result, config, keys, say)
     say("following the classical spins")
     from tnspin.classical.comparison import compare
 
@@ -226,6 +235,30 @@ def _with_classical(result: Result, config: Config, say: Say) -> Result:
         "classical_damping": found.damping, "classical_rms": found.rms,
         "classical_fitted": int(found.fitted), "classical_bounded": int(found.bounded),
     }  # fmt: skip
+    return Result(variables, {**result.attrs, **attrs})
+
+
+def _with_mean_field(result: Result, config: Config, keys: MeanFieldBeside, say: Say) -> Result:
+    """The same with the mean field of the spins as their classical counterpart."""
+    from tnspin.observables import OBSERVABLES
+    from tnspin.solvers import evolve
+
+    say("following the mean field")
+    start = product_state(config)
+    snapshots = evolve(
+        config.model, start, result["time"].tolist(), solver="mean_field",
+        jumps=jump_operators(config) if keys.variant == "hartree" else (), bath=config.bath,
+        variant=keys.variant, damping=keys.damping, tolerance=keys.tolerance,
+    )  # fmt: skip
+    spins = np.array([OBSERVABLES["spin"].function(snapshot) for snapshot in snapshots])
+    name = f"mean field of the localized spins, {keys.variant}"
+    variable = Variable(("time", "localized", "axis"), spins, "1", name)
+    apart = float(np.sqrt(np.square(result["spin"] - spins).sum(axis=-1).mean()))
+    attrs = {
+        "classical_kind": keys.kind, "classical_variant": keys.variant,
+        "classical_damping": keys.damping, "classical_rms": apart,
+    }  # fmt: skip
+    variables = {**result.variables, "classical_spin": variable}
     return Result(variables, {**result.attrs, **attrs})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations, pairwise
 from math import pi, prod
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Most states of a chain of spins whose halves are compared.
 HALVES = 2**11
+#: Most spins of which all pairs are looked at unless some are chosen.
+ALL_PAIRS = 6
 
 
 class State(Protocol):
@@ -70,12 +73,15 @@ class Options:
     group_largest
         Most rows of a block of that density matrix and of its partial transpose; it may cost more
         than ``group_cutoff``, and ``group_discarded`` says what it did.
+    pairs
+        Sites of the pairs of spins whose correlations are recorded; none: see `Snapshot.pairs`.
     """
 
     reference: tuple[int, ...] | None = None
     wavevectors: tuple[float, ...] = (pi / 6, pi / 2)
     group_cutoff: float = 1e-8
     group_largest: int = LARGEST
+    pairs: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,25 @@ class Snapshot:
     def bond_rdms(self) -> list[np.ndarray]:
         """Reduced density matrix of every pair of neighbours, computed once."""
         return self.state.bond_rdms()
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of sites with localized spins whose correlations are recorded.
+
+        Those of the options; else all pairs of up to six spins, and neighbours of more.
+
+        Raises
+        ------
+        InputError
+            If a pair is not two localized spins.
+        """
+        spins = tuple(self.model.localized_sites)
+        for i, j in self.options.pairs:
+            if i == j or i not in spins or j not in spins:
+                raise InputError(f"record.pairs: {[i, j]} are not two of the spins {list(spins)}")
+        if self.options.pairs:
+            return self.options.pairs
+        return tuple(combinations(spins, 2) if len(spins) <= ALL_PAIRS else pairwise(spins))
 
     @property
     def parts(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

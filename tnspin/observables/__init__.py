@@ -11,7 +11,7 @@ from typing import Any
 from tnspin.errors import InputError, nearest
 from tnspin.snapshot import Options
 
-from . import base, mixed, profiles, quantum
+from . import base, mixed, pairs, profiles, quantum
 from .base import Observable
 
 __all__ = ["OBSERVABLES", "Observable", "chosen"]
@@ -136,6 +136,23 @@ _ALL = (
         quantum.neel_overlap, base.short_spin_chain,
     ),
     Observable(
+        "correlation_matrix", ("time", "pair", "axis", "other_axis"), "1",
+        "two-point correlations <S^a_i S^b_j>/S^2", pairs.correlation_matrix,
+        base.with_edges, base.pairs_in_view,
+    ),
+    Observable(
+        "concurrence", ("time", "pair"), "1", "concurrence of two localized spins",
+        pairs.concurrence, base.with_qubit_pairs, base.pairs_in_view,
+    ),
+    Observable(
+        "bell_nonlocality", ("time", "pair"), "1", "Bell nonlocality of two localized spins",
+        pairs.bell_nonlocality, base.with_qubit_pairs, base.pairs_in_view,
+    ),
+    Observable(
+        "eigenvalue", ("time", "level"), "1", "eigenvalues of the density matrix",
+        pairs.eigenvalue, base.isospectral,
+    ),
+    Observable(
         "purity", ("time",), "1", "purity of the density matrix", quantum.purity, base.density
     ),
     Observable(
@@ -180,7 +197,7 @@ _ALL = (
 OBSERVABLES: dict[str, Observable] = {one.name: one for one in _ALL}
 
 
-#: Those of classical spins, which have no density matrix.
+#: Those of classical spins and of product states, which have no correlations.
 _CLASSICAL = ("spin", "spin_length", "energy", "norm", "total_sz", "localized_spin_total")
 
 
@@ -209,7 +226,7 @@ def chosen(
         for name, one in OBSERVABLES.items()
         if one.applies(model, form) and (reference or not one.needs_reference)
     }
-    if form == "classical":
+    if form in ("classical", "mean_field"):
         possible = {name: possible[name] for name in _CLASSICAL}
     for name in names:
         if name not in possible:

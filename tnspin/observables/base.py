@@ -14,6 +14,8 @@ __all__ = ["Observable"]
 Applies = Callable[[Any, str], bool]
 # Most states of the localized spins for which their density matrix is dealt with as it is.
 DENSE = 2**10
+# Most eigenvalues of a density matrix that are recorded.
+LEVELS = 64
 
 
 # ---------------------------------------------------------------------- what applies where
@@ -29,7 +31,7 @@ def with_cuts(model: Any, form: str) -> bool:
 
     Cuts through a purified chain count the correlations of spins with their ancillas as well.
     """
-    mixed = ("density", "density_mps", "purified", "average")
+    mixed = ("density", "isospectral", "density_mps", "purified", "average")
     return form not in mixed and model.kind != "purified"
 
 
@@ -56,7 +58,7 @@ def purified(model: Any, form: str) -> bool:
 def mixed_with_edges(model: Any, form: str) -> bool:
     """Runs of a density matrix of at least two localized spins, no electrons in tensor networks."""
     network = form in ("density_mps", "purified") and not with_electrons(model, form)
-    return with_edges(model, form) and (form == "density" or network)
+    return with_edges(model, form) and (form in ("density", "isospectral") or network)
 
 
 def never(model: Any, form: str) -> bool:
@@ -66,7 +68,12 @@ def never(model: Any, form: str) -> bool:
 
 def density(model: Any, form: str) -> bool:
     """Runs of a density matrix that is itself at hand, not only a purification."""
-    return form in ("density", "density_mps")
+    return form in ("density", "isospectral", "density_mps")
+
+
+def isospectral(model: Any, form: str) -> bool:
+    """Runs of a density matrix whose eigenvalues ought to be constant, if these are few."""
+    return form == "isospectral" and prod(site.dim for site in model.local_sites) <= LEVELS
 
 
 def with_electrons(model: Any, form: str) -> bool:
@@ -97,6 +104,16 @@ def with_edges(model: Any, form: str) -> bool:
 def with_qubits(model: Any, form: str) -> bool:
     """Chains whose localized spins are 1/2."""
     return with_spins(model, form) and model.localized_spin == 0.5
+
+
+def with_qubit_pairs(model: Any, form: str) -> bool:
+    """Chains with at least two localized spins 1/2."""
+    return with_edges(model, form) and with_qubits(model, form)
+
+
+def pairs_in_view(model: Any, form: str) -> bool:
+    """Runs in which pairs are what there is to look at."""
+    return form == "isospectral" or (len(model.local_sites) <= 3 and short_spin_chain(model, form))
 
 
 def with_two_groups(model: Any, form: str) -> bool:
@@ -138,8 +155,9 @@ class Observable:
         Snapshot -> number or array with the dimensions after time.
     applies
         ``(model, form) -> bool``: whether it makes sense for a run.  The form of its states is
-        "mps" or "vector" (any exact pure state), mixtures of a few included, "density" or
-        "density_mps" (one density matrix, dense or as a matrix product state),
+        "mps" or "vector" (any exact pure state), mixtures of a few included, "density",
+        "isospectral" or "density_mps" (one density matrix: dense, of constant eigenvalues, or as a
+        matrix product state),
         "average" (sampled trajectories) or "classical" (unit vectors).
     default
         ``(model, form) -> bool``: whether a run records it without being asked.

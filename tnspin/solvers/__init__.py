@@ -18,6 +18,7 @@ SOLVERS = {
     "trajectories": "trajectories",
     "master_equation": "master_equation",
     "llg": "landau_lifshitz",
+    "mean_field": "mean_field",
     "density_matrix": "density_matrix",
     "purification": "purification",
     "quantum_llg": "quantum_llg",

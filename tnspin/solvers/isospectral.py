@@ -37,7 +37,7 @@ Reals = NDArray[np.float64]
 Part = tuple[Callable[[float], complex] | None, Any]
 
 #: Name of the equation -> f(x, kappa).
-FACTORS: dict[str, Callable[[Reals, float], NDArray[np.complex128]]] = {
+FACTORS: dict[str, Callable[[Reals, float], Any]] = {
     "quantum_llg": lambda x, kappa: 1.0 / (1.0 - 1j * kappa * x),
     "quantum_ll": lambda x, kappa: 1.0 + 1j * kappa * x,
 }
@@ -69,13 +69,13 @@ class Flow:
     kappa: float
 
     @cached_property
-    def _inner(self) -> NDArray[np.complex128]:
+    def _inner(self) -> Any:
         """(r, r) factors between the eigenvectors, 0 where their eigenvalues are equal."""
         x = self.weights[:, None] - self.weights[None, :]
         return np.where(x == 0.0, 0.0, FACTORS[self.equation](x, self.kappa))
 
     @cached_property
-    def _outer(self) -> NDArray[np.complex128]:
+    def _outer(self) -> Any:
         """(r,) factors from each eigenvector towards everything else."""
         return FACTORS[self.equation](-self.weights, self.kappa)
 

@@ -171,10 +171,8 @@ def _prepared(
             f"solver.kind = {equation!r}: the eigenvectors have {elements:.1e} elements, and at "
             f"most {MOST_ELEMENTS:.1e} fit; use fewer sites or realizations, or a purer state"
         )
-    if isinstance(state, SpectralState):
-        found = given
-    else:
-        found = given if noisy else _confined(os, given)
+    continued = isinstance(state, SpectralState)
+    found = given if continued or noisy else _confined(os, given)
     if count > found.realizations:
         found = found.with_frames([np.repeat(b.frames, count, axis=0) for b in found.blocks])
     return found

@@ -115,7 +115,9 @@ def _pair_blocks(
     for p, (key, row) in enumerate(place):
         first[base, p] = np.zeros((1, middle[key]), dtype=complex)
         first[base, p][0, row] = 1.0
-    after = {key + keys[q] for p, (key, _) in enumerate(place) for q in range(2) if amplitudes[p, q]}
+    after = {
+        key + keys[q] for p, (key, _) in enumerate(place) for q in range(2) if amplitudes[p, q]
+    }
     second: dict[tuple[int, int], np.ndarray] = {}
     for p, (key, row) in enumerate(place):
         for q in range(2):
