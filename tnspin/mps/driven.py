@@ -6,6 +6,7 @@ import numpy as np
 
 from ..mpo import mpo_tensors
 from ..terms import LocalTerm, OperatorSum
+from .automaton import Automaton
 from .charges import ChargeCode
 from .hops import MpoTables
 
@@ -24,6 +25,8 @@ class DrivenMpo:
         The sum.
     code
         Charges to follow, all conserved.
+    constant
+        More terms, constant in time, that conserve them too.
 
     Attributes
     ----------
@@ -31,8 +34,10 @@ class DrivenMpo:
         The operator at the time of the last `set_time`.
     """
 
-    def __init__(self, os: OperatorSum, code: ChargeCode) -> None:
-        self._sum, self._code = os, code
+    def __init__(
+        self, os: OperatorSum, code: ChargeCode, constant: Automaton | None = None
+    ) -> None:
+        self._sum, self._code, self._constant = os, code, constant
         self._site_keys = [code.site_keys(site) for site in os.sites]
         pairs = list(zip(os.terms, os.local_terms(), strict=True))
         driven = [(term, local) for term, local in pairs if callable(term.coeff)]
@@ -48,7 +53,11 @@ class DrivenMpo:
             self._static = {k: self.tables.tensors[k] for k in self._fields}
 
     def _build(self, os: OperatorSum, t: float) -> MpoTables:
-        tensors, charges = mpo_tensors(os, t, charge_names=self._code.names)
+        names = self._code.names
+        tensors, charges = mpo_tensors(os, t, charge_names=names)
+        if self._constant is not None:
+            column = names.index("2Sz") if "2Sz" in names else None
+            tensors, charges = self._constant.beside(tensors, charges, column)
         return MpoTables(tensors, charges, self._code, self._site_keys)
 
     def set_time(self, t: float) -> bool:

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..terms import OperatorSum
+from .automaton import Automaton
 from .blocks import Bond, Tensor
 from .decompose import GRAM, SVD
 from .driven import DrivenMpo
@@ -64,6 +65,8 @@ class Tdvp:
         Sectors worked on in parallel; the numbers do not depend on it.
     ledger
         Errors so far, when continuing.
+    constant
+        Operators on many sites to add to the generator.
 
     Attributes
     ----------
@@ -85,12 +88,13 @@ class Tdvp:
         tolerance: float = 1e-9,
         threads: int | None = None,
         ledger: Ledger | None = None,
+        constant: Automaton | None = None,
     ) -> None:
         if state.length < 2:
             raise InputError("sites: TDVP needs at least two sites")
         self.state = state.copy()
         self.state.ensure_canonical()
-        self.mpo = DrivenMpo(generator, self.state.code)
+        self.mpo = DrivenMpo(generator, self.state.code, constant)
         self.factor = factor
         self.hermitian = hermitian
         self.bond_dim = bond_dim

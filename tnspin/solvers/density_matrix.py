@@ -2,9 +2,10 @@
 
 Where nothing reaches beyond neighbours, the generator of every bond, its part of -i[H, rho] and of
 the jumps on its sites, is a Lindbladian of its own, so that every gate of orders 1 and 2 is a
-physical map: positive, trace-preserving.  Order 4 has steps back in time, in which damping is
-growth; it is refused where that is not small.  Couplings of any range, and jumps on up to three
-sites, go through two-site TDVP of the Lindbladian, whose projection is one more error.
+physical map: positive, trace-preserving.  What reaches over three neighbours, as jump operators of
+windows of three spins do, becomes gates on pairs of sites (`paired`).  Order 4 has steps back in
+time, in which damping is growth; it is refused where that is not small.  Couplings of any range go
+through two-site TDVP of the Lindbladian, whose projection is one more error.
 
 Truncation is in the Hilbert-Schmidt norm and keeps neither trace nor positivity: both are reported
 (`DensityMPS.trace`, ``trace_error``, ``smallest_eigenvalue``), and what is measured is divided by
@@ -22,15 +23,17 @@ import numpy as np
 
 from ..compile import BondTerms, bonds
 from ..errors import InputError
-from ..lindbladian import lindbladian
+from ..lindbladian import is_long, lindbladian
 from ..models import Purified
 from ..mps.density import DensityMPS
+from ..mps.dissipator import dissipator
 from ..mps.ledger import Ledger
 from ..mps.tdvp import Tdvp
 from ..mps.tebd import Tebd
 from ..mps.trotter import schedule
 from ..snapshot import Progress, Snapshot
-from ..terms import OperatorSum
+from .paired import LARGEST, PairedTebd, paired_terms, states_of_a_bond
+from .paired import conserved as conserved_charges
 
 if TYPE_CHECKING:
     from ..baths import JumpOperator
@@ -57,6 +60,7 @@ def evolve(
     method: str = "auto",
     engine: str = "auto",
     tolerance: float = 1e-10,
+    jump_tolerance: float = 1e-6,
     ledger: Ledger | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Iterator[Snapshot]:
@@ -75,7 +79,7 @@ def evolve(
     times
         Ascending, in units of hbar over the model's energy unit.
     jumps
-        Each on at most three sites.
+        As matrices or as matrix product operators.
     dt, order
         Largest step, and 1, 2 or 4 (TDVP: 2).
     bond_dim, cutoff
@@ -84,9 +88,12 @@ def evolve(
         As for `tnspin.solvers.tebd`.
     engine
         "tebd", "tdvp", or "auto": the former where terms and jumps reach no further than
-        neighbours.
+        neighbours, or the next ones in chains of spins 1/2.
     tolerance
         As for `tnspin.solvers.tdvp`.
+    jump_tolerance
+        Relative error of the dissipators of jumps on more than three sites, as matrix product
+        operators.
 
     Yields
     ------
@@ -96,8 +103,8 @@ def evolve(
     Raises
     ------
     InputError
-        For electrons, charges that the Hamiltonian does not conserve, jumps or terms beyond
-        neighbours, or damping too strong for the order.
+        For electrons, charges that the Hamiltonian does not conserve, jumps or terms that reach
+        too far for the engine, or damping too strong for the order.
     """
     model = model.model if isinstance(model, Purified) else model
     # Members of a mixture may differ in charges that the density matrix keeps its blocks of.
@@ -105,28 +112,50 @@ def evolve(
     broken = set(charged) - set(model.hamiltonian.conserved())
     if broken:
         raise InputError(f"state: the Hamiltonian does not conserve {sorted(broken)}")
-    generator = lindbladian(model.hamiltonian, jumps)
-    conserved = generator.conserved()
-    names = [name for name in charged if name in conserved]
-    longest = min(dt, max(np.diff(times), default=dt))
     if engine not in ENGINES:
         raise InputError(f"solver.engine: {engine!r} is not one of {', '.join(ENGINES)}")
-    trotter = engine == "tebd" or (engine == "auto" and _reach(generator) <= 1)
-    if trotter:
-        terms = bonds(generator * 1j)
-        _check_growth(terms, order, longest)
-    elif order != 2:
-        raise InputError(f"solver.order: {order} is not possible beyond neighbours; TDVP has 2")
-    rho = DensityMPS.from_state(state, model.local_sites, names, bond_dim=bond_dim)
     limits: dict[str, Any] = {
         "bond_dim": bond_dim, "cutoff": cutoff, "threads": threads, "ledger": ledger
     }  # fmt: skip
-    run: Tebd | Tdvp
-    if trotter:
-        driven = [terms.time_dependent(k) for k in range(terms.length - 1)]
-        run = Tebd(rho.mps, terms.matrix, driven, order=order, method=method, **limits)
+    longest = min(dt, max(np.diff(times), default=dt))
+    reach = _reach(model, jumps)
+    paired = reach == 2 and engine != "tdvp" and states_of_a_bond(model) <= LARGEST
+    generator: Any
+    if paired:
+        generator = paired_terms(model, jumps)
+        conserved: Sequence[str] = conserved_charges(model, generator, charged)
     else:
-        run = Tdvp(rho.mps, generator, factor=1.0, hermitian=False, tolerance=tolerance, **limits)
+        long = [jump for jump in jumps if is_long(jump, model.local_sites)]
+        generator = lindbladian(model.hamiltonian, [jump for jump in jumps if jump not in long])
+        conserved = generator.conserved()
+        if any(jump.charge is None for jump in long):
+            conserved = [name for name in conserved if name != "2Sz"]
+        if engine == "tebd" and long:
+            raise InputError(
+                f"solver.engine: 'tebd' takes no jumps on {len(long[0].sites)} sites like "
+                f"{long[0].name!r}; use 'tdvp' or a smaller bath.window"
+            )
+        if engine == "tebd" or (engine == "auto" and reach <= 1):
+            generator = bonds(generator * 1j)
+    trotter = isinstance(generator, BondTerms)
+    if trotter:
+        _check_growth(generator, order, longest)
+    elif order != 2:
+        raise InputError(f"solver.order: {order} is not possible beyond neighbours; TDVP has 2")
+    names = [name for name in charged if name in conserved]
+    rho = DensityMPS.from_state(state, model.local_sites, names, bond_dim=bond_dim)
+    run: Tebd | Tdvp | PairedTebd
+    if paired:
+        run = PairedTebd(rho.mps, generator, order=order, method=method, **limits)
+    elif trotter:
+        driven = [generator.time_dependent(k) for k in range(generator.length - 1)]
+        run = Tebd(rho.mps, generator.matrix, driven, order=order, method=method, **limits)
+    else:
+        constant = dissipator(model.local_sites, long, jump_tolerance) if long else None
+        run = Tdvp(
+            rho.mps, generator, factor=1.0, hermitian=False, tolerance=tolerance,
+            constant=constant, **limits,
+        )  # fmt: skip
     run.log_norm = rho.log_norm
     try:
         yield Snapshot(times[0], model, rho, run.ledger.copy())
@@ -135,30 +164,36 @@ def evolve(
                 if on_step is not None:
                     discarded = float(run.ledger.discarded.sum())
                     on_step(Progress(time, _bond_dim(run), discarded))
-            rho = DensityMPS(model.local_sites, run.state.copy(), run.log_norm)
+            mps = run.state.copy()  # of pairs, taken apart first
+            rho = DensityMPS(model.local_sites, mps, run.log_norm)
             yield Snapshot(stop, model, rho, run.ledger.copy())
     finally:
         run.close()
 
 
-def _interval(run: Tebd | Tdvp, start: float, stop: float, dt: float) -> Iterator[float]:
+def _interval(
+    run: Tebd | Tdvp | PairedTebd, start: float, stop: float, dt: float
+) -> Iterator[float]:
     """Make the steps from one output time to the next."""
     steps = max(1, ceil((stop - start) / dt - 1e-9))
     span = (stop - start) / steps
     # Gates that are not unitary spoil the canonical form: restored after every step.
-    stride = 1 if isinstance(run, Tebd) else steps
+    stride = steps if isinstance(run, Tdvp) else 1
     for step in range(0, steps, stride):
         yield from run.advance(start + step * span, span, stride)
 
 
-def _bond_dim(run: Tebd | Tdvp) -> int:
+def _bond_dim(run: Tebd | Tdvp | PairedTebd) -> int:
+    if isinstance(run, PairedTebd):
+        return run.bond_dim()
     dims = run.bond_dims() if isinstance(run, Tdvp) else run.state.bond_dims()
     return int(dims.max())
 
 
-def _reach(generator: OperatorSum) -> int:
-    """Largest distance between sites of one term."""
-    supports = (list(term.matrices) for term in generator.local_terms())
+def _reach(model: Model, jumps: Sequence[JumpOperator]) -> int:
+    """Largest distance between sites of one term or jump."""
+    supports = [list(term.matrices) for term in model.hamiltonian.local_terms()]
+    supports += [list(jump.sites) for jump in jumps]
     return max((max(sites) - min(sites) for sites in supports if sites), default=0)
 
 
