@@ -17,7 +17,7 @@ from tnspin.toml_text import dumps, parse_override
 
 NAMES = (
     "chain-impurity", "chain-lindblad", "chain-reaction-coordinate",
-    "edge-information", "open-heisenberg", "stt-collinear", "stt-noncollinear", "stt-strong",
+    "dimer-qllg", "edge-information", "open-heisenberg", "stt-collinear", "stt-noncollinear", "stt-strong",
     "valve-bath", "valve-pulse", "valve-scaling", "valve-single", "valve-thermal",
 )  # fmt: skip
 HBAR_FS = 0.6582119569  # hbar / eV in fs, CODATA
@@ -98,7 +98,7 @@ REFUSED = {
     "solver.kind=hybrid": ("solver.kind = 'hybrid'", "not in this version", "tebd, tdvp"),
     "solver.kind=tebdd": ("solver.kind = 'tebdd'", "did you mean 'tebd'?"),
     "solver.kind=closed_form": ("solver.kind = 'closed_form'", "allowed: tebd, tdvp, exact"),
-    "model.kind=spin_dimer": ("model.kind = 'spin_dimer'", "not in this version"),
+    "model.kind=spin_dimmer": ("model.kind", "did you mean 'spin_dimer'?"),
     "model.localised=[1]": ("model.localised", "did you mean 'localized'?"),
     "model.localized=[80]": ("model.localized", "80", "0..74"),
     "model.sites=abc": ("model.sites = 'abc'", "whole number"),

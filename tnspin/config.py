@@ -25,8 +25,6 @@ from tnspin.settings import (
     Exact,
     Llg,
     MasterEquation,
-    MeanField,
-    MeanFieldBeside,
     Purification,
     Record,
     State,
@@ -36,6 +34,7 @@ from tnspin.settings import (
     Trajectories,
     Units,
 )
+from tnspin.settings_mean_field import MeanField, MeanFieldBeside
 from tnspin.settings_quantum import QuantumLl, QuantumLlg
 from tnspin.toml_text import dumps, parse_override, plain, with_value
 from tnspin.units import converted

@@ -7,6 +7,7 @@ bath.  Exact forms are counted before they are built, and refused where they wou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,12 @@ from tnspin.settings import (
     Exact,
     Llg,
     MasterEquation,
-    MeanField,
     Purification,
     Tdvp,
     Tebd,
     Trajectories,
 )
+from tnspin.settings_mean_field import MeanField
 from tnspin.settings_quantum import QuantumLlg
 from tnspin.states import InitialState, Mixture, SlaterProduct, SlaterState
 
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from tnspin.classical import ClassicalState
     from tnspin.site_product import SiteProduct
 
-__all__ = ["form_of", "initial_state", "jump_operators", "product_state"]
+__all__ = ["Size", "form_of", "initial_state", "jump_operators", "product_state", "size_of"]
 
 #: Most amplitudes of all members together, beside which an exact run needs work space and H.
 _MOST_AMPLITUDES = 2**26
 #: One electron needs no matrix: twice the 7.1e7 amplitudes of 10 + 10 spins on 201 sites.
 _MOST_OF_ONE_ELECTRON = round(2**27.2)
+#: Most states of a system whose density matrix is worth counting.
+_MOST_STATES = 2**14
 #: Vectors that a series needs beside the state itself.
 _WORK = 4
 _GIB = 2**30
@@ -156,6 +159,47 @@ def _without_ancillas(config: Config, description: InitialState) -> DensityState
     return DensityState(sites, rho)
 
 
+@dataclass(frozen=True)
+class Size:
+    """How many numbers the states of a run are in exact form.
+
+    Attributes
+    ----------
+    vectors
+        Whether the run evolves vectors (or density matrices) rather than matrix product states.
+    amplitudes, members
+        Amplitudes of all members of a mixture together, and the number of members.
+    one_electron
+        Whether the amplitudes may be those of one electron among localized spins.
+    elements
+        Elements of the density matrix, of all sectors in reach; infinite beyond `_MOST_STATES`
+        states in all.
+    """
+
+    vectors: bool
+    amplitudes: float
+    members: int
+    one_electron: bool
+    elements: float
+
+
+def size_of(config: Config) -> Size:
+    """Count the numbers of an exact run without building anything large."""
+    description = config.initial_state
+    pure = description.members if isinstance(description, Mixture) else (description,)
+    whole = float(prod(site.dim for site in config.run_model.local_sites))
+    # Jump operators of larger systems would take long to find, and the matrix would not fit.
+    jumps = jump_operators(config) if whole <= _MOST_STATES else []
+    names = _charges(config, pure, jumps)
+    elements = float("inf")
+    if whole <= _MOST_STATES:
+        elements = sum(float(basis.dim) ** 2 for basis in _reachable(config, pure, names, jumps))
+    return Size(
+        _is_exact(config, pure, names), _amplitudes(config, pure, names), len(pure),
+        _one_electron(config, pure, names), elements,
+    )  # fmt: skip
+
+
 def product_state(config: Config) -> SiteProduct:
     """Return the initial state of a run without its correlations."""
     from tnspin.site_product import SiteProduct
@@ -232,6 +276,20 @@ def _amplitudes(config: Config, pure: Sequence[InitialState], names: Sequence[st
     return sum(whole if basis is None else float(basis.dim) for basis in bases)
 
 
+def _reachable(
+    config: Config,
+    pure: Sequence[InitialState],
+    names: Sequence[str],
+    jumps: Sequence[JumpOperator],
+) -> list[ChargeBasis]:
+    """Sectors that a density matrix may come to fill."""
+    from tnspin.solvers.liouvillian import reachable
+
+    sites = config.run_model.local_sites
+    bases = reachable([_sector(config, one, names) or ChargeBasis(sites) for one in pure], jumps)
+    return list(bases)
+
+
 def _check_density(
     config: Config,
     pure: Sequence[InitialState],
@@ -239,10 +297,7 @@ def _check_density(
     jumps: Sequence[JumpOperator],
 ) -> None:
     """Refuse a density matrix that does not fit: one block for every sector in reach."""
-    from tnspin.solvers.liouvillian import reachable
-
-    sites = config.run_model.local_sites
-    bases = reachable([_sector(config, one, names) or ChargeBasis(sites) for one in pure], jumps)
+    bases = _reachable(config, pure, names, jumps)
     states, elements = (sum(float(basis.dim) ** n for basis in bases) for n in (1, 2))
     if elements > MOST_ELEMENTS:
         raise InputError(

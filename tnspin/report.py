@@ -109,7 +109,10 @@ def summary(result: Result, file: str) -> str:
     judged = _classical(result)
     if judged:
         rows.append(("classical spins", judged["verdict"]))
-        rows.append(("Gilbert damping", judged["damping_text"]))
+        if "damping_text" in judged:
+            rows.append(("Gilbert damping", judged["damping_text"]))
+        else:
+            rows.append(("compared with", judged["equation"]))
     for name, row in _conservation(result).items():
         rows.append((name, f"{row['final']:.8g} (largest drift {row['drift']:.1e})"))
     ledger = _ledger(result)
@@ -163,8 +166,10 @@ def _classical(result: Result) -> dict[str, Any]:
     keys = loads(str(result.attrs.get("config", ""))).get("classical", {})
     tolerance = float(keys.get("within", 0.05))
     found = verdict(times, result["spin"], result["classical_spin"], tolerance)
+    variant = str(result.attrs.get("classical_variant", ""))
+    word = "classical" if not variant else "described by the mean field"
     facts = {
-        "verdict": found.text(float(times[0])) + _negativity_text(result, found),
+        "verdict": found.text(float(times[0]), word) + _negativity_text(result, found),
         "since": found.since,
         "within": found.within,
         "at_end": found.at_end,
@@ -173,6 +178,8 @@ def _classical(result: Result) -> dict[str, Any]:
         "rms": float(result.attrs["classical_rms"]),
         "damping": float(result.attrs["classical_damping"]),
     }
+    if variant:
+        return facts | {"equation": f"mean field, {variant}"}
     how = "fitted" if result.attrs.get("classical_fitted") else "given"
     if result.attrs.get("classical_bounded"):
         how += "; at the end of its range, none fits"

@@ -22,8 +22,6 @@ __all__ = [
     "Exact",
     "Llg",
     "MasterEquation",
-    "MeanField",
-    "MeanFieldBeside",
     "Purification",
     "Record",
     "State",
@@ -213,54 +211,12 @@ def _check_noise(section: str, temperature: float, realizations: int, seed: int)
 
 
 @dataclass(frozen=True)
-class MeanField:
-    """Product states: ``hartree``, the reduction of the Lindblad equation for any spins, or
-    ``printed``, the generalized Landau-Lifshitz equation of OHM Eqs. 12-14.
-
-    ``damping``: alpha of ``printed``, whose D has alpha B_eff added (OHM Fig. 2).
-    """
-
-    variant: Literal["hartree", "printed"] = "hartree"
-    damping: float = 0.0
-    tolerance: float = 1e-10
-    kind: ClassVar[str] = "mean_field"
-
-    def __post_init__(self) -> None:
-        _check_mean_field("solver", self)
-
-
-@dataclass(frozen=True)
-class MeanFieldBeside:
-    """A mean field beside a quantum run: ``classical_spin`` in the result, and a verdict.
-
-    Keys as for `MeanField`; ``within`` is the largest difference of any spin that still counts as
-    agreement.
-    """
-
-    variant: Literal["hartree", "printed"] = "hartree"
-    damping: float = 0.0
-    tolerance: float = 1e-10
-    within: float = 0.05
-    kind: ClassVar[str] = "mean_field"
-
-    def __post_init__(self) -> None:
-        _check_mean_field("classical", self)
-        require(self.within > 0, "classical.within", self.within, "above 0")
-
-
-def _check_mean_field(section: str, keys: MeanField | MeanFieldBeside) -> None:
-    allowed = "0 or more" if keys.variant == "printed" else "0: only variant 'printed' has one"
-    fits = keys.damping >= 0 if keys.variant == "printed" else keys.damping == 0
-    require(fits, f"{section}.damping", keys.damping, allowed)
-    require(0 < keys.tolerance < 1, f"{section}.tolerance", keys.tolerance, "between 0 and 1")
-
-
-@dataclass(frozen=True)
 class DensityMatrix:
     """The density matrix as a matrix product state; keys as for `Tebd`, of its matrix elements.
 
     ``engine``: "auto" is "tebd" where terms and jumps reach no further than neighbours, else
-    "tdvp", to which ``tolerance`` belongs.
+    "tdvp", to which ``tolerance`` belongs.  ``jump_tolerance``: relative error of the dissipators
+    of jumps on more than three sites, which become matrix product operators.
     """
 
     dt: float = 0.1
@@ -271,6 +227,7 @@ class DensityMatrix:
     method: Literal["auto", "svd", "gram", "range"] = "auto"
     engine: Literal["auto", "tebd", "tdvp"] = "auto"
     tolerance: float = 1e-10
+    jump_tolerance: float = 1e-6
     kind: ClassVar[str] = "density_matrix"
 
     def __post_init__(self) -> None:
@@ -278,6 +235,8 @@ class DensityMatrix:
         require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
         require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
         require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+        key, value = "solver.jump_tolerance", self.jump_tolerance
+        require(0 < value < 1, key, value, "between 0 and 1")
         require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
 
 

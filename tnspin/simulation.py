@@ -28,13 +28,12 @@ from tnspin.settings import (
     ClosedForm,
     DensityMatrix,
     MasterEquation,
-    MeanField,
-    MeanFieldBeside,
     Purification,
     Tdvp,
     Tebd,
     Trajectories,
 )
+from tnspin.settings_mean_field import MeanField, MeanFieldBeside
 from tnspin.snapshot import Options, Snapshot
 from tnspin.toml_text import loads
 

@@ -144,9 +144,9 @@ class OpenHeisenbergBath:
         if length > 1:
             bound += f" = {1 / (2 * cos(pi / (length + 1))):.6g} gamma"
         raise InputError(
-            f"bath.{key} = {getattr(self, key)!r}: the dissipator of {length} spins is not completely"
-            f" positive, its Kossakowski matrix has the eigenvalue {values[0]:.6g}; must be {bound} for a bath"
-            " along one axis"
+            f"bath.{key} = {getattr(self, key)!r}: the dissipator of {length} spins is not "
+            f"completely positive, its Kossakowski matrix has the eigenvalue {values[0]:.6g}; must "
+            f"be {bound} for a bath along one axis"
         )
 
     def jump_operators(self, model: Model) -> list[JumpOperator]:

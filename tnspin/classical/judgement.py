@@ -47,11 +47,11 @@ class Verdict:
     aligned_since: float | None
     tolerance: float
 
-    def text(self, start: float = 0.0) -> str:
-        """In words."""
+    def text(self, start: float = 0.0, word: str = "classical") -> str:
+        """In words; ``word``: what the spins are compared with makes of those that agree."""
         if self.since is None:
             text = (
-                f"not classical: spins differ by up to {self.within:.3g}, "
+                f"not {word}: spins differ by up to {self.within:.3g}, "
                 f"by {self.at_end:.3g} at the end"
             )
             if self.aligned_since is None:
@@ -61,8 +61,8 @@ class Verdict:
                 f"from t = {self.aligned_since:.4g} on"
             )
         if self.since <= start:
-            return f"classical throughout, within {self.within:.3g}"
-        return f"classical from t = {self.since:.4g} on, within {self.within:.3g}"
+            return f"{word} throughout, within {self.within:.3g}"
+        return f"{word} from t = {self.since:.4g} on, within {self.within:.3g}"
 
 
 def verdict(
