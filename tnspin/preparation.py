@@ -24,12 +24,12 @@ from tnspin.settings import (
     Exact,
     Llg,
     MasterEquation,
-    MeanField,
     Purification,
     Tdvp,
     Tebd,
     Trajectories,
 )
+from tnspin.settings_mean_field import MeanField
 from tnspin.settings_quantum import QuantumLlg
 from tnspin.states import InitialState, Mixture, SlaterProduct, SlaterState
 
