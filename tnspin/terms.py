@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Number
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +67,7 @@ def _conjugate(coeff: Coefficient) -> Coefficient:
     return complex(coeff).conjugate()
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """A coefficient times a product of named operators, factors as written left to right."""
 
     coeff: Coefficient
@@ -109,8 +108,36 @@ class OperatorSum:
     def of(cls, sites: Sequence[Site], items: Iterable[tuple[Any, ...]]) -> OperatorSum:
         """Build from tuples ``(coeff, name, site, name, site, ...)``, zero coefficients dropped."""
         empty = cls(tuple(sites))
-        parsed = (empty._parse(item) for item in items)
-        return cls(empty.sites, tuple(t for t in parsed if callable(t.coeff) or t.coeff != 0))
+        # Long chains have millions of factors, of few kinds: each (name, kind of site) is looked
+        # up once, and what is of the plain types needs no further checks.
+        known: set[tuple[int, str]] = set()
+        terms = []
+        for item in items:
+            coeff = item[0] if item else None
+            if type(coeff) in (float, complex) and empty._is_plain(item, known):
+                if coeff:
+                    factors = tuple(zip(item[1::2], item[2::2], strict=True))
+                    terms.append(Term(complex(coeff), factors))
+                continue
+            term = empty._parse(item)
+            if callable(term.coeff) or term.coeff != 0:
+                terms.append(term)
+        return cls(empty.sites, tuple(terms))
+
+    def _is_plain(self, item: tuple[Any, ...], known: set[tuple[int, str]]) -> bool:
+        """Whether all factors of a tuple are of known kinds; what is new is checked by `_parse`."""
+        if len(item) % 2 == 0:
+            return False
+        sites, length = self.sites, len(self.sites)
+        for k in range(1, len(item), 2):
+            name, where = item[k], item[k + 1]
+            if type(where) is not int or not 0 <= where < length or type(name) is not str:
+                return False
+            key = (id(sites[where]), name)
+            if key not in known:
+                sites[where].op(name)
+                known.add(key)
+        return True
 
     @property
     def length(self) -> int:

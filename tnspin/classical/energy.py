@@ -8,67 +8,27 @@ classical spin precesses as fast as the quantum one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tnspin.classical.couplings import Couplings, Fields
 from tnspin.classical.symbols import LIMITS, Polynomial, multiplied, site_polynomial
 from tnspin.errors import InputError, nearest
 from tnspin.sites import Site
-from tnspin.terms import OperatorSum, Term, split_coefficient
+from tnspin.terms import OperatorSum, split_coefficient
 
-__all__ = ["LIMITS", "ClassicalEnergy", "Fields", "classical_energy", "energy_of"]
+__all__ = ["LIMITS", "ClassicalEnergy", "classical_energy", "energy_of"]
 
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Function = Callable[[float], complex]
+Parts = tuple[tuple[Function | None, NDArray[np.complex128]], ...]
 # Imaginary parts that cancel in a Hermitian sum, relative to the largest coefficient.
 _ROUNDING = 1e-10
-
-
-@dataclass(frozen=True, eq=False)
-class Fields:
-    """The gradient of an energy at one time as arrays, for compiled kernels.
-
-    The field of spin i is ``linear[i] + sum_k blocks[k] n[columns[k]]`` over
-    ``k = starts[i]..starts[i+1]``, plus, for each component c = 3 i + axis, the sum over
-    ``k = high_starts[c]..high_starts[c+1]`` of ``high_values[k]`` times the components
-    ``high_others[k]`` (-1: none) of n.
-
-    Attributes
-    ----------
-    linear : (N, 3)
-    starts, columns, blocks : (N + 1,), (K,), (K, 3, 3)
-    high_starts, high_values, high_others : (3 N + 1,), (H,), (H, p)
-    """
-
-    linear: Reals
-    starts: Ints
-    columns: Ints
-    blocks: Reals
-    high_starts: Ints
-    high_values: Reals
-    high_others: Ints
-
-    @property
-    def arrays(self) -> tuple[Any, ...]:
-        """In the order in which kernels take them."""
-        return (self.linear, self.starts, self.columns, self.blocks, self.high_starts,
-                self.high_values, self.high_others)  # fmt: skip
-
-    def largest(self) -> float:
-        """Upper bound of the length of any field, for unit vectors."""
-        bound = np.linalg.norm(self.linear, axis=1)
-        sizes = np.linalg.norm(self.blocks, 2, axis=(1, 2)) if len(self.blocks) else np.zeros(0)
-        rows = np.repeat(np.arange(len(bound)), np.diff(self.starts))
-        bound = bound + np.bincount(rows, sizes, len(bound))
-        rows = np.repeat(np.arange(3 * len(bound)) // 3, np.diff(self.high_starts))
-        return float(
-            (bound + np.bincount(rows, np.abs(self.high_values), len(bound))).max(initial=0)
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,17 +41,16 @@ class ClassicalEnergy:
         S of each vector.
     sites : tuple of int
         Site of each vector.
-    monomials : tuple of tuples of int
-        Components 3 i + axis of each monomial, sorted; ``()`` is the constant.
+    monomials : (M, p) int
+        Components 3 i + axis of each monomial, ascending; 3 N stands for the number 1.
     parts : tuple of (function or None, (M,) complex)
         Coefficients of the monomials, one set per function of time (None: constant).
     """
 
     spins: Reals
     sites: tuple[int, ...]
-    monomials: tuple[tuple[int, ...], ...]
-    parts: tuple[tuple[Function | None, NDArray[np.complex128]], ...]
-    _cache: dict[str, Fields] = field(default_factory=dict, repr=False)
+    monomials: Ints
+    parts: Parts
 
     @property
     def size(self) -> int:
@@ -106,96 +65,47 @@ class ClassicalEnergy:
     @property
     def is_quadratic(self) -> bool:
         """Whether no monomial has more than two factors: the midpoint rule then conserves it."""
-        return max((len(m) for m in self.monomials), default=0) <= 2
+        return self.monomials.shape[1] <= 2
 
-    def coefficients(self, t: float = 0.0) -> Reals:
-        """(M,) coefficients of the monomials at time ``t``."""
-        total = np.zeros(len(self.monomials))
-        for function, values in self.parts:
-            total += (values if function is None else complex(function(t)) * values).real
-        return total
+    def strengths(self, t: float = 0.0) -> NDArray[np.complex128]:
+        """(P,) values of the functions of time, 1 for the constant part."""
+        return np.array([1.0 if f is None else complex(f(t)) for f, _ in self.parts], complex)
 
     def value(self, n: Reals, t: float = 0.0) -> Reals:
         """Energy of unit vectors (..., N, 3) at time ``t``, shape (...)."""
         flat = np.asarray(n, float).reshape(*np.shape(n)[:-2], -1)
         padded = np.concatenate([flat, np.ones((*flat.shape[:-1], 1))], axis=-1)
-        products = padded[..., self._padded[:, 0]]
-        for k in range(1, self._padded.shape[1]):
-            products = products * padded[..., self._padded[:, k]]
-        return products @ self.coefficients(t)
+        products = padded[..., self.monomials[:, 0]]
+        for k in range(1, self.monomials.shape[1]):
+            products = products * padded[..., self.monomials[:, k]]
+        coefficients = sum(
+            (s * values).real for s, (_, values) in zip(self.strengths(t), self.parts, strict=True)
+        )
+        return products @ np.asarray(coefficients)
 
     def field(self, n: Reals, t: float = 0.0) -> Reals:
         """Field -dE/dS of each of (N, 3) unit vectors at time ``t``, (N, 3)."""
         from tnspin.classical import kernels
 
         field_of: Any = kernels.field_of
-        state = np.ascontiguousarray(n, dtype=float)
-        out = np.empty_like(state)
-        field_of(state, 0, len(state), *self.fields(t).arrays, out)
-        return out
+        state = np.ascontiguousarray(np.asarray(n, float).T)
+        fields = self.fields(t)
+        found = np.empty((self.size, 3))
+        for tile, start in enumerate(fields.borders[:-1]):
+            part = slice(start, fields.borders[tile + 1])
+            one = fields.constant[:, part].copy()
+            field_of(state, tile, 1, fields.arrays, one)
+            found[part] = one.T
+        return found
 
-    def fields(self, t: float = 0.0) -> Fields:
-        """Arrays from which kernels compute the field at time ``t``."""
-        if not self.is_time_dependent:
-            if "constant" not in self._cache:
-                self._cache["constant"] = self._layout.fill(self.coefficients())
-            return self._cache["constant"]
-        return self._layout.fill(self.coefficients(t))
-
-    @cached_property
-    def _padded(self) -> Ints:
-        """(M, p) components of each monomial; 3 N stands for the number 1."""
-        width = max((len(m) for m in self.monomials), default=0) or 1
-        one = 3 * self.size
-        rows = [[*m, *[one] * (width - len(m))] for m in self.monomials]
-        return np.array(rows, dtype=np.int64).reshape(-1, width)
+    def fields(self, t: float = 0.0, copies: int = 1) -> Fields:
+        """Arrays from which kernels compute the field at time ``t`` of so many copies."""
+        return self.couplings.fields(self.strengths(t), copies)
 
     @cached_property
-    def _layout(self) -> _Layout:
-        return _Layout(self.spins, self.monomials)
-
-
-class _Layout:
-    """Where the coefficient of each monomial goes in the arrays of `Fields`."""
-
-    def __init__(self, spins: Reals, monomials: Iterable[tuple[int, ...]]) -> None:
-        self.scale = -1.0 / np.repeat(spins, 3)
-        self.size = len(spins)
-        linear, pairs, high = [], [], []
-        for k, m in enumerate(monomials):
-            if len(m) == 1:
-                linear.append((k, m[0]))
-            elif len(m) == 2:
-                # d(n_a n_b) = n_b dn_a + n_a dn_b; of n_a^2 both are the same component.
-                pairs += [(k, m[0], m[1]), (k, m[1], m[0])]
-            elif m:
-                high += [(k, c, m[:j] + m[j + 1 :]) for j, c in enumerate(m)]
-        self.linear = np.array(linear, dtype=np.int64).reshape(-1, 2)
-        self.pairs = np.array(pairs, dtype=np.int64).reshape(-1, 3)
-        row, column = self.pairs[:, 1] // 3, self.pairs[:, 2] // 3
-        keys, self.place = np.unique(row * self.size + column, return_inverse=True)
-        self.columns = keys % self.size
-        self.starts = np.searchsorted(keys, np.arange(self.size + 1) * self.size)
-        high.sort(key=lambda item: item[1])
-        width = max((len(others) for _, _, others in high), default=1)
-        self.high = np.array([k for k, _, _ in high], dtype=np.int64)
-        components = np.array([c for _, c, _ in high], dtype=np.int64)
-        self.high_components = components
-        self.high_starts = np.searchsorted(components, np.arange(3 * self.size + 1))
-        self.high_others = np.array(
-            [[*others, *[-1] * (width - len(others))] for _, _, others in high], dtype=np.int64
-        ).reshape(-1, width)
-
-    def fill(self, values: Reals) -> Fields:
-        linear = np.zeros(3 * self.size)
-        where = self.linear[:, 1]
-        linear[where] = self.scale[where] * values[self.linear[:, 0]]
-        blocks = np.zeros((len(self.columns), 3, 3))
-        k, a, b = self.pairs.T
-        np.add.at(blocks, (self.place, a % 3, b % 3), self.scale[a] * values[k])
-        high = self.scale[self.high_components] * values[self.high]
-        return Fields(linear.reshape(-1, 3), self.starts.astype(np.int64), self.columns, blocks,
-                      self.high_starts.astype(np.int64), high, self.high_others)  # fmt: skip
+    def couplings(self) -> Couplings:
+        """What makes the field, sorted by spins."""
+        return Couplings.of(self.spins, self.monomials, [values for _, values in self.parts])
 
 
 def classical_energy(
@@ -226,21 +136,26 @@ def classical_energy(
         )
     if order is None:
         order = [k for k, site in enumerate(os.sites) if site.spin_dim > 1]
-    places = {int(k): i for i, k in enumerate(order)}
-    sums: dict[Function | None, Polynomial] = {None: {}}
-    for term in os.terms:
-        factor, function = split_coefficient(term.coeff)
-        total = sums.setdefault(function, {})
-        for key, value in _term(os.sites, term, places, limit).items():
-            total[key] = total.get(key, 0.0) + factor * value
-    monomials = tuple(dict.fromkeys(key for total in sums.values() for key in total))
-    parts = tuple(
-        (function, np.array([total.get(key, 0.0) for key in monomials], dtype=np.complex128))
-        for function, total in sums.items()
-    )
-    spins = np.array([(os.sites[k].spin_dim - 1) / 2 for k in places])
+    places = np.full(len(os.sites), -1)
+    places[list(order)] = np.arange(len(order))
+    kinds = _by_kind(os)
+    functions = list(dict.fromkeys([None, *(function for function, _ in kinds)]))
+    width = 1
+    found: list[tuple[Function | None, Ints, NDArray[np.complex128]]] = []
+    for (function, key), (factors, positions) in kinds.items():
+        sites, names = tuple(site for site, _ in key), tuple(name for _, name in key)
+        columns = places[np.array(positions, dtype=np.int64).reshape(len(factors), len(key))]
+        polynomial = _product(sites, names, limit)
+        strengths = np.array(factors, dtype=np.complex128)
+        for monomial, value in polynomial.items():
+            rows = [3 * columns[:, slot // 3] + slot % 3 for slot in monomial]
+            stacked = np.array(rows, dtype=np.int64).reshape(len(monomial), len(factors)).T
+            width = max(width, len(monomial))
+            found.append((function, np.sort(stacked, axis=1), value * strengths))
+    spins = np.array([(os.sites[k].spin_dim - 1) / 2 for k in order])
+    monomials, parts = _merged(found, functions, width, 3 * len(spins))
     _check_real(parts)
-    return ClassicalEnergy(spins, tuple(places), monomials, parts)
+    return ClassicalEnergy(spins, tuple(int(k) for k in order), monomials, parts)
 
 
 def energy_of(model: Any, limit: str = "large_spin") -> ClassicalEnergy:
@@ -257,21 +172,76 @@ def _energy_of(model: Any, limit: str) -> ClassicalEnergy:
     return classical_energy(os, limit, model.localized_sites)
 
 
-def _term(sites: tuple[Site, ...], term: Term, places: dict[int, int], limit: str) -> Polynomial:
-    names: dict[int, tuple[str, ...]] = {}
-    for name, k in term.factors:
-        names[k] = (*names.get(k, ()), name)
+#: Site and operators of each of a few positions, in ascending order of the positions.
+Kind = tuple[tuple[Site, tuple[str, ...]], ...]
+
+
+def _by_kind(
+    os: OperatorSum,
+) -> dict[tuple[Function | None, Kind], tuple[list[complex], list[tuple[int, ...]]]]:
+    """Coefficients and positions of the terms, those of the same operators together."""
+    sites = os.sites
+    found: dict[Any, tuple[list[complex], list[tuple[int, ...]]]] = {}
+    for coeff, factors in os.terms:
+        factor, function = (coeff, None) if type(coeff) is complex else split_coefficient(coeff)
+        if len(factors) == 2 and factors[0][1] != factors[1][1]:
+            (a, i), (b, j) = factors
+            key: Any = (function, ((sites[i], (a,)), (sites[j], (b,))))
+            positions: tuple[int, ...] = (i, j)
+        else:
+            names: dict[int, tuple[str, ...]] = {}
+            for name, k in factors:
+                names[k] = (*names.get(k, ()), name)
+            key = (function, tuple((sites[k], each) for k, each in names.items()))
+            positions = tuple(names)
+        if key not in found:
+            found[key] = ([], [])
+        strengths, places = found[key]
+        strengths.append(factor)
+        places.append(positions)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _product(sites: tuple[Site, ...], names: tuple[tuple[str, ...], ...], limit: str) -> Polynomial:
+    """Classical counterpart of operators on a few sites, in 3 slot + axis."""
     total: Polynomial = {(): 1.0}
-    for k, factors in names.items():
-        local = site_polynomial(sites[k], factors, limit)
-        if set(local) <= {()}:
-            total = multiplied(total, local)
-            continue
-        base = 3 * places[k]
-        total = multiplied(
-            total, {tuple(base + axis for axis in key): value for key, value in local.items()}
-        )
+    for slot, (site, factors) in enumerate(zip(sites, names, strict=True)):
+        local = site_polynomial(site, factors, limit)
+        shifted = {tuple(3 * slot + a for a in key): value for key, value in local.items()}
+        total = multiplied(total, shifted)
     return total
+
+
+def _merged(
+    found: Sequence[tuple[Function | None, Ints, NDArray[np.complex128]]],
+    functions: Sequence[Function | None],
+    width: int,
+    one: int,
+) -> tuple[Ints, Parts]:
+    """Add up what multiplies the same monomial; leave out those of which nothing remains."""
+    total = sum(len(rows) for _, rows, _ in found)
+    monomials = np.full((total, width), one, dtype=np.int64)
+    values = np.empty(total, dtype=np.complex128)
+    part = np.empty(total, dtype=np.int64)
+    start = 0
+    for function, rows, strengths in found:
+        stop = start + len(rows)
+        monomials[start:stop, : rows.shape[1]] = rows
+        values[start:stop], part[start:stop] = strengths, functions.index(function)
+        start = stop
+    if (one + 1.0) ** width < 2.0**62:  # as one number each: much faster to sort
+        keys = monomials @ (one + 1) ** np.arange(width - 1, -1, -1)
+        _, first, where = np.unique(keys, return_index=True, return_inverse=True)
+    else:
+        _, first, where = np.unique(monomials, axis=0, return_index=True, return_inverse=True)
+    sums = np.zeros((len(functions), len(first)), dtype=np.complex128)
+    flat = part * len(first) + where.reshape(-1)
+    sums += np.bincount(flat, values.real, sums.size).reshape(sums.shape)
+    sums += 1j * np.bincount(flat, values.imag, sums.size).reshape(sums.shape)
+    kept = np.any(sums != 0, axis=0)
+    parts = tuple((f, sums[k, kept]) for k, f in enumerate(functions))
+    return monomials[first[kept]], parts
 
 
 def _check_real(parts: Iterable[tuple[Function | None, NDArray[np.complex128]]]) -> None:

@@ -11,20 +11,19 @@ the Stratonovich solution; <b b'> = 2 a T / S delta(t - t') per component makes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from math import ceil
 from os import cpu_count
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tnspin.classical.energy import ClassicalEnergy, Fields
-from tnspin.classical.kernels import advance, field_of, middle_of, turn
+from tnspin.classical.couplings import Fields
+from tnspin.classical.energy import ClassicalEnergy
+from tnspin.classical.stepping import Group, Rule, groups_of, step_alone, step_shared
 from tnspin.errors import InputError, RunError
 
 __all__ = ["LandauLifshitz", "suggested_step"]
@@ -116,105 +115,62 @@ class LandauLifshitz:
         RunError
             If the midpoints do not converge: the step is too large.
         """
-        old = np.array(states, dtype=float, order="C")
+        old = np.asarray(states, dtype=float)
         if old.shape[-2:] != (self.energy.size, 3) or old.ndim not in (2, 3):
             raise InputError(f"state: shape {old.shape} does not fit {self.energy.size} spins")
-        new = old.reshape(-1, *old.shape[-2:])
+        given = old.reshape(-1, *old.shape[-2:])
         count = max(1, ceil((stop - start) / self.dt - 1e-9))
         h = (stop - start) / count
-        if external is None:
-            external = np.zeros((self.energy.size, 3))
-        for first, noise in self._noise(len(new), count, start, h):
-            steps = len(noise) or count
-            self._steps(new, start + first * h, h, steps, np.asarray(external, float), noise)
-        return new.reshape(old.shape)
+        field = np.zeros((self.energy.size, 3)) if external is None else np.asarray(external, float)
+        groups = groups_of(given, field, self._torque, self._damping(len(given)))
+        for first, noise in self._noise(len(given), count, start, h):
+            self._steps(groups, start + first * h, h, len(noise) or count, noise)
+        found = np.concatenate([group.states for group in groups])
+        return np.ascontiguousarray(found).reshape(old.shape)
 
     # ------------------------------------------------------------------ steps
 
-    def _steps(
-        self, states: Reals, start: float, h: float, steps: int, external: Reals, noise: Reals
-    ) -> None:
-        """Take equal steps, in place; ``noise`` (steps, R, N, 3) or empty."""
-        stages = STAGES[2 if self.temperature else self.order]
+    def _steps(self, groups: list[Group], start: float, h: float, steps: int, noise: Reals) -> None:
+        """Take equal steps, in place; ``noise`` (steps, 3, N, R) or empty."""
+        stages = h * np.array(STAGES[2 if self.temperature else self.order])
         if not self.energy.is_time_dependent:
-            self._same(states, steps, h * np.array(stages), external, noise, self.energy.fields())
+            self._same(groups, steps, stages, noise, 0.0)
             return
         for step in range(steps):
             t = start + step * h
             for stage in stages:
-                fields = self.energy.fields(t + 0.5 * stage * h)
                 one = noise[step : step + 1]
-                self._same(states, 1, np.array([stage * h]), external, one, fields)
-                t += stage * h
+                self._same(groups, 1, np.array([stage]), one, t + 0.5 * stage)
+                t += stage
 
-    def _same(
-        self, states: Reals, steps: int, stages: Reals, external: Reals, noise: Reals,
-        fields: Fields,
-    ) -> None:  # fmt: skip
-        """Take steps during which the coefficients of the energy stay the same."""
-        count, size, _ = states.shape
-        damping = self._damping(count)
-        workers = self._workers if count * size >= _SHARED else 1
-        if workers > 1 and count < workers:
-            for r in range(count):
-                for step in range(steps):
-                    kick = external + noise[step, r] if len(noise) else external
-                    for h in stages:
-                        self._shared(states[r], h, kick, damping[r], fields, workers)
-            return
+    def _same(self, groups: list[Group], steps: int, stages: Reals, noise: Reals, t: float) -> None:
+        """Take steps during which the coefficients of the energy stay those at time ``t``."""
+        fields = {count: self._fields(count, t) for count in {group.count for group in groups}}
+        shared = len(groups) < self._workers and self.energy.size >= _SHARED
 
-        kernel: Any = advance
+        def advanced(group: Group) -> float:
+            kick = np.empty((0, 3, 0))
+            if len(noise):
+                kick = np.ascontiguousarray(noise[..., group.first : group.last])
+                kick = kick.reshape(steps, 3, -1)
+            task = (group, steps, stages, kick, fields[group.count], rule)
+            return step_shared(*task, self._pool, self._workers) if shared else step_alone(*task)
 
-        def part(first: int, last: int) -> float:
-            return kernel(
-                states, first, last, steps, stages, damping, external, noise, self._torque,
-                self.tolerance, self.iterations, *fields.arrays,
-            )  # fmt: skip
+        rule = Rule(self.tolerance, self.iterations)
+        spread = not shared and self._workers > 1 and len(groups) > 1
+        for change in (self._pool.map if spread else map)(advanced, groups):
+            if change:
+                raise RunError(
+                    f"llg: the midpoint does not converge (still moves by {change:.1e}); "
+                    f"take a smaller solver.dt than {self.dt:g}"
+                )
 
-        for change in self._spread(part, count, workers):
-            self._check(change)
-
-    def _shared(
-        self, n: Reals, h: float, external: Reals, damping: Reals, fields: Fields, workers: int
-    ) -> None:
-        """One midpoint step of many spins, each thread with its share; in place."""
-        kernel: Any = field_of
-        new, middle, field = np.empty_like(n), n.copy(), np.empty_like(n)
-
-        def rotate(first: int, last: int) -> None:
-            kernel(middle, first, last, *fields.arrays, field)
-            field[first:last] += external[first:last]
-            turn(n, field, self._torque, middle, damping, h, first, last, new)
-
-        def move(first: int, last: int) -> float:
-            return middle_of(n, new, first, last, middle)
-
-        before = np.inf
-        for k in range(self.iterations or 200):
-            self._spread(rotate, len(n), workers)
-            if k + 1 == self.iterations:
-                break
-            change = max(self._spread(move, len(n), workers))
-            if not self.iterations and (change <= self.tolerance or before <= change < 1e-13):
-                break
-            before = change
-        else:
-            self._check(before if before > max(self.tolerance, 1e-13) else 0.0)
-        n[:] = new
-
-    def _check(self, change: float) -> None:
-        if change:
-            raise RunError(
-                f"llg: the midpoint does not converge (still moves by {change:.1e}); "
-                f"take a smaller solver.dt than {self.dt:g}"
-            )
-
-    def _spread(self, part: Callable[[int, int], Any], size: int, workers: int) -> list[Any]:
-        """``part(first, last)`` of equal ranges, in threads."""
-        if workers == 1:
-            return [part(0, size)]
-        borders = np.linspace(0, size, workers + 1).astype(int).tolist()
-        return list(self._pool.map(lambda pair: part(*pair), pairwise(borders)))
+    def _fields(self, copies: int, t: float) -> Fields:
+        if self.energy.is_time_dependent:
+            return self.energy.fields(t, copies)
+        if copies not in self._constant_fields:
+            self._constant_fields[copies] = self.energy.fields(0.0, copies)
+        return self._constant_fields[copies]
 
     # ------------------------------------------------------------------ what is needed for them
 
@@ -234,6 +190,10 @@ class LandauLifshitz:
         return np.ascontiguousarray(given, dtype=float)
 
     @cached_property
+    def _constant_fields(self) -> dict[int, Fields]:
+        return {}
+
+    @cached_property
     def _workers(self) -> int:
         return self.threads or cpu_count() or 1
 
@@ -242,18 +202,19 @@ class LandauLifshitz:
         return ThreadPoolExecutor(self._workers)
 
     def _noise(self, count: int, steps: int, start: float, h: float) -> Iterator[tuple[int, Reals]]:
-        """Stochastic fields (some steps, R, N, 3), with the number of the first step."""
+        """Stochastic fields (some steps, 3, N, R), with the number of the first step."""
         size = self.energy.size
         if not self.temperature:
-            yield 0, np.zeros((0, count, size, 3))
+            yield 0, np.zeros((0, 3, size, count))
             return
         key = int(np.float64(start).view(np.uint64))
         random = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(key,)))
         strength = 2.0 * self._damping(count) * self.temperature / (self.energy.spins * abs(h))
         most = max(1, _DRAWN // (3 * count * size))
         for first in range(0, steps, most):
-            drawn = random.standard_normal((min(most, steps - first), count, size, 3))
-            yield first, drawn * np.sqrt(strength)[..., None]
+            drawn = random.standard_normal((min(most, steps - first), 3, size, count))
+            drawn *= np.sqrt(strength).T
+            yield first, drawn
 
 
 def suggested_step(energy: ClassicalEnergy, t: float = 0.0, turn_by: float = 0.1) -> float:

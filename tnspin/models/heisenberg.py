@@ -129,6 +129,8 @@ class HeisenbergChain:
 
     def _dmi(self) -> Iterator[_Item]:
         x, y, z = self.dmi
+        if not any(self.dmi):
+            return
         for i, j in self._neighbours():
             # Dz (Sx Sy - Sy Sx) = (i Dz / 2)(S+ S- - S- S+), term by term conserving 2Sz.
             yield 0.5j * z, "Sp", i, "Sm", j
@@ -138,10 +140,13 @@ class HeisenbergChain:
                 yield -strength, b, i, a, j
 
     def _on_site(self) -> Iterator[_Item]:
-        for i in range(self.sites):
-            for axis, strength in zip("xyz", self.field, strict=True):
-                yield -strength, f"S{axis}", i
-            yield -self.anisotropy, "Sz", i, "Sz", i
+        for axis, strength in zip(("Sx", "Sy", "Sz"), self.field, strict=True):
+            if strength:
+                for i in range(self.sites):
+                    yield -strength, axis, i
+        if self.anisotropy:
+            for i in range(self.sites):
+                yield -self.anisotropy, "Sz", i, "Sz", i
         yield -self.impurity_field, "Sz", 0
 
     def _dipole(self) -> Iterator[_Item]:
