@@ -14,7 +14,7 @@ from tnspin.result import Result
 from tnspin.toml_text import flatten, loads
 from tnspin.units import EnergyScale
 
-__all__ = ["info", "info_text", "summary"]
+__all__ = ["conservation", "info", "info_text", "summary"]
 
 _SAMPLED = ("log_negativity", "mutual_information")
 _CONSERVED = (
@@ -44,7 +44,7 @@ def info(result: Result) -> dict[str, Any]:
         "complete": complete,
         "parameters": parameters,
         "provenance": attrs,
-        "conservation": _conservation(result),
+        "conservation": conservation(result),
         "onsets": _onsets(result),
         "classical": _classical(result),
         "ledger": _ledger(result),
@@ -113,7 +113,7 @@ def summary(result: Result, file: str) -> str:
             rows.append(("Gilbert damping", judged["damping_text"]))
         else:
             rows.append(("compared with", judged["equation"]))
-    for name, row in _conservation(result).items():
+    for name, row in conservation(result).items():
         rows.append((name, f"{row['final']:.8g} (largest drift {row['drift']:.1e})"))
     ledger = _ledger(result)
     if "bond_dim" in ledger:
@@ -127,7 +127,7 @@ def summary(result: Result, file: str) -> str:
     return _table(file, rows)
 
 
-def _conservation(result: Result) -> dict[str, dict[str, float]]:
+def conservation(result: Result) -> dict[str, dict[str, float]]:
     audit = {}
     for name in _CONSERVED:
         if name in result and result[name].size:
