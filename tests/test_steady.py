@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from open_systems import SPINS, Lindblad, flips, mixing
+from open_systems import SPINS, Lindblad, density, flips, mixing
+from scipy.linalg import expm
 
 from tnspin.baths import ReactionCoordinate, UniversalLindblad, WithCoordinate, jump_operators
 from tnspin.errors import RunError
 from tnspin.models import HeisenbergChain
 from tnspin.solvers.steady import gibbs_state, steady_state, trace_distance
+from tnspin.states import build
 
 RING = HeisenbergChain(4, field=(0, 0, 0.8), periodic=True)
 #: No symmetry at all.
@@ -75,3 +77,40 @@ def test_steady_states_that_are_not_unique_are_refused():
     model = WithCoordinate(HeisenbergChain(2, field=(0, 0, 0.5)), ReactionCoordinate(1.0, levels=4))
     with pytest.raises(RunError, match="not unique, 2 sets"):
         steady_state(model, model.bath.jump_operators(model))
+
+
+def gapped():
+    """A ring of two spins 1 whose highest levels are beyond the cutoff of the baths."""
+    model = HeisenbergChain(2, 1.0, field=(0, 0, 0.3))
+    return model, jump_operators(model, UniversalLindblad(0.7, gamma=0.05, omega_max=1.5))
+
+
+@pytest.mark.parametrize("directions", [[[0.3, 0.0]], [[0.2, 0.0], [2.0, 1.0]]])
+def test_levels_beyond_the_cutoff_keep_their_probability(directions):
+    model, jumps = gapped()
+    with pytest.raises(RunError, match="not unique"):
+        steady_state(model, jumps)
+    start = build("product", model, directions=directions).to_vector(None)
+    found = steady_state(model, jumps, start=start, tolerance=1e-12)
+    late = expm(1e5 * Lindblad(model, jumps).generator) @ density(start).ravel()
+    assert np.abs(found.matrix - late.reshape(found.matrix.shape)).max() < 1e-8
+
+
+def test_spin_three_halves_is_thermal_to_first_order():
+    model = replace(RING, spin=1.5)
+    gibbs = gibbs_state(model, 1.0)
+    distance = [
+        trace_distance(
+            steady_state(model, jump_operators(model, UniversalLindblad(1.0, gamma=gamma))), gibbs
+        )
+        for gamma in (1e-4, 1e-5)
+    ]
+    assert distance[1] == pytest.approx(0.1 * distance[0], rel=0.01)
+    assert distance[1] < 2e-5
+
+
+def test_lasting_coherence_is_refused():
+    start = build("product", RING, directions=[[0.1, 0], [1.0, 0], [2.0, 0.3], [0.4, 0.1]])
+    jumps = jump_operators(RING, UniversalLindblad(1.0, common=True))
+    with pytest.raises(RunError, match="coherence"):
+        steady_state(RING, jumps, start=start.to_vector(None))

@@ -231,6 +231,11 @@ class EigenLindblad:
         parts = np.split(elements, ends[:-1])
         return [part.reshape(dim, dim) for part, dim in zip(parts, self.dims, strict=True)]
 
+    def populations(self, state: DensityState) -> NDArray[np.float64]:
+        """Probabilities of the levels, block by block, of a state in the same sectors."""
+        whole = np.concatenate([np.diagonal(block).real for block in self._joined(state)])
+        return np.concatenate([whole[rows] for rows in self._rows])
+
     def _joined(self, state: DensityState) -> list[Matrix]:
         """Blocks of a state in the eigenbasis."""
         pairs = zip(self.levels, state.blocks, strict=True)

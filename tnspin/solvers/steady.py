@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +22,12 @@ from scipy.sparse.linalg import LinearOperator, gmres
 
 from tnspin.basis import ChargeBasis
 from tnspin.density import DensityState
+from tnspin.ensemble import Ensemble
 from tnspin.errors import RunError
 from tnspin.models import Model
 from tnspin.solvers.eigenbasis import EigenLindblad
 from tnspin.sparse import to_sparse
+from tnspin.vector import VectorState
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
@@ -33,32 +36,44 @@ __all__ = ["gibbs_state", "steady_state", "trace_distance"]
 
 Matrix = NDArray[np.complex128]
 Reals = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _RESTART = 60
 _MOST_CYCLES = 50
 # A rate below this share of the largest does not connect two levels.
 _NOTHING = 1e-14
+# A set of levels with less probability is empty.
+_NONE = 1e-12
 
 
 def steady_state(
-    model: Model, jumps: Sequence[JumpOperator], *, tolerance: float = 1e-10
+    model: Model,
+    jumps: Sequence[JumpOperator],
+    *,
+    start: VectorState | Ensemble | DensityState | None = None,
+    tolerance: float = 1e-10,
 ) -> DensityState:
     """Return the density matrix that does not change any more.
+
+    A bath with a hard cutoff may not link all levels of H: large spins have gaps beyond it.  Sets
+    of levels that no jump operator links keep their probabilities, those of ``start``.
 
     Parameters
     ----------
     model : Model
         Its Hamiltonian is constant; the whole space must be small enough to diagonalize it.
     jumps : sequence of JumpOperator
-        Rates included; the steady state must be the only one.
+        Rates included.
+    start : VectorState, Ensemble or DensityState, optional
+        Initial state, which decides where the steady state is not the only one.
     tolerance : float
         Norm of what is left of its change, in units of the largest decay rate.
 
     Raises
     ------
     RunError
-        If levels that no jump operator connects have steady states of their own, or the iteration
-        does not converge.
+        If there are several steady states and no ``start`` (or levels that decay to more than
+        one of them), or the iteration does not converge.
     """
     sites = model.local_sites
     basis = ChargeBasis(sites)
@@ -66,8 +81,15 @@ def steady_state(
     # In the full space jump operators are what they are, with or without a definite charge.
     equation = EigenLindblad(model.hamiltonian, _uncharged(jumps), mixed)
     rates = _rates(equation)
-    _check_unique(rates)
-    elements = _solved(equation, rates, tolerance)
+    sets = _closed_sets(rates, start is not None)
+    shares = np.ones(1)
+    if len(sets) > 1 and start is not None:
+        populations = equation.populations(DensityState.from_state(start, ()))
+        shares = np.array([populations[levels].sum() for levels in sets])
+        _check_different(rates, [s for s, share in zip(sets, shares, strict=True) if share > _NONE])
+    elements = _solved(
+        equation, rates, list(zip(sets, shares / shares.sum(), strict=True)), tolerance
+    )
     return equation.state(mixed, elements)
 
 
@@ -106,26 +128,54 @@ def _rates(equation: EigenLindblad) -> Reals:
     return rates - np.diag(rates.sum(axis=0))
 
 
-def _check_unique(rates: Reals) -> None:
-    """Refuse levels in groups between which nothing ever moves."""
+def _closed_sets(rates: Reals, several: bool) -> list[Ints]:
+    """Sets of levels that nothing leaves, each with a steady state; transient levels in none.
+
+    Refused are more than one unless ``several`` may be, and then transient levels.
+    """
     linked = np.abs(rates) > _NOTHING * np.abs(rates).max(initial=0.0)
     count, group = connected_components(sp.csr_array(linked), connection="strong")
-    # A group that nothing leaves holds a steady state.
-    leaves = linked & np.not_equal.outer(group, group)
-    closed = count - len(np.unique(group[leaves.any(axis=0)]))
-    if closed != 1:
+    leaves = (linked & np.not_equal.outer(group, group)).any(axis=0)
+    left = np.unique(group[leaves])
+    closed = [np.flatnonzero(group == g) for g in range(count) if g not in left]
+    if len(closed) == 1:
+        return [np.arange(len(rates))]  # levels that are left for good count as its own
+    if not several or left.size:
         raise RunError(
-            f"steady state: not unique, {closed} sets of levels are not left by any jump operator;"
-            " evolve an initial state instead"
+            f"steady state: not unique, {len(closed)} sets of levels are not left by any jump"
+            " operator; evolve an initial state instead"
         )
+    return closed
 
 
-def _solved(equation: EigenLindblad, rates: Reals, tolerance: float) -> Matrix:
+def _check_different(rates: Reals, sets: Sequence[Ints]) -> None:
+    """Refuse sets with the same decay: between two copies of one another coherence may last."""
+    for one, other in combinations([np.sort(np.diagonal(rates)[levels]) for levels in sets], 2):
+        if one.size == other.size and np.allclose(one, other, rtol=1e-8, atol=0.0):
+            raise RunError(
+                "steady state: not unique, coherence between sets of levels with the same rates may"
+                " last; evolve the initial state instead"
+            )
+
+
+def _solved(
+    equation: EigenLindblad,
+    rates: Reals,
+    sets: Sequence[tuple[Ints, float]],
+    tolerance: float,
+) -> Matrix:
+    """Blocks of the steady state whose sets of levels have given probabilities."""
     dims = equation.dims
     size = sum(dim**2 for dim in dims)
     starts = np.cumsum([0, *dims])
     scale = float(np.abs(np.diagonal(rates)).max())
-    balance = scipy.linalg.lu_factor(rates + scale / len(rates))
+    # What makes the equation solvable: the probability of each set, spread over its levels.
+    spread = np.zeros_like(rates)
+    wanted = np.zeros(len(rates))
+    for levels, share in sets:
+        spread[np.ix_(levels, levels)] = scale / len(levels)
+        wanted[levels] = share * scale / len(levels)
+    balance = scipy.linalg.lu_factor(rates + spread)
     losses = -np.diagonal(rates)
     slow = []
     for energies, first, last in zip(equation.energies, starts, starts[1:], strict=False):
@@ -133,17 +183,16 @@ def _solved(equation: EigenLindblad, rates: Reals, tolerance: float) -> Matrix:
         slow.append(-1j * np.subtract.outer(energies, energies) - np.maximum(mean, 1e-3 * scale))
 
     def changed(real: Reals) -> Reals:
-        """The right-hand side plus the trace times 1/D, which makes it solvable."""
+        """The right-hand side plus the spread probabilities."""
         elements = _hermitian(real, dims)
         result = equation.dissipated(elements)
-        trace = 0.0
-        for rho, out, energies in zip(
-            equation.matrices(elements), equation.matrices(result), equation.energies, strict=True
+        rhos, results = equation.matrices(elements), equation.matrices(result)
+        added = spread @ np.concatenate([np.diagonal(rho).real for rho in rhos])
+        for rho, out, energies, first in zip(
+            rhos, results, equation.energies, starts, strict=False
         ):
             out -= 1j * np.subtract.outer(energies, energies) * rho
-            trace += float(np.trace(rho).real)
-        for out in equation.matrices(result):
-            out[np.diag_indices(len(out))] += scale * trace / len(rates)
+            out[np.diag_indices(len(out))] += added[first : first + len(out)]
         return _real(result, dims)
 
     def guessed(real: Reals) -> Reals:
@@ -157,10 +206,8 @@ def _solved(equation: EigenLindblad, rates: Reals, tolerance: float) -> Matrix:
             block[np.diag_indices(len(block))] = balanced[first : first + len(block)]
         return _real(elements, dims)
 
-    target = _real(
-        np.concatenate([(scale / len(rates) * np.eye(dim, dtype=complex)).ravel() for dim in dims]),
-        dims,
-    )
+    parts = [np.diag(wanted[a:b].astype(complex)).ravel() for a, b in pairwise(starts)]
+    target = _real(np.concatenate(parts), dims)
     shape = (size, size)
     found, failed = gmres(
         LinearOperator(shape, changed, dtype=np.float64), target, x0=guessed(target),
