@@ -1,0 +1,126 @@
+"""Convergence certificates: how far a run can be trusted, from runs of other accuracy."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from tnspin.certify.certificate import Certificate
+from tnspin.certify.climb import Climb
+from tnspin.certify.judge import judge
+from tnspin.certify.ladder import AXES, Rung, ladder
+from tnspin.config import Config
+from tnspin.errors import InputError
+from tnspin.result import Result, check_writable, is_result, write_atomically
+
+__all__ = ["AXES", "Certificate", "Rung", "certify", "files_of", "ladder"]
+
+#: A ladder ends once the error exceeds the tolerance by this factor: finer rungs would only cost.
+BEYOND = 5.0
+
+
+def certify(
+    config: Config,
+    path: str | Path | None = None,
+    *,
+    tolerance: float = 1e-2,
+    observables: Sequence[str] = (),
+    exact: bool = True,
+    on_step: Callable[[Rung, Any], None] = lambda rung, progress: None,
+    on_snapshot: Callable[[Any], None] = lambda snapshot: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Certificate:
+    """Run a ladder of accuracies and say up to which time a tolerance holds.
+
+    Parameters
+    ----------
+    config
+        The run to certify, any preset or solver kind.
+    path
+        JSON file; beside it the result of the run (``FILE.h5``, with the attribute
+        ``converged_until``) and the runs of the ladder (``FILE.rungs``), from which a ladder that
+        was stopped continues.  None: nothing is kept.
+    tolerance
+        Largest error accepted, in the units of the observables.
+    observables
+        Those that decide; none: spin, electron_density and electron_spin, as far as they are
+        recorded.  If named, the rungs record nothing else, which may be faster.
+    exact
+        Whether the exact solver may tell the error, where it fits.
+    on_step, on_snapshot, say
+        See `Climb`.
+
+    Raises
+    ------
+    InputError
+        For closed forms, unknown observables, and whatever the run itself refuses.
+    RunError
+        If it was stopped; all that was done is saved.
+    """
+    if not tolerance > 0:
+        raise InputError(f"--tol {tolerance:g}: must be above 0")
+    rungs = ladder(replace(config, classical=None), observables, exact=exact)
+    if path is None:
+        with tempfile.TemporaryDirectory() as folder:
+            climb = Climb(rungs, Path(folder), on_step, on_snapshot, say)
+            return _climbed(climb, tolerance, observables)[0]
+    names = files_of(Path(path))
+    for name in ("json", "result"):
+        check_writable(names[name])
+    if names["result"].is_file() and not is_result(names["result"]):
+        raise InputError(f"-o {names['result']}: exists and is not a tnspin result")
+    climb = Climb(rungs, names["rungs"], on_step, on_snapshot, say)
+    certificate, base = _climbed(climb, tolerance, observables)
+    _certified(base, certificate).save(names["result"])
+    text = json.dumps(certificate.to_dict(), indent=1)
+    write_atomically(names["json"], BytesIO(text.encode()))
+    return certificate
+
+
+def files_of(path: Path) -> dict[str, Path]:
+    """What stands beside a certificate: ``json``, ``result``, ``figure``, ``rungs`` (a folder).
+
+    Raises
+    ------
+    InputError
+        If the name does not end in .json.
+    """
+    if path.suffix != ".json":
+        raise InputError(f"-o {path}: must end in .json")
+    suffixes = {"result": ".h5", "figure": ".png", "rungs": ".rungs"}
+    return {"json": path} | {name: path.with_suffix(end) for name, end in suffixes.items()}
+
+
+def _climbed(
+    climb: Climb, tolerance: float, observables: Sequence[str]
+) -> tuple[Certificate, Result]:
+    """Climb until the tolerance is clearly lost; the base goes on to its end."""
+    base = climb.rungs[0].config
+    certificate: Certificate | None = None
+    for reached in climb.rise():
+        certificate = judge(climb.courses, tolerance, observables)
+        worst = max(certificate.observables[name].error[-1] for name in certificate.judged)
+        if worst > BEYOND * tolerance and reached < base.time.stop:
+            stopped = f"error {worst:.1e} at t = {reached:g}, {BEYOND:g} times the tolerance"
+            climb.extend("base", base.time.stop)
+            certificate = judge(climb.courses, tolerance, observables, stopped)
+            break
+    assert certificate is not None
+    return certificate, climb.base
+
+
+def _certified(result: Result, certificate: Certificate) -> Result:
+    """The result of the base, with what it was found to be worth."""
+    until = certificate.converged_until
+    attrs = {
+        "converged_until": -1.0 if until is None else until,
+        "certified_tolerance": certificate.tolerance,
+        "certified_observables": " ".join(certificate.judged),
+        "certified": certificate.text(),
+    }
+    return Result(result.variables, {**result.attrs, **attrs})
