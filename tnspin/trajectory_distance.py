@@ -1,4 +1,4 @@
-"""How far two trajectories are apart: of two runs, two solvers, or a quantum and a classical one."""
+"""How far two trajectories are apart: two runs, two solvers, or a quantum and a classical one."""
 
 from __future__ import annotations
 

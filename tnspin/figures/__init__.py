@@ -11,7 +11,10 @@ from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
 from tnspin.figures.chain import chain_figure
-from tnspin.figures.common import STYLE
+from tnspin.figures.common import STYLE, parameters
+from tnspin.figures.hysteresis import hysteresis_figure
+from tnspin.figures.open_heisenberg import open_heisenberg_figure
+from tnspin.figures.dimer import dimer_figure
 from tnspin.figures.other import edge_figure, generic_figure
 from tnspin.figures.pulse import pulse_figure
 from tnspin.figures.valve import valve_figure
@@ -20,9 +23,12 @@ from tnspin.result import Result, write_atomically
 
 __all__ = [
     "chain_figure",
+    "dimer_figure",
     "edge_figure",
     "figure",
     "generic_figure",
+    "hysteresis_figure",
+    "open_heisenberg_figure",
     "pulse_figure",
     "save_figure",
     "valve_figure",
@@ -52,6 +58,14 @@ def figure(result: Result) -> Figure:
     with mpl.rc_context(STYLE):
         if "mutual_information_closed_form" in result:
             return edge_figure(result)
+        pairs = {"spin", "correlation_matrix", "bell_nonlocality"} <= set(result)
+        if pairs and result["spin"].shape[1] == 2:
+            return dimer_figure(result)
+        if "loop_spin" in result:
+            return hysteresis_figure(result)
+        open_chain = parameters(result).get("model", {}).get("kind") == "open_heisenberg"
+        if {"spin", "classical_spin"} <= set(result) and open_chain:
+            return open_heisenberg_figure(result)
         if {"spin", "classical_spin"} <= set(result):
             return chain_figure(result)
         if {"spin", "log_negativity"} <= set(result) and len(group_members(result)) == 2:

@@ -37,19 +37,19 @@ def chain_figure(result: Result) -> Figure:
     # Above the panels: a verdict may be longer than a panel's title has room for.
     words = found.text(float(result["time"][0]))
     drawing.suptitle("\n".join(filter(None, (title(result), words))), fontsize=11)
-    _spin_panel(axes[0], result)
-    _difference_panel(axes[1], result, found)
+    spin_panel(axes[0], result)
+    difference_panel(axes[1], result, found)
     if entangled:
         _negativity_panel(axes[2], result)
     for k, ax in enumerate(axes):
         ax.set_title(f"({'abc'[k]})  {ax.get_title(loc='left')}")
-        _mark(ax, result, found)
+        mark(ax, result, found)
     axes[-1].set_xlabel(time_label(result))
     axes[-1].set_xlim(times(result)[0], max(times(result)[-1], times(result)[0] + 1e-9))
     return drawing
 
 
-def _spin_panel(ax: Axes, result: Result) -> None:
+def spin_panel(ax: Axes, result: Result) -> None:
     """Components and length of the first spin, quantum solid and classical dashed."""
     t, quantum, classical = times(result), result["spin"][:, 0], result["classical_spin"][:, 0]
     length = np.linalg.norm(quantum, axis=1)
@@ -71,7 +71,7 @@ def _spin_panel(ax: Axes, result: Result) -> None:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
-def _difference_panel(ax: Axes, result: Result, found: Verdict) -> None:
+def difference_panel(ax: Axes, result: Result, found: Verdict) -> None:
     """Distance of quantum and classical spins: of the first, and the largest of all."""
     t = times(result)
     apart = np.linalg.norm(result["spin"] - result["classical_spin"], axis=-1)
@@ -95,7 +95,7 @@ def _negativity_panel(ax: Axes, result: Result) -> None:
     ax.set_ylim(-0.03 * top, top)  # so that a negativity of zero is seen
 
 
-def _mark(ax: Axes, result: Result, found: Verdict) -> None:
+def mark(ax: Axes, result: Result, found: Verdict) -> None:
     """Shade the times at which classical spins describe the quantum ones."""
     if found.since is None:
         return

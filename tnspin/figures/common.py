@@ -39,6 +39,8 @@ def time_label(result: Result) -> str:
     if "time_fs" in result:
         return "time (fs)"
     model = parameters(result).get("model", {})
+    if model.get("kind") == "spin_dimer":
+        return r"time ($1/\gamma_g B_0$)"
     unit = r"\gamma" if model.get("hopping") == 1.0 else r"\mathrm{energy\ unit}"
     return rf"time ($\hbar/{unit}$)"
 

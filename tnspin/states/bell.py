@@ -57,7 +57,7 @@ class BellPairs:
 
     def total_charge(self, charge_names: Sequence[str]) -> dict[str, int]:
         """0 for 2Sz."""
-        return {name: 0 for name in charge_names}
+        return dict.fromkeys(charge_names, 0)
 
     def reference(self, localized: Sequence[int]) -> None:
         """None: no spin starts in a basis state."""
