@@ -33,6 +33,7 @@ _MIXED = {
     "DensityMPS": "tnspin.mps.density",
     "PurifiedMPS": "tnspin.mps.purified",
     "ClassicalState": "tnspin.classical.state",
+    "HybridState": "tnspin.hybrid.state",
     "SiteProduct": "tnspin.site_product",
     "SpectralState": "tnspin.spectral",
 }

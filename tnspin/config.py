@@ -34,6 +34,8 @@ from tnspin.settings import (
     Trajectories,
     Units,
 )
+from tnspin.settings_hybrid import Hybrid, HybridBeside
+from tnspin.settings_hysteresis import Hysteresis
 from tnspin.settings_mean_field import MeanField, MeanFieldBeside
 from tnspin.settings_quantum import QuantumLl, QuantumLlg
 from tnspin.toml_text import dumps, parse_override, plain, with_value
@@ -51,21 +53,21 @@ SOLVERS = {
     for cls in (
         Tebd, Tdvp, Exact, Trajectories, MasterEquation, DensityMatrix, Purification, Llg,
         QuantumLlg, QuantumLl,
-        MeanField,
+        MeanField, Hybrid,
         ClosedForm,
     )
 }  # fmt: skip
 #: Solvers of open systems; the others refuse a bath.
 _OPEN = (Trajectories, MasterEquation, DensityMatrix, Purification, MeanField)
 #: What may stand beside a quantum run.
-_BESIDE = {cls.kind: cls for cls in (Classical, MeanFieldBeside)}
+_BESIDE = {cls.kind: cls for cls in (Classical, MeanFieldBeside, HybridBeside)}
 # Names of the public contract that belong to parts not built yet: not a misspelling.
 PLANNED: dict[str, tuple[str, ...]] = {
     "model": (),
     "state": (),
     "bath": (),
     "classical": (),
-    "solver": ("hybrid",),
+    "solver": (),
 }
 #: Keys that may be texts with a unit, and what they measure.
 _QUANTITIES = {
@@ -93,7 +95,8 @@ class Config:
     about: About
     bath: Any = None
     units: Units | None = None
-    classical: Classical | MeanFieldBeside | None = None
+    classical: Classical | MeanFieldBeside | HybridBeside | None = None
+    hysteresis: Hysteresis | None = None
     name: str = "run"
 
     def as_dict(self) -> dict[str, Any]:
@@ -214,6 +217,14 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
     _check_mean_field(config)
     if state is not None:
         _ = config.initial_state  # refuses now what would otherwise be refused after the setup
+    if isinstance(config.solver, Hybrid) or isinstance(config.classical, HybridBeside):
+        from tnspin.hybrid_runs import check_hybrid
+
+        check_hybrid(config)
+    if config.hysteresis is not None:
+        from tnspin.hysteresis import check
+
+        check(config.model, config.solver.kind, config.hysteresis.tilt)
     return config
 
 
@@ -221,7 +232,7 @@ def _optional(cls: type[T], section: str, tables: Mapping[str, Any]) -> T | None
     return construct(cls, section, tables[section]) if section in tables else None
 
 
-def _beside(tables: Mapping[str, Any]) -> Classical | MeanFieldBeside | None:
+def _beside(tables: Mapping[str, Any]) -> Classical | MeanFieldBeside | HybridBeside | None:
     if "classical" not in tables:
         return None
     return _of_kind("classical", {"kind": Classical.kind, **tables["classical"]}, _BESIDE)
@@ -242,11 +253,12 @@ def _check_mean_field(config: Config) -> None:
 def _check_classical(config: Config) -> None:
     """Refuse classical spins where the model or the solver has none."""
     solver, beside = config.solver, config.classical
-    if beside is not None and isinstance(solver, Llg):
-        raise InputError("solver.kind = 'llg': is classical itself; leave out [classical]")
+    if beside is not None and isinstance(solver, Llg | Hybrid):
+        kind = solver.kind
+        raise InputError(f"solver.kind = {kind!r}: is classical itself; leave out [classical]")
     if beside is None and not isinstance(solver, Llg):
         return
-    if not isinstance(beside, MeanFieldBeside):
+    if not isinstance(beside, MeanFieldBeside | HybridBeside):
         from tnspin.classical.energy import energy_of
 
         energy_of(config.model, solver.limit if beside is None else beside.limit)

@@ -12,6 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tnspin.basis import ChargeBasis
 from tnspin.config import Config
@@ -29,8 +30,10 @@ from tnspin.settings import (
     Tebd,
     Trajectories,
 )
+from tnspin.settings_hybrid import Hybrid
 from tnspin.settings_mean_field import MeanField
 from tnspin.settings_quantum import QuantumLlg
+from tnspin.sites import spin
 from tnspin.states import InitialState, Mixture, SlaterProduct, SlaterState
 
 if TYPE_CHECKING:
@@ -38,7 +41,15 @@ if TYPE_CHECKING:
     from tnspin.classical import ClassicalState
     from tnspin.site_product import SiteProduct
 
-__all__ = ["Size", "form_of", "initial_state", "jump_operators", "product_state", "size_of"]
+__all__ = [
+    "Size",
+    "directions_along",
+    "form_of",
+    "initial_state",
+    "jump_operators",
+    "product_state",
+    "size_of",
+]
 
 #: Most amplitudes of all members together, beside which an exact run needs work space and H.
 _MOST_AMPLITUDES = 2**26
@@ -65,6 +76,8 @@ def form_of(config: Config) -> str:
         return "classical"
     if isinstance(config.solver, MeanField):
         return "mean_field"
+    if isinstance(config.solver, Hybrid):
+        return "hybrid"
     if isinstance(config.solver, QuantumLlg):
         return "isospectral"
     return "vector" if isinstance(config.solver, Exact) else "mps"
@@ -114,6 +127,11 @@ def initial_state(
     if isinstance(config.solver, MeanField):
         say("building the initial state")
         return product_state(config)
+    if isinstance(config.solver, Hybrid):
+        say("building the initial state")
+        from tnspin.hybrid_runs import hybrid_state
+
+        return hybrid_state(config)
     if isinstance(config.solver, QuantumLlg) and description.purified:
         say("building the initial state")
         return _without_ancillas(config, description)
@@ -209,19 +227,27 @@ def product_state(config: Config) -> SiteProduct:
 
 def _classical(config: Config, description: InitialState) -> ClassicalState:
     """Unit vectors along the spins of a state; of product states without its matrices."""
-    from tnspin.classical.state import ClassicalState, normalized
+    from tnspin.classical.state import ClassicalState
 
     if not isinstance(description, SlaterProduct):
         return ClassicalState.of(config.run_model, description.to_mps())
+    return ClassicalState(config.model.local_sites, directions_along(config, description)[None])
+
+
+def directions_along(config: Config, description: SlaterProduct) -> NDArray[np.float64]:
+    """(N, 3) unit vectors along the localized spins of a product state."""
+    from tnspin.classical.state import normalized
+
     sites, found = config.model.local_sites, {}
     rows = []
     for k in config.model.localized_sites:
         vector = description.spins[k]
         key = (sites[k], np.asarray(vector).tobytes())
         if key not in found:
-            found[key] = expectations(np.outer(vector, np.conj(vector)), local_spin(sites[k]))
+            rho = np.outer(vector, np.conj(vector))
+            found[key] = expectations(rho, local_spin(spin(config.model.localized_spin)))
         rows.append(found[key])
-    return ClassicalState(sites, normalized(np.array(rows) / config.model.localized_spin)[None])
+    return normalized(np.array(rows).reshape(-1, 3) / config.model.localized_spin)
 
 
 def _charges(

@@ -176,14 +176,15 @@ def _classical(result: Result) -> dict[str, Any]:
         "aligned_since": found.aligned_since,
         "tolerance": found.tolerance,
         "rms": float(result.attrs["classical_rms"]),
-        "damping": float(result.attrs["classical_damping"]),
+        "damping": np.asarray(result.attrs["classical_damping"], float).tolist(),
     }
     if variant:
         return facts | {"equation": f"mean field, {variant}"}
     how = "fitted" if result.attrs.get("classical_fitted") else "given"
     if result.attrs.get("classical_bounded"):
         how += "; at the end of its range, none fits"
-    return facts | {"damping_text": f"{facts['damping']:.4g} ({how})"}
+    damping = ", ".join(f"{value:.4g}" for value in np.ravel(facts["damping"]))
+    return facts | {"damping_text": f"{damping} ({how})"}
 
 
 def _negativity_text(result: Result, found: Verdict) -> str:

@@ -19,8 +19,14 @@ from tnspin.checkpoint import (
 )
 from tnspin.config import Config
 from tnspin.errors import InputError
-from tnspin.preparation import form_of, initial_state, jump_operators, product_state
-from tnspin.record import provenance, record
+from tnspin.hybrid_runs import with_hybrid
+from tnspin.preparation import (
+    form_of,
+    initial_state,
+    jump_operators,
+    product_state,
+)
+from tnspin.record import Interrupted, provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.schema import fields_of
 from tnspin.settings import (
@@ -33,6 +39,7 @@ from tnspin.settings import (
     Tebd,
     Trajectories,
 )
+from tnspin.settings_hybrid import HybridBeside
 from tnspin.settings_mean_field import MeanField, MeanFieldBeside
 from tnspin.snapshot import Options, Snapshot
 from tnspin.toml_text import loads
@@ -224,6 +231,8 @@ def _with_classical(result: Result, config: Config, say: Say) -> Result:
         values["damping"] = 0.0  # stopped at once: nothing to fit to yet
     values["directions"] = _given_directions(config)
     found = compare(config.model, result["time"], result["spin"], **values)
+    if isinstance(keys, HybridBeside):
+        return with_hybrid(result, config, keys, say)
     dims = ("time", "localized", "axis")
     name = "classical localized spin n"
     variables = {**result.variables, "classical_spin": Variable(dims, found.spin, "1", name)}

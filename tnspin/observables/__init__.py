@@ -236,3 +236,5 @@ def chosen(
                 f"{nearest(name, possible)}"
             )
     return tuple(names) or tuple(n for n, one in possible.items() if one.default(model, form))
+    if form == "hybrid":
+        possible = {name: possible[name] for name in _HYBRID if name in possible}

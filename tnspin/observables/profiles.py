@@ -10,6 +10,7 @@ import numpy as np
 
 from tnspin import operators
 from tnspin.classical.state import ClassicalState
+from tnspin.hybrid.state import HybridState
 from tnspin.mps.state import MPS
 from tnspin.snapshot import Snapshot
 
@@ -22,6 +23,8 @@ def spin(snapshot: Snapshot) -> np.ndarray:
     """``<S>/S`` of each localized spin, (localized, 3)."""
     if isinstance(snapshot.state, ClassicalState):
         return snapshot.state.mean
+    if isinstance(snapshot.state, HybridState):
+        return snapshot.state.directions
     model = snapshot.model
     values = [
         operators.expectations(snapshot.site_rdms[k], operators.local_spin(model.local_sites[k]))
@@ -93,7 +96,7 @@ def total_sz(snapshot: Snapshot) -> float:
 def energy(snapshot: Snapshot) -> float:
     """``<H(t)>`` of the normalized state."""
     model, time = snapshot.model, snapshot.time
-    if isinstance(snapshot.state, ClassicalState):
+    if isinstance(snapshot.state, ClassicalState | HybridState):
         return snapshot.state.energy(model, time)
     terms = operators.hamiltonian_bonds(model)
     if terms is not None:
@@ -140,6 +143,8 @@ def bond_dim(snapshot: Snapshot) -> np.ndarray:
 def _hopping_currents(snapshot: Snapshot) -> np.ndarray:
     """Charge and spin currents of each bond, (bond, 4)."""
     model = snapshot.model
+    if isinstance(snapshot.state, HybridState):
+        return model.hopping * snapshot.state.currents()
     sites = model.local_sites
     return model.hopping * np.array(
         [

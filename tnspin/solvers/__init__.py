@@ -19,6 +19,7 @@ SOLVERS = {
     "master_equation": "master_equation",
     "llg": "landau_lifshitz",
     "mean_field": "mean_field",
+    "hybrid": "hybrid",
     "density_matrix": "density_matrix",
     "purification": "purification",
     "quantum_llg": "quantum_llg",
@@ -43,8 +44,9 @@ def evolve(
         "tebd" (matrix product states), "tdvp" (those, with couplings of any range), "exact" (state
         vectors), "trajectories" (quantum jumps), "master_equation" (density matrices),
         "density_matrix" (those as matrix product states), "purification" (those in locally
-        purified form), "llg" (classical spins), "quantum_llg" or "quantum_ll" (density matrices of
-        constant spectrum); ``options`` go to the ``evolve`` of that module.
+        purified form), "llg" (classical spins), "hybrid" (electrons among classical spins),
+        "quantum_llg" or "quantum_ll" (density matrices of constant spectrum); ``options`` go to
+        the ``evolve`` of that module.
 
     Raises
     ------

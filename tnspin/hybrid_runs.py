@@ -1,0 +1,91 @@
+"""Runs of electrons among classical spins: their start, and such a run beside a quantum one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tnspin.errors import InputError
+from tnspin.hybrid import HybridState, hybrid_energy_of
+from tnspin.preparation import directions_along
+from tnspin.result import Result, Variable
+from tnspin.schema import fields_of
+from tnspin.settings_hybrid import Hybrid, HybridBeside
+from tnspin.states import Mixture, SlaterProduct
+
+if TYPE_CHECKING:
+    from tnspin.config import Config
+
+__all__ = ["check_hybrid", "hybrid_state", "with_hybrid"]
+
+Say = Callable[[str], None]
+
+
+def hybrid_state(config: Config) -> HybridState:
+    """Orbitals and unit vectors of the initial state of a run.
+
+    Raises
+    ------
+    InputError
+        If it is no Slater determinant, or mixture of some, times spins that each have a direction.
+    """
+    one = config.initial_state
+    members = one.members if isinstance(one, Mixture) else (one,)
+    weights = one.weights if isinstance(one, Mixture) else (1.0,)
+    slater = [member for member in members if isinstance(member, SlaterProduct)]
+    kind = None if config.state is None else config.state.kind
+    if len(slater) < len(members) or not any(s.has_fermions for s in config.model.local_sites):
+        raise InputError(
+            f"state.kind = {kind!r}: electrons among classical spins start as 'confined_electrons' "
+            "or a 'wave_packet', with localized spins at temperature 0"
+        )
+    directions = [directions_along(config, member) for member in slater]
+    if any(not np.array_equal(directions[0], other) for other in directions[1:]):
+        raise InputError(f"state.kind = {kind!r}: a mixture of different directions of spins")
+    occupations = np.repeat(weights, [member.n_electrons for member in slater])
+    orbitals = np.concatenate([member.orbitals for member in slater])
+    localized = config.model.localized_sites
+    return HybridState(config.model.local_sites, orbitals, occupations, localized, directions[0])
+
+
+def check_hybrid(config: Config) -> None:
+    """Refuse electrons among classical spins where there are none, or interacting ones."""
+    for section, keys in (("solver", config.solver), ("classical", config.classical)):
+        if not isinstance(keys, Hybrid | HybridBeside):
+            continue
+        hybrid_energy_of(config.model, keys.limit)
+        hybrid_state(config)
+        count = len(config.model.localized_sites)
+        if isinstance(keys.damping, tuple) and len(keys.damping) != count:
+            raise InputError(
+                f"{section}.damping: {len(keys.damping)} values for {count} localized spins"
+            )
+
+
+def with_hybrid(result: Result, config: Config, keys: HybridBeside, say: Say) -> Result:
+    """The same with classical spins among quantum electrons: the conventional torque."""
+    from tnspin.observables import OBSERVABLES
+    from tnspin.solvers import evolve
+
+    say("following classical spins among the electrons")
+    values = {name: getattr(keys, name) for name in fields_of(type(keys)) if name != "within"}
+    times = result["time"].tolist()
+    snapshots = list(evolve(config.model, hybrid_state(config), times, solver="hybrid", **values))
+    variables = dict(result.variables)
+    for name in ("spin", "torque", "electron_spin_total"):
+        one = OBSERVABLES[name]
+        data = np.array([one.function(snapshot) for snapshot in snapshots])
+        text = f"{one.long_name}, with classical spins"
+        variables[f"classical_{name}"] = Variable(one.dims, data, one.units, text)
+    energy = np.array([OBSERVABLES["energy"].function(snapshot) for snapshot in snapshots])
+    norm = np.array([OBSERVABLES["norm"].function(snapshot) for snapshot in snapshots])
+    apart = result["spin"] - variables["classical_spin"].data
+    attrs = {
+        "classical_kind": keys.kind, "classical_damping": np.array(keys.damping),
+        "classical_rms": float(np.sqrt(np.square(apart).sum(axis=-1).mean())),
+        "classical_energy_drift": float(np.abs(energy - energy[0]).max()),
+        "classical_norm_drift": float(np.abs(norm - 1.0).max()),
+    }  # fmt: skip
+    return Result(variables, {**result.attrs, **attrs})
