@@ -215,8 +215,6 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         )
     _check_classical(config)
     _check_mean_field(config)
-    if state is not None:
-        _ = config.initial_state  # refuses now what would otherwise be refused after the setup
     if isinstance(config.solver, Hybrid) or isinstance(config.classical, HybridBeside):
         from tnspin.hybrid_runs import check_hybrid
 
@@ -225,6 +223,8 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         from tnspin.hysteresis import check
 
         check(config.model, config.solver.kind, config.hysteresis.tilt)
+    if state is not None:
+        _ = config.initial_state  # refuses now what would otherwise be refused after the setup
     return config
 
 

@@ -228,6 +228,8 @@ def chosen(
     }
     if form in ("classical", "mean_field"):
         possible = {name: possible[name] for name in _CLASSICAL}
+    if form == "hybrid":
+        possible = {name: possible[name] for name in _HYBRID if name in possible}
     for name in names:
         if name not in possible:
             problem = "does not apply to this run" if name in OBSERVABLES else "no such observable"
@@ -236,5 +238,3 @@ def chosen(
                 f"{nearest(name, possible)}"
             )
     return tuple(names) or tuple(n for n, one in possible.items() if one.default(model, form))
-    if form == "hybrid":
-        possible = {name: possible[name] for name in _HYBRID if name in possible}
