@@ -222,6 +222,8 @@ def _with_classical(result: Result, config: Config, say: Say) -> Result:
         return result
     if isinstance(keys, MeanFieldBeside):
         return _with_mean_field(result, config, keys, say)
+    if isinstance(keys, HybridBeside):
+        return with_hybrid(result, config, keys, say)
     say("following the classical spins")
     from tnspin.classical.comparison import compare
 
@@ -231,8 +233,6 @@ def _with_classical(result: Result, config: Config, say: Say) -> Result:
         values["damping"] = 0.0  # stopped at once: nothing to fit to yet
     values["directions"] = _given_directions(config)
     found = compare(config.model, result["time"], result["spin"], **values)
-    if isinstance(keys, HybridBeside):
-        return with_hybrid(result, config, keys, say)
     dims = ("time", "localized", "axis")
     name = "classical localized spin n"
     variables = {**result.variables, "classical_spin": Variable(dims, found.spin, "1", name)}
