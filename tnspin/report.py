@@ -93,6 +93,11 @@ def summary(result: Result, file: str) -> str:
     rows: list[tuple[str, str]] = []
     if "time" in result:
         rows.append(("time", f"{result['time'][-1]:g} ({result['time'].size} points)"))
+    if "coercive_field" in result:
+        values = ", ".join(f"{value:+.4f}" for value in result["coercive_field"])
+        rows.append(("M passes zero (down, up)", values))
+        rows.append(("area of the loop", f"{result.attrs['loop_area']:.4g}"))
+        rows.append(("largest change at the end", f"{result['residual'].max():.1e}"))
     if "spin" in result:
         values = " ".join(f"{value:+.4f}" for value in result["spin"][-1, :10, 2])
         rows.append(("S^z of the localized spins", values))
@@ -105,6 +110,10 @@ def summary(result: Result, file: str) -> str:
         if f"{name}_error" in result:
             value, errors = result[name][-1], result[f"{name}_error"]
             text = f"{value:.5f} +- {errors[-1]:.5f} (largest error {errors.max():.5f})"
+            rows.append((name, text))
+        elif name in result and result[name].size:
+            value, peak = result[name], int(result[name].argmax())
+            text = f"{value[-1]:.5f} (largest {value[peak]:.5f} at t = {result['time'][peak]:g})"
             rows.append((name, text))
     judged = _classical(result)
     if judged:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,6 +25,8 @@ from tnspin.figures.common import (
 from tnspin.result import Result
 
 _COLOURS = (BLUE, ORANGE, GREEN)
+# Characters that fit above the panels.
+_WIDTH = 84
 
 
 def chain_figure(result: Result) -> Figure:
@@ -35,12 +39,12 @@ def chain_figure(result: Result) -> Figure:
     within = float(parameters(result).get("classical", {}).get("within", 0.05))
     found = verdict(result["time"], result["spin"], result["classical_spin"], within)
     # Above the panels: a verdict may be longer than a panel's title has room for.
-    words = found.text(float(result["time"][0]))
+    words = fill(found.text(float(result["time"][0])), _WIDTH)
     drawing.suptitle("\n".join(filter(None, (title(result), words))), fontsize=11)
     spin_panel(axes[0], result)
     difference_panel(axes[1], result, found)
     if entangled:
-        _negativity_panel(axes[2], result)
+        negativity_panel(axes[2], result)
     for k, ax in enumerate(axes):
         ax.set_title(f"({'abc'[k]})  {ax.get_title(loc='left')}")
         mark(ax, result, found)
@@ -83,7 +87,8 @@ def difference_panel(ax: Axes, result: Result, found: Verdict) -> None:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
-def _negativity_panel(ax: Axes, result: Result) -> None:
+def negativity_panel(ax: Axes, result: Result) -> None:
+    """Logarithmic negativity of the two halves, from zero on."""
     ax.plot(times(result), result["log_negativity"], color=BLUE)
     ax.set(ylabel="log-negativity (nat)", title="entanglement")
     if "log_negativity_error" in result:

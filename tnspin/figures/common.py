@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,10 @@ def title(result: Result) -> str:
     for name, symbol in (("J_sd", "J_{sd}"), ("J", "J")):
         if isinstance(model.get(name), float):
             parts.append(rf"${symbol} = {model[name]:g}$")
+    if "spin" in model and "localized" not in model:
+        parts.insert(1, f"$S = {Fraction(model['spin'])}$")
+    if "temperature" in tables.get("bath", {}):
+        parts.append(f"bath at $T = {tables['bath']['temperature']:g}$")
     about = tables.get("about", {}).get("title", "")
     return (about[:1].upper() + about[1:] + "\n" if about else "") + ", ".join(parts)
 
