@@ -270,6 +270,8 @@ def test_heisenberg_chains_of_any_range(model):
 #: Of purified density matrices, and what is recorded only where it is asked for.
 PURIFIED = ("kraus_dim", "kraus_discarded")
 MOMENTS = ("transposed_moment", "p3_ppt")
+#: Of tensor networks of density matrices, where they are long.
+LONG = ("renyi_negativity", "block_log_negativity", "block_smallest_eigenvalue")
 MIXED = ("purity", "operator_entropy", "trace_error", "hermiticity_error", "smallest_eigenvalue")
 
 
@@ -283,7 +285,7 @@ def test_what_applies_to_which_run():
         "neel_overlap",
     }  # fmt: skip
     without = {n for n, o in OBSERVABLES.items() if not o.applies(VALVE, "mps")}
-    assert without == {"neel_overlap", *MIXED, *PURIFIED, *MOMENTS}
+    assert without == {"neel_overlap", *MIXED, *PURIFIED, *MOMENTS, *LONG}
     wire = KondoHeisenbergChain(4, [2])
     assert not OBSERVABLES["mutual_information"].applies(wire, "mps")
     for name, observable in OBSERVABLES.items():
@@ -297,12 +299,17 @@ def test_what_is_recorded_without_asking():
     for name in ("magnon_probability", "quantum_fisher_information", "group_entropy", "purity"):
         assert name not in single
     valve = chosen((), VALVE, "mps", known)
-    assert set(OBSERVABLES) - set(valve) == {"neel_overlap", *MIXED, *PURIFIED, *MOMENTS}
+    assert set(OBSERVABLES) - set(valve) == {"neel_overlap", *MIXED, *PURIFIED, *MOMENTS, *LONG}
     # Spins that did not start along z have no magnons to count.
     assert set(valve) - set(chosen((), VALVE, "mps")) == {"magnon_probability", "w_probability"}
     assert "entropy" not in chosen((), VALVE, "average", known)
     assert "purity" in chosen((), VALVE, "density", known)
     assert set(MIXED) <= set(chosen((), CHAINS[0], "density_mps"))
+    long = HeisenbergChain(12)
+    for form in ("density_mps", "purified"):
+        assert set(LONG[1:]) <= set(chosen((), long, form))
+        assert chosen(LONG, long, form) == LONG and LONG[0] not in chosen((), long, form)
+    assert not set(LONG) & set(chosen((), CHAINS[0], "density_mps"))
     purified = chosen((), VALVE, "purified", known)
     assert {*PURIFIED, "bond_dim"} <= set(purified)
     assert not {*MOMENTS, "entropy", "purity"} & set(purified)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Most states of a chain of spins whose halves are compared.
 HALVES = 2**11
+#: Most states of the central block of a longer one.
+BLOCK = 2**10
 #: Most spins of which all pairs are looked at unless some are chosen.
 ALL_PAIRS = 6
 
@@ -173,6 +175,24 @@ class Snapshot:
             return self.group_state
         half = (len(spins) + 1) // 2
         return self._group_state(spins[:half], spins[half:])
+
+    @property
+    def block(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The halves of the central block of localized spins: as many as 2^10 states allow."""
+        spins = self.model.localized_sites
+        middle = (len(spins) + 1) // 2
+        half = 1
+        while half < len(spins) // 2:
+            wider = spins[middle - half - 1 : middle + half + 1]
+            if prod(self.model.local_sites[k].spin_dim for k in wider) > BLOCK:
+                break
+            half += 1
+        return spins[middle - half : middle], spins[middle : middle + half]
+
+    @cached_property
+    def block_state(self) -> GroupState:
+        """Density matrix of `block`, computed once."""
+        return self._group_state(*self.block)
 
     def _group_state(self, part_a: Sequence[int], part_b: Sequence[int]) -> GroupState:
         from .reduced import group_state

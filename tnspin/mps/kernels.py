@@ -18,6 +18,7 @@ from numba import njit
 from .decompose import AUTO, RANGE, SVD, by_gram, by_range, by_svd, probes_for, select
 from .lapack import ADJOINT, PLAIN, gemm
 from .layout import find, gather_columns, gather_rows, scatter_columns, starts_of
+from .wide_gates import WIDE, apply_wide_gate
 
 #: Below this size a full Gram matrix costs less than a range finder.
 _SMALL = 12
@@ -357,8 +358,12 @@ def update_bond(
     side = gather_columns(m_keys, m_dims, r_keys, r_dims, q2, b_offset, b_data)
     start, product = multiply_sites(m_dims, stack, side)
     plan = _plan(m_keys, stack, side, l_keys, l_dims, r_dims, q1, q2, pointer, source)
-    coefficient = _apply_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims, r_dims,
-                              q1, pointer, source, amplitude)  # fmt: skip
+    if source.size >= WIDE * (pointer.size - 1):
+        coefficient = apply_wide_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims,
+                                      r_dims, q1, pointer, source, amplitude)  # fmt: skip
+    else:
+        coefficient = _apply_gate(plan, stack, side, start, product, m_keys, l_keys, l_dims,
+                                  r_dims, q1, pointer, source, amplitude)  # fmt: skip
     w_start, weights = _row_weights(plan, l_dims, l_schmidt)
     found = _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, r_dims, side, max_dim,
                        method, seed)  # fmt: skip

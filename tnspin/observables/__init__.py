@@ -191,6 +191,21 @@ _ALL = (
         "p3_ppt", ("time",), "1", "p2^2 - p3 of the partial transpose; above 0 it is entangled",
         mixed.p3_ppt, base.mixed_with_edges, base.never,
     ),
+    Observable(
+        "renyi_negativity", ("time",), "nat",
+        "Renyi negativity of order 3 of the halves, ln Tr rho^3 - ln Tr (rho^T)^3",
+        mixed.renyi_negativity, base.long_mixed_chain, base.never,
+    ),
+    Observable(
+        "block_log_negativity", ("time",), "nat",
+        "logarithmic negativity of the halves of the central block",
+        mixed.block_log_negativity, base.long_mixed_chain,
+    ),
+    Observable(
+        "block_smallest_eigenvalue", ("time",), "1",
+        "smallest eigenvalue of the density matrix of the central block",
+        mixed.block_smallest_eigenvalue, base.long_mixed_chain,
+    ),
 )  # fmt: skip
 
 #: Every observable by the name it has in a result file.
@@ -199,6 +214,14 @@ OBSERVABLES: dict[str, Observable] = {one.name: one for one in _ALL}
 
 #: Those of classical spins and of product states, which have no correlations.
 _CLASSICAL = ("spin", "spin_length", "energy", "norm", "total_sz", "localized_spin_total")
+
+
+#: Those of electrons among classical spins.
+_HYBRID = (
+    "spin", "spin_length", "electron_density", "electron_spin", "energy", "norm",
+    "particle_number", "total_sz", "electron_spin_total", "localized_spin_total",
+    "electron_polarization", "charge_current", "spin_current", "torque",
+)  # fmt: skip
 
 
 def chosen(

@@ -61,6 +61,12 @@ def mixed_with_edges(model: Any, form: str) -> bool:
     return with_edges(model, form) and (form in ("density", "isospectral") or network)
 
 
+def long_mixed_chain(model: Any, form: str) -> bool:
+    """Tensor networks of density matrices of chains of spins too long to be compared as halves."""
+    network = form in ("density_mps", "purified") and mixed_with_edges(model, form)
+    return network and len(model.groups) == 1 and not short_spin_chain(model, form)
+
+
 def never(model: Any, form: str) -> bool:
     """Only where it is asked for."""
     return False

@@ -43,14 +43,50 @@ def p3_ppt(snapshot: Snapshot) -> float:
     return moments.p3_ppt(*_moments(snapshot, (2, 3)))
 
 
-def _moments(snapshot: Snapshot, orders: Sequence[int]) -> list[float]:
-    """Moments by copies of the chain, of dense states by eigenvalues."""
+def renyi_negativity(snapshot: Snapshot) -> float:
+    """``ln Tr rho^3 - ln Tr (rho^T_A)^3`` of the same halves: 0 without correlations.
+
+    Twice their Renyi entropy of order 3 for pure states; of mixed ones, the part of the logarithmic
+    negativity's family that moments of any size give.  Unlike it, it may be above 0 for states that
+    are not entangled.
+    """
     first, second = _halves(snapshot)
+    state: Any = _vectorized(snapshot)
+    sites = [*first, *second]
+    plain, turned = (moments.moment(state, 3, sites, part) for part in ((), first))
+    return float(np.log(plain / turned))
+
+
+# ---------------------------------------------------------------------- the central block
+
+
+def block_log_negativity(snapshot: Snapshot) -> float:
+    """Logarithmic negativity of the two halves of the central block, of up to ten spins 1/2."""
+    return snapshot.block_state.log_negativity()
+
+
+def block_smallest_eigenvalue(snapshot: Snapshot) -> float:
+    """Smallest eigenvalue of the density matrix of the central block; below 0 it is an error."""
+    return float(snapshot.block_state.spectrum.min())
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _vectorized(snapshot: Snapshot) -> Any:
+    """The density matrix as a matrix product state, where it is in purified form."""
     state: Any = snapshot.state
     if hasattr(state, "purification"):
         # Truncated like groups that are compressed: the option says by how much.
         cutoff = snapshot.options.group_cutoff
-        state = DensityMPS.from_state(state.purification, state.sites, cutoff=cutoff)
+        return DensityMPS.from_state(state.purification, state.sites, cutoff=cutoff)
+    return state
+
+
+def _moments(snapshot: Snapshot, orders: Sequence[int]) -> list[float]:
+    """Moments by copies of the chain, of dense states by eigenvalues."""
+    first, second = _halves(snapshot)
+    state = _vectorized(snapshot)
     if isinstance(state, DensityMPS):
         sites = [*first, *second]
         return [moments.moment(state, order, sites, first) for order in orders]

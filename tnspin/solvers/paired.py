@@ -157,13 +157,12 @@ class PairedTebd:
         self, state: MPS, terms: BondTerms, ledger: Ledger | None = None, **options: Any
     ) -> None:
         self._sites = state.sites
-        self._before = Ledger.empty(state.length) if ledger is None else ledger.copy()
+        inner = Ledger.empty(state.length) if ledger is None else ledger.copy()
+        # Bond 1 of the chain is the first between pairs, the next is bond 3.
+        self._inside, inner.discarded = inner.discarded, inner.discarded[1::2].copy()
         self._state: MPS | None = state
         self._limits = {"cutoff": options["cutoff"], "bond_dim": options["bond_dim"]}
         driven = [terms.time_dependent(k) for k in range(terms.length - 1)]
-        inner = self._before.copy()
-        # Only the counters go on: they seed the range finder.
-        inner.discarded, inner.log_kept = np.zeros(terms.length - 1), 0.0
         self._run = Tebd(fuse(state), terms.matrix, driven, ledger=inner, **options)
 
     @property
@@ -178,12 +177,10 @@ class PairedTebd:
     @property
     def ledger(self) -> Ledger:
         """Errors so far, one entry per bond of the chain."""
-        inner = self._run.ledger
-        total = inner.copy()
-        total.discarded = self._before.discarded.copy()
-        # Bond 1 of the chain is the first between pairs, the next is bond 3.
-        total.discarded[1::2] += inner.discarded
-        total.log_kept += self._before.log_kept
+        total = self._run.ledger.copy()
+        discarded = self._inside.copy()
+        discarded[1::2] = total.discarded
+        total.discarded = discarded
         return total
 
     @property
@@ -193,8 +190,8 @@ class PairedTebd:
             run = self._run
             self._state, lost = take_apart(run.state, self._sites, **self._limits)
             run.log_norm += float(np.log(self._state.divided))
-            for bond in np.flatnonzero(lost).tolist():
-                self._before.add(bond, float(lost[bond]))
+            self._inside += lost
+            run.ledger.log_kept += float(np.log1p(-lost).sum())
             run.state = fuse(self._state)
         return self._state
 
