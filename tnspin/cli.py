@@ -19,7 +19,7 @@ from tnspin.errors import InputError, RunError
 
 __all__ = ["main"]
 
-DONE, FAILED, BAD_INPUT = 0, 1, 2
+DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
 
 
 class _Parser(argparse.ArgumentParser):
@@ -96,7 +96,43 @@ def _parser() -> argparse.ArgumentParser:
         "--movie", action="store_true", help="a movie instead: .gif, or .mp4 where ffmpeg is found"
     )
     plot.set_defaults(function=_plot)
+    _add_certify(commands)
     return parser
+
+
+def _add_certify(commands: Any) -> None:
+    certify = commands.add_parser(
+        "certify", help="how far a run can be trusted, from runs of other accuracy",
+        epilog="Stopped or killed, it continues when the same command is given again. "
+        "Exit status 3: the tolerance does not hold to the end.",
+    )  # fmt: skip
+    certify.add_argument("config", metavar="CONFIG", help="as for run")
+    certify.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides",
+        help="as for run",
+    )  # fmt: skip
+    certify.add_argument(
+        "--tol", metavar="X", type=float, default=1e-2, help="largest error accepted (0.01)"
+    )
+    certify.add_argument(
+        "--observables", metavar="A,B", default="",
+        help="those that decide; default: local expectation values",
+    )  # fmt: skip
+    certify.add_argument(
+        "-o", "--output", metavar="FILE.json", type=Path, help="default: NAME-certificate.json here"
+    )
+    certify.add_argument(
+        "--estimate", action="store_true", help="estimate even where an exact solution fits"
+    )
+    certify.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    certify.set_defaults(function=_certify)
+
+
+def _certify(options: argparse.Namespace) -> int:
+    from tnspin.certify.command import certify_command
+
+    granted = certify_command(options)
+    return DONE if granted else REFUSED
 
 
 def _run(options: argparse.Namespace) -> int:

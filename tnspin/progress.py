@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
 from tnspin.record import Interrupted
 
-__all__ = ["Bar", "StopOnSignal"]
+__all__ = ["Bar", "LadderBar", "StopOnSignal"]
 
 _LAYOUT = "t = {n:.1f}/{total:g} {percentage:3.0f}%|{bar:24}| {remaining} left{postfix}"
+_LADDER_LAYOUT = "{percentage:3.0f}%|{bar:24}| {remaining} left at most{postfix}"
 
 
 class Bar:
@@ -45,6 +47,47 @@ class Bar:
         self._bar.set_postfix_str(cost, refresh=False)
         # The bar would complain of going past its end by a rounding error.
         self._bar.update(min(progress.time, self._stop) - self._bar.n)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class LadderBar:
+    """Progress bar of several runs of unequal cost, one after the other.
+
+    Parameters
+    ----------
+    costs
+        Name of each run and its cost relative to the others.
+    stop
+        Time at which the runs end.
+    shown
+        Whether to show it; it is shown only on a terminal.
+    """
+
+    def __init__(self, costs: Mapping[str, float], stop: float, shown: bool = True) -> None:
+        self._stop = stop
+        self._costs = costs
+        self._reached = dict.fromkeys(costs, 0.0)
+        self._shown = shown and sys.stderr.isatty() and stop > 0
+        self._bar: Any = None
+
+    def update(self, name: str, progress: Any) -> None:
+        """Show how far one of the runs is."""
+        if not self._shown:
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=100.0, bar_format=_LADDER_LAYOUT, leave=False, miniters=0, dynamic_ncols=True
+            )
+        self._reached[name] = min(progress.time / self._stop, 1.0)
+        done = sum(self._costs[one] * part for one, part in self._reached.items())
+        self._bar.set_postfix_str(f"{name}, t = {progress.time:.1f}", refresh=False)
+        self._bar.update(100.0 * done / sum(self._costs.values()) - self._bar.n)
 
     def close(self) -> None:
         """Remove the bar."""

@@ -99,15 +99,14 @@ def files_of(path: Path) -> dict[str, Path]:
 def _climbed(
     climb: Climb, tolerance: float, observables: Sequence[str]
 ) -> tuple[Certificate, Result]:
-    """Climb until the tolerance is clearly lost; the base goes on to its end."""
-    base = climb.rungs[0].config
+    """Climb until the tolerance is clearly lost."""
+    stop = climb.rungs[0].config.time.stop
     certificate: Certificate | None = None
     for reached in climb.rise():
         certificate = judge(climb.courses, tolerance, observables)
         worst = max(certificate.observables[name].error[-1] for name in certificate.judged)
-        if worst > BEYOND * tolerance and reached < base.time.stop:
-            stopped = f"error {worst:.1e} at t = {reached:g}, {BEYOND:g} times the tolerance"
-            climb.extend("base", base.time.stop)
+        if worst > BEYOND * tolerance and reached < stop:
+            stopped = f"at t = {reached:g}: error {worst:.1e}, over {BEYOND:g} times the tolerance"
             certificate = judge(climb.courses, tolerance, observables, stopped)
             break
     assert certificate is not None

@@ -28,6 +28,7 @@ __all__ = ["Climb", "Course", "windows"]
 #: Solvers that continue from a state at little cost.
 _CONTINUED = (Tebd, Tdvp, DensityMatrix, Purification)
 _WINDOWS = 12
+_WINDOW_SECONDS = 15.0
 #: Share of its bond dimension from which on a run counts as having reached it.
 _REACHED = 0.9
 
@@ -80,11 +81,14 @@ class Climb:
         return result
 
     def rise(self) -> Iterator[float]:
-        """Extend all rungs to the end of each window in turn, and yield it."""
-        for stop in windows(self.rungs[0].config):
-            self.extend("base", stop)
+        """Run the base, extend all rungs to the end of each window in turn, and yield it."""
+        config = self.rungs[0].config
+        self.extend("base", config.time.stop)
+        # Each window costs reading and writing: few of them where the whole ladder is short.
+        ladder = float(self.base.attrs["wall_time_s"]) * sum(rung.cost for rung in self.rungs[1:])
+        for stop in windows(config, min(_WINDOWS, round(ladder / _WINDOW_SECONDS))):
             for rung in self.rungs[1:]:
-                if self._is_needed(rung):
+                if self._is_needed(rung, stop):
                     self.extend(rung.name, stop)
             yield stop
 
@@ -105,7 +109,8 @@ class Climb:
         path = self.folder / f"{name.replace(' ', '-')}-{fingerprint(config)}.h5"
         done = _finished(path, config)
         if done is None:
-            self.say(f"{name}: to t = {stop:g}")
+            if course.result is None:
+                self.say(f"rung: {name}")
             try:
                 done = simulate(
                     config, path, resume=True, on_snapshot=self.on_snapshot, say=self._compiling,
@@ -120,26 +125,26 @@ class Climb:
             raise RunError(f"stopped in rung {name!r} at t = {done['time'][-1]:g}, saved")
         course.result = done
 
-    def _is_needed(self, rung: Rung) -> bool:
+    def _is_needed(self, rung: Rung, stop: float) -> bool:
         """Whether a rung would differ: another largest dimension only where one is reached."""
-        name = {"bond_dim": "bond_dim", "kraus_dim": "kraus_dim"}.get(rung.axis)
-        if name is None or name not in self.base:
+        if rung.axis not in ("bond_dim", "kraus_dim") or rung.axis not in self.base:
             return True
-        own = getattr(self.rungs[0].config.solver, name)
-        return bool(self.base[name].max(initial=0) >= _REACHED * own)
+        own = getattr(self.rungs[0].config.solver, rung.axis)
+        before = self.base[rung.axis][self.base["time"] <= stop]
+        return bool(before.max(initial=0) >= _REACHED * own)
 
     def _compiling(self, text: str) -> None:
         if text.startswith("compiling"):
             self.say(text)
 
 
-def windows(config: Config) -> list[float]:
+def windows(config: Config, count: int) -> list[float]:
     """Times at which the ladder is judged: points of the run, the last of them its end."""
     points = config.time.points
-    if not isinstance(config.solver, _CONTINUED) or points.size == 1:
+    if not isinstance(config.solver, _CONTINUED) or points.size == 1 or count <= 1:
         return [float(points[-1])]
     grid = config.time.grid
-    chosen = np.unique(np.linspace(0, grid.size - 1, _WINDOWS + 1).round().astype(int))[1:]
+    chosen = np.unique(np.linspace(0, grid.size - 1, count + 1).round().astype(int))[1:]
     return sorted({*(float(grid[k]) for k in chosen), float(points[-1])})
 
 

@@ -1,0 +1,99 @@
+"""What ``tnspin certify`` does around `certify`: bar, signals, figure, words."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from tnspin.certify import Certificate, Rung, certify, files_of, ladder
+from tnspin.config import load
+from tnspin.errors import RunError
+from tnspin.progress import LadderBar, StopOnSignal
+
+__all__ = ["certify_command"]
+
+
+def certify_command(options: argparse.Namespace) -> bool:
+    """Certify a configuration as the command line says; whether the tolerance holds to its end."""
+    config = load(options.config, options.overrides)
+    path = options.output or Path(f"{config.name}-certificate.json")
+    files = files_of(path)
+    names = [name.strip() for name in options.observables.split(",") if name.strip()]
+    rungs = ladder(config, names, exact=not options.estimate)
+    bar = LadderBar({rung.name: rung.cost for rung in rungs}, config.time.stop, not options.quiet)
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(f"tnspin: {text}", file=sys.stderr, flush=True)
+
+    with StopOnSignal() as stop:
+
+        def on_step(rung: Rung, progress: Any) -> None:
+            bar.update(rung.name, progress)
+            stop.check()
+
+        def on_snapshot(snapshot: Any) -> None:
+            stop.ready = True
+            stop.check()
+
+        try:
+            certificate = certify(
+                config, path, tolerance=options.tol, observables=names,
+                exact=not options.estimate, on_step=on_step, on_snapshot=on_snapshot, say=say,
+            )  # fmt: skip
+        except RunError as error:
+            if stop.requested:
+                raise RunError(f"{error}; continue with: {_again(options)}") from error
+            raise
+        except KeyboardInterrupt as stopped:
+            raise RunError(f"stopped; continue with: {_again(options)}") from stopped
+        finally:
+            bar.close()
+    _draw(certificate, files["figure"], say)
+    if not options.quiet:
+        print(table(certificate))
+    return certificate.granted
+
+
+def table(certificate: Certificate) -> str:
+    """Return the verdict, the rungs and what each observable is worth."""
+    facts = certificate.to_dict()
+    lines = [certificate.text(), "", f"{'rung':<24} {'to t':>8} {'CPU (s)':>9}  note"]
+    for rung in facts["rungs"]:
+        reached = "" if rung["reached"] is None else f"{rung['reached']:g}"
+        cpu = f"{rung['cpu_time_s']:.1f}" if "cpu_time_s" in rung else ""
+        lines.append(f"{rung['name']:<24} {reached:>8} {cpu:>9}  {rung['note']}".rstrip())
+    if facts["stopped"]:
+        lines.append(f"ladder ended {facts['stopped']}")
+    end = f"{certificate.times[-1]:g}"
+    lines += ["", f"{'observable':<34} {'holds until':>11}  error at t = {end}, and its parts"]
+    for name, one in facts["observables"].items():
+        until = one["holds_until"]
+        mark = "*" if one["judged"] else " "
+        parts = ", ".join(
+            f"{axis} {_number(values[-1])}" for axis, values in one["contributions"].items()
+        )
+        until_text = "never" if until is None else f"{until:g}"
+        error = _number(one["error"][-1])
+        lines.append(f"{mark}{name:<33} {until_text:>11}  {error}  ({parts})")
+    return "\n".join([*lines, "* decides"])
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1e}"
+
+
+def _draw(certificate: Certificate, path: Path, say: Any) -> None:
+    try:
+        from tnspin.figures.certificate import save_certificate_figure
+    except ModuleNotFoundError as error:
+        say(f"no figure: {error.name} is missing: pip install 'tnspin[plot]'")
+        return
+    save_certificate_figure(certificate.to_dict(), path)
+
+
+def _again(options: argparse.Namespace) -> str:
+    return shlex.join(["tnspin", *options.arguments])
