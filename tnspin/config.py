@@ -148,7 +148,8 @@ class Config:
         return dumps(self.as_dict())
 
 
-_SECTIONS = ("about", "units", "model", "state", "bath", "solver", "time", "record", "classical")
+_SECTIONS = ("about", "units", "model", "state", "bath", "solver", "time", "record", "classical",
+             "hysteresis")  # fmt: skip
 
 
 def load(source: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -200,6 +201,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         bath=_of_kind("bath", tables["bath"], _baths()) if "bath" in tables else None,
         units=units,
         classical=_beside(tables),
+        hysteresis=_optional(Hysteresis, "hysteresis", tables),
         name=name,
     )
     if config.bath is not None and not isinstance(config.solver, _OPEN):
@@ -220,9 +222,9 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
 
         check_hybrid(config)
     if config.hysteresis is not None:
-        from tnspin.hysteresis import check
+        from tnspin.hysteresis import check_loop
 
-        check(config.model, config.solver.kind, config.hysteresis.tilt)
+        check_loop(config.model, config.solver.kind, config.hysteresis.tilt, config.classical)
     if state is not None:
         _ = config.initial_state  # refuses now what would otherwise be refused after the setup
     return config

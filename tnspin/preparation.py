@@ -87,11 +87,11 @@ def jump_operators(config: Config) -> list[JumpOperator]:
     """Return the jump operators of the bath of a run, none without a bath."""
     if config.bath is None:
         return []
-    from tnspin import baths
+    if isinstance(config.solver, MeanField) and config.solver.variant == "printed":
+        return []
+    from tnspin.baths import jumps_of
 
-    if isinstance(config.bath, baths.ReactionCoordinate | baths.OpenHeisenbergBath):
-        return config.bath.jump_operators(config.run_model)
-    return baths.jump_operators(config.run_model, config.bath)
+    return jumps_of(config.run_model, config.bath)
 
 
 def initial_state(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,9 @@ from tnspin.settings_hybrid import HybridBeside
 from tnspin.settings_mean_field import MeanField, MeanFieldBeside
 from tnspin.snapshot import Options, Snapshot
 from tnspin.toml_text import loads
+
+if TYPE_CHECKING:
+    from tnspin.baths import JumpOperator
 
 __all__ = ["simulate"]
 
@@ -87,11 +90,22 @@ def simulate(
         _check_output(Path(path))
     if isinstance(config.solver, ClosedForm):
         result = _edge_information(config)
+    elif config.hysteresis is not None:
+        result = _loop(config, on_step, say)
     else:
         result = _evolve_and_record(config, path, resume, on_step, on_snapshot, say)
     if path is not None:
         result.save(path)
     return result
+
+
+def _loop(config: Config, on_step: Callable[[Any], None] | None, say: Say) -> Result:
+    from tnspin.hysteresis_run import hysteresis_result
+
+    try:
+        return hysteresis_result(config, on_step, say)
+    except Interrupted as stopped:
+        raise KeyboardInterrupt from stopped  # there is nothing yet to continue from
 
 
 def _evolve_and_record(
@@ -123,19 +137,25 @@ def _evolve_and_record(
     if path is not None and not sampled:
         skip = tuple(points[points > grid[-1]])
         checkpoint = Checkpoint(checkpoint_path(path), config.record.checkpoint, skip)
+    jumps = jump_operators(config)
     result = record(
-        _snapshots(config, points, saved, options, store, on_step, say),
+        _snapshots(config, jumps, points, saved, options, store, on_step, say),
         config.record.observables,
         config=config,
         checkpoint=checkpoint,
         previous=None if saved is None else saved.result,
         on_snapshot=on_snapshot,
     )
+    # That of windows of spins, where the bath has any.
+    error = max((getattr(jump, "error", 0.0) for jump in jumps), default=0.0)
+    if error:
+        result = Result(result.variables, {**result.attrs, "jump_error": error})
     return _in_units(_with_classical(result, config, say), config)
 
 
 def _snapshots(
     config: Config,
+    jumps: Sequence[JumpOperator],
     points: np.ndarray,
     saved: Saved | None,
     options: Options,
@@ -146,7 +166,6 @@ def _snapshots(
     """Snapshots of the run from its start, or from where it was saved."""
     from tnspin.solvers import evolve
 
-    jumps = jump_operators(config)
     if saved is None:
         state, ledger = initial_state(config, jumps, say), None
     else:
@@ -178,9 +197,7 @@ def _options(config: Config) -> Options:
     """What observables must know beyond the model and the state."""
     reference = config.initial_state.reference(config.model.localized_sites)
     keys = config.record
-    return Options(
-        reference, keys.wavevectors, keys.group_cutoff, keys.group_largest, keys.pairs
-    )
+    return Options(reference, keys.wavevectors, keys.group_cutoff, keys.group_largest, keys.pairs)
 
 
 def _prepare_store(store: Path, resume: bool, say: Say) -> None:
@@ -248,6 +265,7 @@ def _with_classical(result: Result, config: Config, say: Say) -> Result:
 
 def _with_mean_field(result: Result, config: Config, keys: MeanFieldBeside, say: Say) -> Result:
     """The same with the mean field of the spins as their classical counterpart."""
+    from tnspin.baths import jumps_of
     from tnspin.observables import OBSERVABLES
     from tnspin.solvers import evolve
 
@@ -255,7 +273,8 @@ def _with_mean_field(result: Result, config: Config, keys: MeanFieldBeside, say:
     start = product_state(config)
     snapshots = evolve(
         config.model, start, result["time"].tolist(), solver="mean_field",
-        jumps=jump_operators(config) if keys.variant == "hartree" else (), bath=config.bath,
+        jumps=jumps_of(config.model, config.bath) if keys.variant == "hartree" else (),
+        bath=config.bath,
         variant=keys.variant, damping=keys.damping, tolerance=keys.tolerance,
     )  # fmt: skip
     spins = np.array([OBSERVABLES["spin"].function(snapshot) for snapshot in snapshots])

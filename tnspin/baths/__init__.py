@@ -22,6 +22,8 @@ one oscillator of a strongly coupled bath into the model instead.  `open_heisenb
 dissipators of a bath that neighbouring spins share.
 """
 
+from typing import Any
+
 from tnspin.baths.bath import CUTOFFS, UniversalLindblad, spectral_density
 from tnspin.baths.groups import group_hamiltonian, spin_groups
 from tnspin.baths.jumps import JumpOperator, jump_operators
@@ -31,6 +33,7 @@ from tnspin.baths.reaction_coordinate import (
     WithCoordinate,
     residual_density,
 )
+from tnspin.models import Model
 
 __all__ = [
     "CUTOFFS",
@@ -41,7 +44,17 @@ __all__ = [
     "WithCoordinate",
     "group_hamiltonian",
     "jump_operators",
+    "jumps_of",
     "residual_density",
     "spectral_density",
     "spin_groups",
 ]
+
+
+def jumps_of(model: Model, bath: Any) -> list[JumpOperator]:
+    """Return the jump operators of a bath of any kind, none without one."""
+    if bath is None:
+        return []
+    if isinstance(bath, UniversalLindblad):
+        return jump_operators(model, bath)
+    return list(bath.jump_operators(model))

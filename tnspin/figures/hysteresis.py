@@ -1,0 +1,101 @@
+"""The figure of a hysteresis loop (OHM Figs. 2 and 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tnspin.figures.common import BLACK, BLUE, GREEN, ORANGE, parameters, title
+from tnspin.figures.open_heisenberg import statement
+from tnspin.result import Result
+
+__all__ = ["hysteresis_figure"]
+
+# A component smaller than this is drawn on this scale.
+_SMALL = 0.1
+_BRANCHES = ((0, BLUE, "field falling"), (1, ORANGE, "field rising"))
+
+
+def hysteresis_figure(result: Result) -> Figure:
+    """Swept component of the magnetization, the largest other one, and what was still moving."""
+    swept = "xyz".index(parameters(result)["hysteresis"]["axis"])
+    across = [axis for axis in range(3) if axis != swept]
+    sizes = [np.abs(result["magnetization"][..., axis]).max() for axis in across]
+    other = across[int(np.argmax(sizes))]
+    drawing = Figure(figsize=(7.6, 9.0), layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots(3, 1, sharex=True, height_ratios=(1.6, 1.2, 0.7))
+    heading = "\n".join((title(result), statement(result), _solver(result)))
+    drawing.suptitle(heading, fontsize=11)
+    for ax, axis in zip(axes, (swept, other), strict=False):
+        _loop(ax, result, axis)
+    _residual(axes[2], result)
+    area = f"area of the loop {result.attrs['loop_area']:.3g}"
+    axes[0].set_title(f"(a)  along the swept field: {_crossings(result)}; {area}")
+    axes[1].set_title("(b)  across it")
+    if sizes[across.index(other)] < _SMALL:
+        axes[1].set_ylim(-_SMALL, _SMALL)
+    axes[2].set_title("(c)  change in the last twentieth of the time at each field")
+    axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    axes[2].set_xlabel(rf"$B_{'xyz'[swept]}$ (energy unit)")
+    axes[2].set_xlim(result["field"][0], result["field"][-1])
+    return drawing
+
+
+def _crossings(result: Result) -> str:
+    """Where the component along the field passes zero, to half a step of the field."""
+    low, high = result["coercive_field"]
+    if np.isnan([low, high]).all():
+        return "never zero"
+    half = np.diff(result["field"]).max() / 2
+    return f"zero at {low:.3f} and {high:.3f} ± {half:.2g}"
+
+
+def _solver(result: Result) -> str:
+    """What was swept, and what stands beside it."""
+    tables = parameters(result)
+    return _equation(tables["solver"]) + (
+        f"; dashed: {_equation(tables['classical'])}" if "loop_classical_spin" in result else ""
+    )
+
+
+def _equation(keys: dict[str, Any]) -> str:
+    words = str(keys["kind"]).replace("_", " ")
+    if keys["kind"] == "mean_field":
+        words += f" ({keys['variant']})"
+    if keys.get("damping"):
+        words += f", α = {keys['damping']:g}"
+    return words
+
+
+def _loop(ax: Axes, result: Result, axis: int) -> None:
+    field, values = result["field"], result["magnetization"][..., axis]
+    for branch, colour, label in _BRANCHES:
+        # The rising branch may lie exactly on the falling one.
+        style: dict[str, Any] = {"lw": 2.6, "alpha": 0.6} if branch == 0 else {"lw": 1.3}
+        ax.plot(field, values[branch], color=colour, label=label, **style)
+    if "loop_classical_spin" in result:
+        mean_field = result["loop_classical_spin"].mean(axis=2)[..., axis]
+        for branch, colour, _ in _BRANCHES:
+            label = "mean field" if branch == 1 else "_"
+            ax.plot(field, mean_field[branch], "--", color=colour if branch else BLACK, lw=1.1,
+                    label=label)  # fmt: skip
+    if "steady_spin" in result:
+        steady = result["steady_spin"].mean(axis=1)[:, axis]
+        ax.plot(field, steady, "o", mfc="none", color=GREEN, ms=4, label="steady state")
+    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+    ax.axvline(0, color="0.85", lw=0.8, zorder=0)
+    ax.set_ylabel(rf"$M_{'xyz'[axis]}$")
+
+
+def _residual(ax: Axes, result: Result) -> None:
+    for branch, colour, _ in _BRANCHES:
+        values = result["residual"][branch]
+        ax.plot(result["field"], np.where(values > 0, values, np.nan), ".", color=colour, ms=4)
+    if (result["residual"] > 0).any():
+        ax.set_yscale("log")
+    ax.set_ylabel("change of a spin")
