@@ -17,7 +17,8 @@ from tnspin.toml_text import dumps, parse_override
 
 NAMES = (
     "chain-impurity", "chain-lindblad", "chain-reaction-coordinate",
-    "dimer-qllg", "edge-information", "hysteresis", "open-heisenberg", "stt-collinear", "stt-noncollinear", "stt-strong",
+    "dimer-qllg", "edge-information", "hysteresis", "open-heisenberg",
+    "stt-collinear", "stt-noncollinear", "stt-strong",
     "valve-bath", "valve-pulse", "valve-scaling", "valve-single", "valve-thermal",
 )  # fmt: skip
 HBAR_FS = 0.6582119569  # hbar / eV in fs, CODATA
