@@ -90,24 +90,27 @@ class Flow:
     def __call__(self, t: float, frames: Frames, noise: Any = None) -> Frames:
         """Derivative of (R, d, r) eigenvectors."""
         moved = self.energy_applied(t, frames, noise)
+        if len(self.weights) == 1:
+            # Many realizations of one vector: no stack of tiny matrix products.
+            mean = (frames.conj() * moved).sum(axis=1, keepdims=True)
+            return (-1j * self._outer) * (moved - mean * frames)
         h = frames.conj().swapaxes(1, 2) @ moved
-        change = (moved - frames @ h) * self._outer
-        if len(self.weights) > 1:
-            change = change + frames @ (self._inner * h)
-        return -1j * change
+        return -1j * ((moved - frames @ h) * self._outer + frames @ (self._inner * h))
 
 
 def product(matrix: Any, frames: Frames) -> Frames:
     """Matrix times each of R frames (R, d, r)."""
-    if isinstance(matrix, np.ndarray):
-        return matrix @ frames
     count, size, rank = frames.shape
+    if count == 1:
+        return (matrix @ frames[0])[None]
     wide = matrix @ frames.transpose(1, 0, 2).reshape(size, count * rank)
     return np.asarray(wide).reshape(size, count, rank).transpose(1, 0, 2)
 
 
 def orthonormal(frames: Frames) -> Frames:
     """Nearest orthonormal vectors (polar factor) to nearly orthonormal (R, d, r) ones."""
+    if frames.shape[2] == 1:
+        return frames / np.sqrt(np.square(np.abs(frames)).sum(axis=1, keepdims=True))
     one = np.eye(frames.shape[2])
     # Newton's iteration for (F^+ F)^(-1/2): 1e-5 becomes 1e-10, then round-off.
     for _ in range(3):
@@ -144,28 +147,36 @@ def adaptive(
         last = time + step >= stop - _SMALLEST_STEP
         h = stop - time if last else step
         moved, error = _dormand_prince(flow, time, frames, rate, h)
-        if not np.isfinite(error):
+        if not np.isfinite(error) and h <= _SMALLEST_STEP:
             raise RunError(f"{flow.equation}: numbers are not finite at time {time:g}")
         if error <= tolerance or h <= _SMALLEST_STEP:
             time, frames = (stop if last else time + h), orthonormal(moved)
             yield time, frames
             if time < stop:
                 rate = flow(time, frames)
-        step = h * min(5.0, max(0.2, 0.9 * (tolerance / max(error, 1e-300)) ** 0.125))
+        # At rest no step is too inaccurate, but from some size on they are unstable: grow slowly.
+        wanted = 0.9 * (tolerance / max(error, 1e-300)) ** 0.125 if np.isfinite(error) else 0.1
+        step = h * min(2.0, max(0.1, wanted))
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _dormand_prince(
     flow: Flow, time: float, frames: Frames, rate: Frames, h: float
 ) -> tuple[Frames, float]:
     """One step of order 8, and its error as estimated from orders 5 and 3."""
-    stages = np.empty((DOP853.n_stages + 1, *frames.shape), dtype=np.complex128)
-    stages[0] = rate
+    stages = np.empty((DOP853.n_stages + 1, frames.size), dtype=np.complex128)
+    shape = frames.shape
+
+    def combined(weights: Reals) -> Frames:
+        return (weights @ stages[: len(weights)]).reshape(shape)
+
+    stages[0] = rate.ravel()
     for k in range(1, DOP853.n_stages):
-        inner = frames + h * np.tensordot(DOP853.A[k, :k], stages[:k], 1)
-        stages[k] = flow(time + DOP853.C[k] * h, inner)
-    moved = frames + h * np.tensordot(DOP853.B, stages[:-1], 1)
-    stages[-1] = flow(time + h, moved)
-    fifth, third = (_largest(np.tensordot(e, stages, 1)) for e in (DOP853.E5, DOP853.E3))
+        inner = frames + h * combined(DOP853.A[k, :k])
+        stages[k] = flow(time + DOP853.C[k] * h, inner).ravel()
+    moved = frames + h * combined(DOP853.B)
+    stages[-1] = flow(time + h, moved).ravel()
+    fifth, third = (_largest(combined(weights)) for weights in (DOP853.E5, DOP853.E3))
     scale = np.hypot(fifth, 0.1 * third)
     return moved, float(h * fifth**2 / scale) if scale else 0.0
 
