@@ -67,6 +67,8 @@ def info_text(result: Result) -> str:
         _table("parameters", flatten(facts["parameters"]).items()),
         _table("provenance", ((k, _shown(v)) for k, v in facts["provenance"].items())),
     ]
+    if "certified" in facts["provenance"]:
+        parts.insert(0, str(facts["provenance"].pop("certified")))
     if not facts["complete"]:
         parts.insert(0, "INCOMPLETE: the run was stopped before its end")
     if facts["conservation"]:
