@@ -27,8 +27,6 @@ from tnspin.result import Result
 #: Summed discarded weight from which on a figure says that it is not converged.  For eight
 #: electrons local spins are then wrong by a few 1e-3, and the error grows in proportion.
 CONVERGED = 1e-2
-#: What the shading of such times means.
-UNCONVERGED = f"grey: discarded > {CONVERGED:g}, not converged"
 
 
 def site_map(
@@ -119,20 +117,34 @@ def entropy_panel(ax: Axes, result: Result) -> None:
 
 
 def mark_unconverged(ax: Axes, result: Result, *, note: bool = True) -> None:
-    """Shade the times for which truncation has taken more than `CONVERGED` of the norm.
+    """Shade the times that are not converged.
 
-    With ``note``, the title on the right says so.
+    With ``note``, the title on the right says what the shading means.
     """
     start = unconverged_from(result)
     if start is None:
         return
     ax.axvspan(start, times(result)[-1], color="0.5", alpha=0.13, lw=0, zorder=0)
     if note:
-        ax.set_title(UNCONVERGED, loc="right", fontsize=8.5, color="0.25")
+        ax.set_title(unconverged_text(result), loc="right", fontsize=8.5, color="0.25")
+
+
+def unconverged_text(result: Result) -> str:
+    """What the shading of times that are not converged means."""
+    if "converged_until" in result.attrs:
+        return f"grey: errors above {result.attrs['certified_tolerance']:g} (certificate)"
+    return f"grey: discarded > {CONVERGED:g}, not converged"
 
 
 def unconverged_from(result: Result) -> float | None:
-    """First time on the axis at which more than `CONVERGED` has been discarded, if any."""
+    """First time on the axis that is not converged, if any.
+
+    After the time that a certificate says; without one, once more than `CONVERGED` has been
+    discarded.
+    """
+    if "converged_until" in result.attrs:
+        late = np.flatnonzero(result["time"] > float(result.attrs["converged_until"]) + 1e-9)
+        return float(times(result)[max(late[0] - 1, 0)]) if late.size else None
     if "discarded_weight" not in result:
         return None
     late = np.flatnonzero(result["discarded_weight"].sum(axis=1) > CONVERGED)

@@ -24,12 +24,12 @@ from tnspin.figures.common import (
     title,
 )
 from tnspin.figures.panels import (
-    UNCONVERGED,
     discarded_panel,
     drift_panel,
     mark_unconverged,
     site_map,
     unconverged_from,
+    unconverged_text,
 )
 from tnspin.onsets import group_members, onsets
 from tnspin.result import Result
@@ -50,7 +50,7 @@ def valve_figure(result: Result) -> Figure:
     drawing = Figure(figsize=(12.5, 2.9 * rows + 0.8), layout="constrained")
     FigureCanvasAgg(drawing)
     # Once above all panels: beside their titles there is no room.
-    note = "" if unconverged_from(result) is None else f"\n{UNCONVERGED}"
+    note = "" if unconverged_from(result) is None else f"\n{unconverged_text(result)}"
     drawing.suptitle(title(result) + note, fontsize=13)
     axes: list[Axes] = []
     for k in range(len(panels)):
