@@ -124,6 +124,10 @@ def summary(result: Result, file: str) -> str:
             rows.append(("Gilbert damping", judged["damping_text"]))
         else:
             rows.append(("compared with", judged["equation"]))
+    for name in ("block_log_negativity", "renyi_negativity"):
+        if name in result:
+            text = f"{result[name][-1]:.5f} (largest {result[name].max():.5f})"
+            rows.append((name.replace("_", " "), text))
     for name, row in conservation(result).items():
         rows.append((name, f"{row['final']:.8g} (largest drift {row['drift']:.1e})"))
     ledger = _ledger(result)
@@ -132,6 +136,8 @@ def summary(result: Result, file: str) -> str:
     if "discarded_weight" in ledger:
         rows.append(("discarded weight, summed", f"{ledger['discarded_weight'][-1]:.2e}"))
     attrs = result.attrs
+    if "jump_error" in attrs:
+        rows.append(("jump operators, windows", f"off by {attrs['jump_error']:.1e}"))
     rows.append(("wall / CPU time", f"{attrs['wall_time_s']:.1f} s / {attrs['cpu_time_s']:.1f} s"))
     if "peak_memory_bytes" in attrs:
         rows.append(("peak memory", f"{attrs['peak_memory_bytes'] / 2**20:.0f} MiB"))
@@ -171,7 +177,7 @@ def _onset_text(onset: dict[str, float | None]) -> str:
 
 def _classical(result: Result) -> dict[str, Any]:
     """The comparison with classical spins as plain values, empty without any."""
-    if "classical_spin" not in result or not result["time"].size:
+    if not {"spin", "classical_spin"} <= set(result) or not result["time"].size:
         return {}
     times = result["time"]
     keys = loads(str(result.attrs.get("config", ""))).get("classical", {})

@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from tnspin.errors import InputError
 from tnspin.figures.chain import chain_figure
 from tnspin.figures.common import STYLE, parameters
-from tnspin.figures.hysteresis import hysteresis_figure
-from tnspin.figures.open_heisenberg import open_heisenberg_figure
 from tnspin.figures.dimer import dimer_figure
+from tnspin.figures.hysteresis import hysteresis_figure
+from tnspin.figures.long_chain import long_chain_figure
+from tnspin.figures.neel import neel_figure
+from tnspin.figures.open_heisenberg import open_heisenberg_figure
 from tnspin.figures.other import edge_figure, generic_figure
 from tnspin.figures.pulse import pulse_figure
 from tnspin.figures.valve import valve_figure
@@ -28,6 +30,8 @@ __all__ = [
     "figure",
     "generic_figure",
     "hysteresis_figure",
+    "long_chain_figure",
+    "neel_figure",
     "open_heisenberg_figure",
     "pulse_figure",
     "save_figure",
@@ -66,10 +70,14 @@ def figure(result: Result) -> Figure:
         open_chain = parameters(result).get("model", {}).get("kind") == "open_heisenberg"
         if {"spin", "classical_spin"} <= set(result) and open_chain:
             return open_heisenberg_figure(result)
-        if {"spin", "classical_spin"} <= set(result):
+        if {"spin", "classical_spin"} <= set(result) and "electron_density" not in result:
             return chain_figure(result)
+        if {"spin", "operator_entropy", "block_log_negativity"} <= set(result):
+            return long_chain_figure(result)
         if {"spin", "log_negativity"} <= set(result) and len(group_members(result)) == 2:
             return valve_figure(result)
+        if {"spin", "log_negativity", "neel_overlap"} <= set(result):
+            return neel_figure(result)
         if {"electron_density", "electron_spin", "spin"} <= set(result):
             return pulse_figure(result)
         return generic_figure(result)

@@ -1,0 +1,148 @@
+"""The figure of a long chain with baths, whose density matrix is a matrix product state."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tnspin.figures.common import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    edges,
+    log_lines,
+    parameters,
+    time_label,
+    times,
+    title,
+)
+from tnspin.figures.panels import discarded_panel
+from tnspin.result import Result
+
+#: Error of the trace, which the equation of motion keeps, from which on a figure says that it is
+#: not converged.  What is measured is divided by the trace and off by less.
+TRACE = 1e-2
+
+
+def long_chain_figure(result: Result) -> Figure:
+    """Spins, energy, entanglement and operator entropy; below, what truncation has cost."""
+    drawing = Figure(figsize=(12.4, 10.6), layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots(3, 2, sharex=True)
+    drawing.suptitle(f"{title(result)}\n{_bath(result)}", fontsize=12)
+    panels = (
+        _spin_map, _means_panel, _entanglement_panel, _operator_panel, discarded_panel,
+        _audit_panel,
+    )  # fmt: skip
+    start = not_converged_from(result)
+    for k, (ax, panel) in enumerate(zip(axes.flat, panels, strict=True)):
+        panel(ax, result)
+        ax.set_title(f"({'abcdef'[k]})  {ax.get_title(loc='left')}")
+        if start is not None:
+            ax.axvspan(start, times(result)[-1], color="0.5", alpha=0.2, lw=0, zorder=3)
+    if start is not None:
+        text = f"grey: trace off by more than {TRACE:g}, not converged"
+        axes[0, 1].set_title(text, loc="right", fontsize=8.5, color="0.25")
+    for ax in axes[-1]:
+        ax.set_xlabel(time_label(result))
+    axes[0, 0].set_xlim(times(result)[0], max(times(result)[-1], times(result)[0] + 1e-9))
+    return drawing
+
+
+def not_converged_from(result: Result) -> float | None:
+    """First time on the axis at which the trace is off by more than `TRACE`, if any."""
+    if "trace_error" not in result:
+        return None
+    late = np.flatnonzero(result["trace_error"] > TRACE)
+    return float(times(result)[late[0]]) if late.size else None
+
+
+def _bath(result: Result) -> str:
+    """The bath in words, and what its windows cost."""
+    keys = parameters(result).get("bath", {})
+    names = {"gamma": r"\Gamma", "omega_max": r"\omega_m"}
+    parts = [rf"${names[k]} = {keys[k]:g}$" for k in names if k in keys]
+    error = float(result.attrs.get("jump_error", 0.0))
+    if error:
+        parts.append(f"windows of the baths change their jump operators by {error:.1%}")
+    return ", ".join(parts)
+
+
+def _spin_map(ax: Axes, result: Result) -> None:
+    values = result["spin"][:, :, 2]
+    image = ax.pcolormesh(
+        edges(times(result)), np.arange(values.shape[1] + 1) - 0.5, values.T, cmap="RdBu_r",
+        vmin=-1, vmax=1, rasterized=True,
+    )  # fmt: skip
+    bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.015, 0, 0.025, 1)))
+    bar.outline.set_visible(False)
+    ax.set(ylabel="site", title=r"$\langle S^z_i\rangle / S$")
+
+
+def _means_panel(ax: Axes, result: Result) -> None:
+    """Magnetization, uniform and staggered, and the energy per spin."""
+    spins = result["spin"][:, :, 2]
+    signs = (-1.0) ** np.arange(spins.shape[1])
+    ax.plot(times(result), spins @ signs / signs.size, color=BLUE, label="staggered $S^z/S$")
+    ax.plot(times(result), spins.mean(axis=1), color=ORANGE, label="mean $S^z/S$")
+    if "energy" in result:
+        label = "energy per spin"
+        ax.plot(times(result), result["energy"] / signs.size, "--", color=GREEN, label=label)
+    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+    ax.set(title="means over the chain")
+    ax.legend(fontsize=9)
+
+
+def _entanglement_panel(ax: Axes, result: Result) -> None:
+    t = times(result)
+    block = result["block_log_negativity"]
+    ax.plot(t, block, color=BLUE, label="log-negativity, central block")
+    if "renyi_negativity" in result:
+        ax.plot(t, result["renyi_negativity"], "--", color=PURPLE,
+                label="Renyi negativity of order 3, halves of the chain")  # fmt: skip
+    gone = np.flatnonzero(block > 1e-6)
+    if gone.size and gone[-1] + 1 < t.size:
+        end = t[gone[-1] + 1]
+        ax.axvline(end, color=BLACK, ls=":", lw=1, label=f"block: none from t = {end:g} on")
+    top = max(1.15 * float(ax.dataLim.y1), 1e-3)
+    ax.set(ylim=(-0.03 * top, top), ylabel="nat", title="entanglement of the two sides")
+    ax.legend(fontsize=9)
+
+
+def _operator_panel(ax: Axes, result: Result) -> None:
+    """Operator entropy of every bond: what the bond dimension has to follow."""
+    entropy = result["operator_entropy"]
+    middle = (entropy.shape[1] - 1) // 2
+    t = times(result)
+    ax.fill_between(
+        t, entropy.min(axis=1), entropy.max(axis=1), color=SKY, alpha=0.35, lw=0, label="all bonds"
+    )
+    ax.plot(t, entropy[:, middle], color=BLUE, label=f"cut {middle}|{middle + 1}")
+    ax.set(ylim=(0, 1.15 * max(float(entropy.max()), 1e-3)), ylabel="nat")
+    ax.set_title("operator entropy of the density matrix")
+    ax.legend(fontsize=9)
+
+
+def _audit_panel(ax: Axes, result: Result) -> None:
+    """Trace, Hermiticity and positivity, which truncation does not keep."""
+    lines = [
+        (np.abs(result[name]), colour, label)
+        for name, colour, label in (
+            ("trace_error", BLUE, "trace"),
+            ("hermiticity_error", ORANGE, "Hermiticity"),
+        )
+        if name in result
+    ]
+    if "block_smallest_eigenvalue" in result:
+        below = np.maximum(0.0, -result["block_smallest_eigenvalue"])
+        if below.any():
+            lines.append((below, GREEN, "negative eigenvalue, central block"))
+    ax.set(title="errors of truncation", ylabel="deviation")
+    log_lines(ax, times(result), *lines)
+    if lines:
+        ax.legend(fontsize=9)
