@@ -18,7 +18,7 @@ from tnspin.toml_text import dumps, parse_override
 NAMES = (
     "chain-impurity", "chain-lindblad", "chain-reaction-coordinate",
     "dimer-qllg", "edge-information", "hysteresis", "open-heisenberg",
-    "stt-collinear", "stt-noncollinear", "stt-strong",
+    "stt-classical", "stt-collinear", "stt-noncollinear", "stt-strong",
     "valve-bath", "valve-pulse", "valve-scaling", "valve-single", "valve-thermal",
 )  # fmt: skip
 HBAR_FS = 0.6582119569  # hbar / eV in fs, CODATA
@@ -96,7 +96,6 @@ REFUSED = {
     "solver.cutoff=2": ("solver.cutoff", "between 0 and 1"),
     "solver.cutoff=nan": ("solver.cutoff", "a number"),
     "solver.cutof=1e-7": ("solver.cutof", "did you mean 'cutoff'?"),
-    "solver.kind=hybrid": ("solver.kind = 'hybrid'", "not in this version", "tebd, tdvp"),
     "solver.kind=tebdd": ("solver.kind = 'tebdd'", "did you mean 'tebd'?"),
     "solver.kind=closed_form": ("solver.kind = 'closed_form'", "allowed: tebd, tdvp, exact"),
     "model.kind=spin_dimmer": ("model.kind", "did you mean 'spin_dimer'?"),

@@ -85,7 +85,7 @@ def test_an_odd_chain_is_cut_as_in_the_paper() -> None:
 def test_a_noncollinear_pulse_shows_the_component_of_the_electrons() -> None:
     panels = figures.figure(pulse(axis=0)).axes
     assert "electron spin, x" in panels[1].get_title(loc="left")
-    assert panels[2].get_title(loc="left").endswith("z and x (dashed)")
+    assert panels[2].get_title(loc="left").endswith("localized spins, x dashed")
     styles = [line.get_linestyle() for line in panels[2].lines[:4]]
     assert styles == ["-", "-", "--", "--"]
 

@@ -235,8 +235,10 @@ def _optional(cls: type[T], section: str, tables: Mapping[str, Any]) -> T | None
 
 
 def _beside(tables: Mapping[str, Any]) -> Classical | MeanFieldBeside | HybridBeside | None:
-    if "classical" not in tables:
-        return None
+    table = tables.get("classical", {"kind": "none"})
+    itself = HybridBeside.kind if tables.get("solver", {}).get("kind") == Hybrid.kind else "none"
+    if table.get("kind") in ("none", itself):
+        return None  # not wanted, or what the run itself is
     return _of_kind("classical", {"kind": Classical.kind, **tables["classical"]}, _BESIDE)
 
 
@@ -265,7 +267,8 @@ def _check_classical(config: Config) -> None:
 
         energy_of(config.model, solver.limit if beside is None else beside.limit)
     names = config.record.observables
-    if beside is not None and names and "spin" not in names:
+    compared = beside is not None and not isinstance(beside, HybridBeside)
+    if compared and names and "spin" not in names:
         raise InputError("record.observables: [classical] needs 'spin' among them")
 
 

@@ -81,11 +81,12 @@ def with_hybrid(result: Result, config: Config, keys: HybridBeside, say: Say) ->
         variables[f"classical_{name}"] = Variable(one.dims, data, one.units, text)
     energy = np.array([OBSERVABLES["energy"].function(snapshot) for snapshot in snapshots])
     norm = np.array([OBSERVABLES["norm"].function(snapshot) for snapshot in snapshots])
-    apart = result["spin"] - variables["classical_spin"].data
     attrs = {
         "classical_kind": keys.kind, "classical_damping": np.array(keys.damping),
-        "classical_rms": float(np.sqrt(np.square(apart).sum(axis=-1).mean())),
         "classical_energy_drift": float(np.abs(energy - energy[0]).max()),
         "classical_norm_drift": float(np.abs(norm - 1.0).max()),
     }  # fmt: skip
+    if "spin" in result:
+        apart = result["spin"] - variables["classical_spin"].data
+        attrs["classical_rms"] = float(np.sqrt(np.square(apart).sum(axis=-1).mean()))
     return Result(variables, {**result.attrs, **attrs})

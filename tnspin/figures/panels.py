@@ -80,7 +80,8 @@ def localized_panel(ax: Axes, result: Result) -> None:
     ax.set_title("localized spins")
     if axis != 2:
         ax.set_ylabel(r"$\langle S_i\rangle / S$")
-        ax.set_title(f"localized spins, z and {'xyz'[axis]} (dashed)")
+        # Short: what is not converged is said on the same line.
+        ax.set_title(f"localized spins, {'xyz'[axis]} dashed")
     if spins.shape[1] <= 12:
         ax.legend(title="site", loc="upper left", ncols=min(5, spins.shape[1]), fontsize=9,
                   handlelength=1.2, columnspacing=1.0)  # fmt: skip
