@@ -54,25 +54,30 @@ def chain_figure(result: Result) -> Figure:
 
 
 def spin_panel(ax: Axes, result: Result) -> None:
-    """Components and length of the first spin, quantum solid and classical dashed."""
-    t, quantum, classical = times(result), result["spin"][:, 0], result["classical_spin"][:, 0]
-    length = np.linalg.norm(quantum, axis=1)
-    ax.plot(t, length, color="0.6", lw=1.1, label="length")
+    """Components and length of the first spin, quantum solid and classical, if any, dashed."""
+    t, quantum = times(result), result["spin"][:, 0]
+    ax.plot(t, np.linalg.norm(quantum, axis=1), color="0.6", lw=1.1, label="length")
     for axis, colour in enumerate(_COLOURS):
         ax.plot(t, quantum[:, axis], color=colour, label="xyz"[axis])
-        ax.plot(t, classical[:, axis], "--", color=colour, lw=1.2)
+    sites = localized_sites(result)
+    heading = f"spin on site {sites[0] if sites.size else 0}"
+    if "classical_spin" in result:
+        _classical_lines(ax, result)
+        heading += ": quantum (solid), classical (dashed)"
+    ax.set(ylabel=r"$\langle \mathbf{S} \rangle / S$, $\mathbf{n}$", ylim=(-1.06, 1.06))
+    ax.set_title(heading)
+    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+    # Beside the panel: curves that turn leave no corner free.
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+
+
+def _classical_lines(ax: Axes, result: Result) -> None:
+    for axis, colour in enumerate(_COLOURS):
+        ax.plot(times(result), result["classical_spin"][:, 0, axis], "--", color=colour, lw=1.2)
     damping = float(result.attrs.get("classical_damping", 0.0))
     how = "fitted" if result.attrs.get("classical_fitted") else "given"
     label = f"classical,\ndamping\n{damping:.3g} ({how})"
     ax.plot([], [], "--", color=BLACK, lw=1.2, label=label)
-    sites = localized_sites(result)
-    ax.set_title(
-        f"spin on site {sites[0] if sites.size else 0}: quantum (solid), classical (dashed)"
-    )
-    ax.set(ylabel=r"$\langle \mathbf{S} \rangle / S$, $\mathbf{n}$", ylim=(-1.06, 1.06))
-    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
-    # Beside the panel: curves that turn leave no corner free.
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
 def difference_panel(ax: Axes, result: Result, found: Verdict) -> None:

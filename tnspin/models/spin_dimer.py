@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from tnspin.models import check
 from tnspin.models.heisenberg import HeisenbergChain
-from tnspin.sites import Site
+from tnspin.sites import Site, spin
 from tnspin.terms import OperatorSum
 
 # hbar gamma_g B0 in units of mu_B B0, in which J and D are given.
@@ -85,7 +85,7 @@ class SpinDimer:
     @property
     def local_sites(self) -> tuple[Site, ...]:
         """Two spins 1/2."""
-        return self._chain(1.0).local_sites
+        return (spin(0.5),) * 2
 
     @cached_property
     def hamiltonian(self) -> OperatorSum:
