@@ -93,9 +93,11 @@ def test_identities_at_the_ends_are_trimmed():
     wide = np.kron(np.kron(np.eye(4), inner), np.eye(2))
     small = 1e-7 * random_operator(rng, sites, range(5), True)
     operator = SpinOperator.from_matrix(wide + small, range(5), sites, True)
-    assert operator.trimmed(1e-9).sites == (0, 1, 2, 3, 4)
-    short = operator.trimmed(1e-5)
+    assert operator.trimmed(1e-9)[0].sites == (0, 1, 2, 3, 4)
+    short, error = operator.trimmed(1e-5)
     assert short.sites == (2, 3)
+    lost = np.linalg.norm(np.kron(np.kron(np.eye(4), short.matrix), np.eye(2)) - operator.matrix)
+    assert error == pytest.approx(lost / np.linalg.norm(operator.matrix))
     assert np.abs(short.matrix - inner).max() < 1e-5
 
 

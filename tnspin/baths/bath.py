@@ -69,8 +69,12 @@ class UniversalLindblad:
         One bath for all spins, which couples to the sum of their operators, instead of one each.
     method : {"exact", "chebyshev", "time_integral", "taylor"}
         How jump operators are found: from eigenvectors, or as `baths.methods` says.
+        ``time_integral`` without a ``window`` makes them matrix product operators where a group
+        of spins has more than 1296 states (`baths.heisenberg`).
     edge : float
         Width over which ``chebyshev`` and ``time_integral`` round off a hard cutoff.
+    tolerance : float
+        Relative error of jump operators as matrix product operators.
 
     Raises
     ------
@@ -90,6 +94,7 @@ class UniversalLindblad:
     common: bool = False
     method: str = "exact"
     edge: float = 0.05
+    tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -97,6 +102,9 @@ class UniversalLindblad:
         check_number("gamma", self.gamma)
         check_number("omega_max", self.omega_max, positive=True)
         check_number("edge", self.edge, positive=True)
+        check_number("tolerance", self.tolerance, positive=True)
+        if not self.tolerance <= 0.1:
+            raise InputError(f"bath.tolerance: {self.tolerance!r} is not a number up to 0.1")
         choices = {
             "coupling": COUPLINGS, "sign": SIGNS, "cutoff": tuple(CUTOFFS), "method": METHODS,
         }  # fmt: skip

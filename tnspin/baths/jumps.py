@@ -27,6 +27,7 @@ from scipy.sparse.linalg import svds
 
 from tnspin.baths.bath import UniversalLindblad
 from tnspin.baths.groups import SpinTerm, ball, neighbours, spin_charges, spin_matrix, spin_terms
+from tnspin.baths.heisenberg import HeisenbergPicture
 from tnspin.baths.methods import approximate
 from tnspin.errors import InputError
 from tnspin.models import Model
@@ -66,7 +67,7 @@ class JumpOperator:
         Of a matrix: estimate of the error from the spins left out, in the spectral norm, relative
         to that of L: the change of L when the window of spins around site i grows by one coupling,
         or, if a larger one cannot be diagonalized, when it shrinks by one.  0 if no spin is left
-        out.  Of a matrix product operator: see `heisenberg.LongJumps`.
+        out.  Of a matrix product operator: see `heisenberg.LongJump`.
     """
 
     sites: tuple[int, ...]
@@ -133,7 +134,11 @@ def jump_operators(model: Model, bath: UniversalLindblad) -> list[JumpOperator]:
         return _common_jumps(model, windows, bath)
     linked = neighbours(model, terms)
     jumps = []
+    picture = HeisenbergPicture(model, terms, linked, bath)
     for centre in model.localized_sites:
+        if _is_long(model, linked, centre, bath):
+            jumps += _long_jumps(model, picture, centre, bath)
+            continue
         sites, compared = _window(model, linked, centre, bath.window)
         for name, change, coupling in _couplings(model, centre, bath.coupling):
             matrix = windows.jump(sites, (centre,), coupling)
@@ -143,6 +148,27 @@ def jump_operators(model: Model, bath: UniversalLindblad) -> list[JumpOperator]:
             charge = change if windows.spectrum(sites).conserving else None
             jumps.append(JumpOperator(sites, matrix, charge, f"{name} {centre}", error))
     return jumps
+
+
+def _is_long(
+    model: Model, linked: dict[int, set[int]], centre: int, bath: UniversalLindblad
+) -> bool:
+    """Whether jump operators of a spin are to be matrix product operators."""
+    if bath.method != "time_integral" or bath.window:
+        return False
+    return prod(_dims(model, ball(linked, centre))) > _MOST_STATES
+
+
+def _long_jumps(
+    model: Model, picture: HeisenbergPicture, centre: int, bath: UniversalLindblad
+) -> Iterator[JumpOperator]:
+    """Jump operators of one spin as matrix product operators."""
+    for name, change, coupling in _couplings(model, centre, bath.coupling):
+        if bath.gamma > 0:
+            found = picture.jump(centre, coupling)
+            operator = found.operator
+            charge = change if operator.definite else None
+            yield JumpOperator(operator.sites, operator, charge, f"{name} {centre}", found.error)
 
 
 def _common_jumps(model: Model, windows: _Windows, bath: UniversalLindblad) -> list[JumpOperator]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -36,7 +36,7 @@ from tnspin.chebyshev import lanczos_bounds
 from tnspin.errors import InputError
 from tnspin.sites import Matrix
 
-__all__ = ["approximate", "taylor_coefficients"]
+__all__ = ["Quadrature", "approximate", "quadrature", "taylor_coefficients"]
 
 Reals = NDArray[np.float64]
 Vector = NDArray[np.complex128]
@@ -150,12 +150,53 @@ def _chebyshev(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindblad) -
     return np.asarray(total)
 
 
-def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
-    """Integral of g(t) X(t) by the trapezoidal rule, which is a Fourier series of f."""
-    width = _spread(hamiltonian)
+class Quadrature(NamedTuple):
+    """Trapezoidal rule of an integral over X(t): ``w_0 X + sum_k w_k X(k step) + h.c.'s``.
+
+    The weight of ``X(-k step)`` is the conjugate of that of ``X(k step)``.
+
+    Attributes
+    ----------
+    weights
+        (n,) complex, from t = 0 on.
+    step
+        Distance of the times.
+    tail
+        Sum of the absolute weights left out.
+    """
+
+    weights: Vector
+    step: float
+    tail: float = 0.0
+
+    def shortened(self, share: float) -> Quadrature:
+        """The same without late times that add to less than a share of the largest weight."""
+        rest = 2.0 * np.cumsum(np.abs(self.weights)[::-1])[::-1]
+        kept = max(1, int(np.count_nonzero(rest > share * np.abs(self.weights).max())))
+        tail = self.tail + (float(rest[kept]) if kept < rest.size else 0.0)
+        return Quadrature(self.weights[:kept], self.step, tail)
+
+
+def quadrature(bath: UniversalLindblad, width: float, smooth: float = 0.0) -> Quadrature:
+    """Return weights and times at which to sum X(t).
+
+    Parameters
+    ----------
+    bath : UniversalLindblad
+        Its f is what the integral stands for.
+    width : float
+        Largest difference of levels.
+    smooth : float
+        Least width over which f may fall to zero beyond all differences of levels.
+
+    Raises
+    ------
+    InputError
+        If f is too sharp for any sum.
+    """
     cut = _is_cut(bath, width)
     # f must vanish at the ends of its period; beyond all differences of levels it may.
-    fall = bath.edge if cut else max(bath.edge, width / _TAIL)
+    fall = bath.edge if cut else max(bath.edge, width / _TAIL, smooth)
     outer = bath.omega_max if cut else width + _TAIL * fall
     support = outer + _TAIL * fall
     period = support + max(support, width)
@@ -167,11 +208,16 @@ def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindbla
             values = values * _step(omega, outer, fall)
         return np.asarray(np.fft.fft(np.fft.ifftshift(values))[:count] / (2 * count))
 
-    series = _converged(coefficients, bath)
-    step = scipy.linalg.expm(-1j * (2 * pi / period) * hamiltonian)
-    total = series[0] * coupling.astype(np.complex128)
+    return Quadrature(_converged(coefficients, bath), 2 * pi / period)
+
+
+def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
+    """Integral of g(t) X(t) by the trapezoidal rule, which is a Fourier series of f."""
+    rule = quadrature(bath, _spread(hamiltonian))
+    step = scipy.linalg.expm(-1j * rule.step * hamiltonian)
+    total = rule.weights[0] * coupling.astype(np.complex128)
     later = earlier = coupling
-    for weight in series[1:]:
+    for weight in rule.weights[1:]:
         later = step.conj().T @ later @ step
         earlier = step @ earlier @ step.conj().T
         total = total + weight * later + weight.conjugate() * earlier

@@ -283,19 +283,27 @@ class SpinOperator:
             lost += cut.discarded
         return self._with(tensors, charges), values, lost
 
-    def trimmed(self, tolerance: float) -> SpinOperator:
-        """The same on fewer sites, identities at both ends left out if that changes little.
+    def trimmed(self, tolerance: float) -> tuple[SpinOperator, float]:
+        """The same on fewer sites, identities at both ends left out where that changes little.
 
         Parameters
         ----------
         tolerance
-            Largest relative error, in the norm, of leaving out a site.
+            Largest norm that leaving out one site may cost, as a share of the whole.
+
+        Returns
+        -------
+        operator, error
+            The norm of all that was left out, as a share of the whole.
         """
-        operator = self
+        operator, whole, lost = self, self.norm, 0.0
         for end in (0, -1):
-            while len(operator.sites) > 1 and (short := operator._without(end, tolerance)):
-                operator = short
-        return operator
+            while len(operator.sites) > 1:
+                short, part = operator._without(end)
+                if part > tolerance * whole:
+                    break
+                operator, lost = short, float(np.hypot(lost, part))
+        return operator, lost / whole if whole else 0.0
 
     def moved(self, sites: Sequence[int]) -> SpinOperator:
         """The same operator on other sites."""
@@ -330,8 +338,8 @@ class SpinOperator:
         zeros = tuple(np.zeros_like(q) for q in self.charges)
         return replace(self, charges=zeros, definite=False)
 
-    def _without(self, end: int, tolerance: float) -> SpinOperator | None:
-        """The operator without its first or last site, None if that is not an identity."""
+    def _without(self, end: int) -> tuple[SpinOperator, float]:
+        """The operator traced over its first or last site, and the norm of what that loses."""
         w = self.tensors[end]
         d = w.shape[2]
         part = np.einsum("aboo->ab", w) / d
@@ -350,8 +358,7 @@ class SpinOperator:
         )
         other = list(self.tensors)
         other[end] = w - np.multiply.outer(part, np.eye(d))
-        lost = self._with(other, self.charges).norm
-        return short if lost <= tolerance * self.norm else None
+        return short, self._with(other, self.charges).norm
 
 
 def _split(rest: Matrix, charge: Ints, step: Ints, last: bool) -> tuple[Matrix, Matrix, Ints]:
