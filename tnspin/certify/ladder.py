@@ -112,10 +112,12 @@ def ladder(
     Raises
     ------
     InputError
-        For closed forms, which have no errors, and for observables that do not apply.
+        For closed forms, which have no errors, loops of fields, and for observables that do not apply.
     """
     if isinstance(config.solver, ClosedForm):
         raise InputError(f"model.kind = {config.model.kind!r}: a closed form; nothing to certify")
+    if getattr(config, "hysteresis", None) is not None:
+        raise InputError("[hysteresis]: a loop of fields, not a course in time; nothing to certify")
     names = chosen(config.record.observables, config.run_model, form_of(config), _options(config))
     for name in observables:
         if name not in names:

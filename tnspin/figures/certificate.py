@@ -121,9 +121,10 @@ def _frame(ax: Axes, facts: Mapping[str, Any]) -> None:
     if facts["converged_until"] is not None:
         until = float(_times(facts, [facts["converged_until"]])[0])
         ax.axvspan(first, until, color=GREEN, alpha=0.1, lw=0, zorder=0)
-    ax.set_yscale("log")
-    top = max([ax.dataLim.y1 if np.isfinite(ax.dataLim.y1) else tolerance, tolerance])
+    top = max(ax.dataLim.y1 if np.isfinite(ax.dataLim.y1) else tolerance, tolerance)
+    # Limits first: lines without a point above 0 leave none from which to take a logarithm.
     ax.set_ylim(tolerance * _DECADES, 10 * top)
+    ax.set_yscale("log")
     ax.set_xlim(first, max(stop, first + 1e-9))
     ax.set_ylabel("largest error so far")
     if ax.get_legend_handles_labels()[0]:
