@@ -108,6 +108,29 @@ def test_the_solver_llg(tmp_path):
     assert np.all(noise["spin_length"][1:] < 1)
 
 
+def test_damping_of_each_spin_and_torques(tmp_path):
+    text = RING.replace('kind = "exact"', 'kind = "llg"\n    damping = [0.0, 0.0, 0.0, 0.5]')
+    alone = simulate(load(tmp_path, text, "model.J=0.0"))
+    assert np.all(np.diff(alone["spin"][:, 3, 2]) > 0)
+    np.testing.assert_allclose(alone["spin"][:, :3, 2], np.cos(1.0), atol=1e-12)
+    # A torque as strong as the damping turns spins away from the field.
+    push = "solver.torque=[[0, 0, 0], [0, 0, -0.4]]"
+    pushed = simulate(load(tmp_path, text, "model.J=0.0", push))
+    np.testing.assert_allclose(pushed["spin"][:, 2, 2], np.cos(1.0), atol=1e-12)
+    assert np.all(np.diff(pushed["spin"][:, 1, 2]) < 0)
+    with pytest.raises(InputError, match="2 values for 4"):
+        simulate(load(tmp_path, text, "solver.damping=[0.1, 0.2]"))
+
+
+def test_an_oscillating_field_and_kelvin(tmp_path):
+    text = RING.replace('kind = "exact"', 'kind = "llg"\n    damping = 0.1')
+    driven = ("model.drive=[0.3, 0, 0]", "model.drive_frequency=0.8", "solver.damping=0.0")
+    result = simulate(load(tmp_path, text, *driven))
+    assert np.ptp(result["energy"]) > 0.05
+    noisy = ("units.energy_ev=0.001", "solver.temperature='5 K'", "solver.realizations=4")
+    assert load(tmp_path, text, *noisy).solver.temperature == pytest.approx(0.4308667, rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("override", "match"),
     [

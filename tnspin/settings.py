@@ -152,10 +152,12 @@ class MasterEquation:
 class Llg:
     """Classical spins: Landau-Lifshitz-Gilbert with ``damping``, and noise at a ``temperature``.
 
+    ``torque``: vectors p of the spin-transfer torque n x (p x n), repeated along the chain;
     ``limit``: what replaces products of spin operators on one site; ``realizations``: of the noise.
     """
 
-    damping: float = 0.0
+    damping: float | tuple[float, ...] = 0.0
+    torque: tuple[tuple[float, float, float], ...] = ()
     dt: float = 0.02
     order: Literal[2, 4] = 4
     limit: Literal["large_spin", "coherent"] = "large_spin"
@@ -166,7 +168,8 @@ class Llg:
     kind: ClassVar[str] = "llg"
 
     def __post_init__(self) -> None:
-        require(self.damping >= 0, "solver.damping", self.damping, "0 or more")
+        values = self.damping if isinstance(self.damping, tuple) else (self.damping,)
+        require(min(values, default=-1) >= 0, "solver.damping", self.damping, "0 or more")
         require(self.dt > 0, "solver.dt", self.dt, "above 0")
         require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
         _check_noise("solver", self.temperature, self.realizations, self.seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from math import cos
 from typing import Any, ClassVar
 
 from tnspin.errors import InputError
@@ -17,12 +18,25 @@ _Item = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
+class Cosine:
+    """A coefficient ``amplitude cos(frequency t)`` that compares equal to its like."""
+
+    amplitude: float
+    frequency: float
+
+    def __call__(self, t: float) -> complex:
+        """Return the value at time ``t``."""
+        return complex(self.amplitude * cos(self.frequency * t))
+
+
+@dataclass(frozen=True)
 class HeisenbergChain:
     r"""Spins S with nearest-neighbour exchange; every site is "localized".
 
     .. math::
         H = \sum_i [J (S^x_i S^x_{i+1} + S^y_i S^y_{i+1}) + J_z S^z_i S^z_{i+1}
             + D \cdot (S_i \times S_{i+1})] - B \cdot \sum_i S_i - K \sum_i (S^z_i)^2
+            - A \cdot \sum_i S_i \cos(\omega t)
             - b S^z_0 + d \sum_{i<j} (S_i \cdot S_j - 3 S^z_i S^z_j) / r_{ij}^3
 
     with spin matrices. Antiferromagnetic for J > 0.
@@ -37,6 +51,8 @@ class HeisenbergChain:
         Exchange in plane and along z; ``Jz=None`` means ``Jz = J``.
     field : vector
         B, entering as -B.S.
+    drive, drive_frequency : vector, float
+        A and omega (angular) of a field that oscillates, entering as -A.S cos(omega t).
     periodic : bool
         Also couple the last site to the first.
     dmi : vector
@@ -67,6 +83,8 @@ class HeisenbergChain:
     anisotropy: float = 0.0
     impurity_field: float = 0.0
     dipole: float = 0.0
+    drive: Sequence[float] = (0.0, 0.0, 0.0)
+    drive_frequency: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every field and store lists as tuples."""
@@ -78,12 +96,13 @@ class HeisenbergChain:
             doubled_spin(self.spin)
         except InputError as error:
             raise InputError(f"model.{error}") from None
-        for name in ("J", "anisotropy", "impurity_field", "dipole"):
+        for name in ("J", "anisotropy", "impurity_field", "dipole", "drive_frequency"):
             check.number(name, getattr(self, name))
         if self.Jz is not None:
             check.number("Jz", self.Jz)
         check.vector("field", self.field)
         check.vector("dmi", self.dmi)
+        check.vector("drive", self.drive)
 
     @property
     def length(self) -> int:
@@ -144,6 +163,11 @@ class HeisenbergChain:
             if strength:
                 for i in range(self.sites):
                     yield -strength, axis, i
+        for axis, strength in zip(("Sx", "Sy", "Sz"), self.drive, strict=True):
+            if strength:
+                wave = Cosine(-float(strength), float(self.drive_frequency))
+                for i in range(self.sites):
+                    yield wave, axis, i
         if self.anisotropy:
             for i in range(self.sites):
                 yield -self.anisotropy, "Sz", i, "Sz", i

@@ -33,7 +33,7 @@ def evolve(
     dt: float = 0.02,
     order: int = 4,
     limit: str = "large_spin",
-    torque: ArrayLike | None = None,
+    torque: Sequence[Sequence[float]] = (),
     temperature: float = 0.0,
     realizations: int = 1,
     seed: int = 0,
@@ -57,8 +57,10 @@ def evolve(
         Ascending, in units of hbar over the model's energy unit.
     realizations : int
         Number of trajectories at a temperature, unless ``state`` has several already.
-    damping, dt, order, torque, temperature, seed, tolerance, iterations, threads
+    damping, dt, order, temperature, seed, tolerance, iterations, threads
         See `LandauLifshitz`.
+    torque : sequence of vectors
+        Its p, repeated along the chain; none if empty.
     limit
         See `classical_energy`.
     on_step : callable, optional
@@ -80,8 +82,13 @@ def evolve(
     if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
         raise InputError("times: must be finite numbers in ascending order")
     energy = energy_of(model, limit)
+    pushes = [torque[k % len(torque)] for k in range(energy.size)] if len(torque) else None
+    if np.ndim(damping) == 1 and len(np.ravel(damping)) != energy.size:
+        raise InputError(
+            f"solver.damping: {len(np.ravel(damping))} values for {energy.size} localized spins"
+        )
     solver = LandauLifshitz(
-        energy, damping, dt, order, torque, temperature, seed, tolerance, iterations, threads
+        energy, damping, dt, order, pushes, temperature, seed, tolerance, iterations, threads
     )
     now = state if isinstance(state, ClassicalState) else ClassicalState.of(model, state)
     now = replace(now, limit=limit)
