@@ -271,6 +271,7 @@ def test_heisenberg_chains_of_any_range(model):
 PURIFIED = ("kraus_dim", "kraus_discarded")
 MOMENTS = ("transposed_moment", "p3_ppt")
 #: Of tensor networks of density matrices, where they are long.
+PAIRS = ("correlation_matrix", "concurrence", "bell_nonlocality")
 LONG = ("renyi_negativity", "block_log_negativity", "block_smallest_eigenvalue")
 MIXED = ("purity", "operator_entropy", "trace_error", "hermiticity_error", "smallest_eigenvalue")
 
@@ -282,10 +283,10 @@ def test_what_applies_to_which_run():
         "spin", "spin_length", "entropy", "energy", "norm", "total_sz", "localized_spin_total",
         "half_chain_entropy", "mutual_information", "log_negativity", "magnon_probability",
         "w_probability", "quantum_fisher_information", "quantum_fisher_information_mixed",
-        "neel_overlap",
+        "neel_overlap", "correlation_matrix",
     }  # fmt: skip
     without = {n for n, o in OBSERVABLES.items() if not o.applies(VALVE, "mps")}
-    assert without == {"neel_overlap", *MIXED, *PURIFIED, *MOMENTS, *LONG}
+    assert without == {"neel_overlap", "eigenvalue", *MIXED, *PURIFIED, *MOMENTS, *LONG}
     wire = KondoHeisenbergChain(4, [2])
     assert not OBSERVABLES["mutual_information"].applies(wire, "mps")
     for name, observable in OBSERVABLES.items():
@@ -299,7 +300,8 @@ def test_what_is_recorded_without_asking():
     for name in ("magnon_probability", "quantum_fisher_information", "group_entropy", "purity"):
         assert name not in single
     valve = chosen((), VALVE, "mps", known)
-    assert set(OBSERVABLES) - set(valve) == {"neel_overlap", *MIXED, *PURIFIED, *MOMENTS, *LONG}
+    unasked = {"neel_overlap", "eigenvalue", *PAIRS, *MIXED, *PURIFIED, *MOMENTS, *LONG}
+    assert set(OBSERVABLES) - set(valve) == unasked
     # Spins that did not start along z have no magnons to count.
     assert set(valve) - set(chosen((), VALVE, "mps")) == {"magnon_probability", "w_probability"}
     assert "entropy" not in chosen((), VALVE, "average", known)
@@ -321,6 +323,12 @@ def test_what_is_recorded_without_asking():
     for name, problem in (("w_probability", "does not apply"), ("w_probabilty", "no such")):
         with pytest.raises(InputError, match=problem):
             chosen([name], VALVE, "mps", Options())
+    # Pairs where there is little else to look at, or where they are what the run is about.
+    assert set(PAIRS) <= set(chosen((), HeisenbergChain(3), "density"))
+    assert not set(PAIRS) & set(chosen((), HeisenbergChain(4), "density"))
+    assert {*PAIRS, "eigenvalue", "purity"} <= set(chosen((), HeisenbergChain(4), "isospectral"))
+    assert chosen(PAIRS, VALVE, "mps") == PAIRS
+    assert "eigenvalue" not in chosen((), HeisenbergChain(8), "isospectral")
     many = KondoHeisenbergChain(14, [range(6), range(8, 14)])
     assert "quantum_fisher_information_mixed" not in chosen((), many, "mps", known)
 
@@ -329,11 +337,11 @@ def test_shapes_follow_the_dimensions():
     snapshot = as_mps(random_snapshot(VALVE))
     sizes = {
         "localized": 2, "site": 3, "bond": 2, "axis": 3, "part": 3, "magnons": 3, "wavevector": 3,
-        "order": 3,
+        "order": 3, "pair": 1, "other_axis": 3,
     }  # fmt: skip
     purified = replace(snapshot, state=PurifiedMPS.from_state(snapshot.state))
     for name, observable in OBSERVABLES.items():
-        if name == "purity":
+        if name in ("purity", "eigenvalue"):
             continue
         shape = tuple(sizes[d] for d in observable.dims[1:])
         measured = purified if name in PURIFIED else snapshot

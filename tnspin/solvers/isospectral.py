@@ -168,7 +168,8 @@ def _dormand_prince(
     shape = frames.shape
 
     def combined(weights: Reals) -> Frames:
-        return (weights @ stages[: len(weights)]).reshape(shape)
+        sums: Frames = weights.astype(np.complex128) @ stages[: len(weights)]
+        return sums.reshape(shape)
 
     stages[0] = rate.ravel()
     for k in range(1, DOP853.n_stages):
