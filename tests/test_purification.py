@@ -53,6 +53,34 @@ def test_the_error_falls_as_the_step_to_its_order(order, jumps):
     assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.3)
 
 
+@pytest.mark.parametrize(("rate", "slope"), [(1e-5, 4), (0.3, 2)])
+def test_weak_dissipation_costs_its_square(rate, slope):
+    """Order 4: ``r dt**4 + r**2 dt**2``."""
+    start, rho = product(SPINS, [0, 1, 0])
+    jumps = flips(rate)
+    errors = [error(SPINS, jumps, start, rho, dt=dt, order=4) for dt in (0.5, 0.25)]
+    assert errors[0] < 5e-3
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(slope, abs=0.3)
+
+
+def test_order_four_beyond_neighbours():
+    ring = HeisenbergChain(sites=4, J=1.0, field=(0, 0, 0.4), periodic=True)
+    start, rho = product(ring, [0, 1, 0, 1])
+    errors = [error(ring, [], start, rho, dt=dt, order=4) for dt in (0.5, 0.25)]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(4, abs=0.4)
+
+
+def test_ancillas_stay_small_for_long_times():
+    """Three spins have eight eigenvalues, whatever has happened to them."""
+    start, rho = product(SPINS, [0, 1, 0])
+    wanted = Lindblad(SPINS, mixing(0.05)).evolve(rho, 20.0)
+    options = {"dt": 0.5, "cutoff": 1e-12, "kraus_cutoff": 1e-8}
+    *_, last = evolve(SPINS, start, [0.0, 20.0], jumps=mixing(0.05), **options)
+    assert np.prod(last.state.kraus_dims()) <= 12
+    assert np.abs(whole(last.state) - wanted).max() < 1e-4
+    assert last.ledger.order == 4 and last.ledger.steps == 40 and last.ledger.dt == 0.5
+
+
 def test_jumps_on_the_whole_of_a_ring():
     """Couplings beyond neighbours, and jump operators that see all spins."""
     ring = HeisenbergChain(sites=3, J=1.0, Jz=0.6, field=(0, 0, 0.4), periodic=True)
@@ -60,7 +88,7 @@ def test_jumps_on_the_whole_of_a_ring():
     start, rho = product(ring, [0, 1, 0])
     jumps = jump_operators(ring, bath)
     assert jumps[0].sites == (0, 1, 2)
-    errors = [error(ring, jumps, start, rho, dt=dt) for dt in (0.25, 0.125)]
+    errors = [error(ring, jumps, start, rho, dt=dt, order=2) for dt in (0.25, 0.125)]
     assert errors[1] < 1e-3
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.3)
 
@@ -80,9 +108,11 @@ def test_a_driven_chain():
         wanted = Lindblad(now, jumps).evolve(wanted, 1 / steps)
     found = []
     for dt in (0.25, 0.125):
-        *_, last = evolve(model, start, [0.0, 1.0], jumps=jumps, dt=dt, **EXACT)
+        *_, last = evolve(model, start, [0.0, 1.0], jumps=jumps, dt=dt, order=2, **EXACT)
         found.append(np.abs(whole(last.state) - wanted).max())
     assert np.log2(found[0] / found[1]) == pytest.approx(2, abs=0.3)
+    *_, last = evolve(model, start, [0.0, 1.0], jumps=jumps, dt=0.25, order=4, **EXACT)
+    assert np.abs(whole(last.state) - wanted).max() < found[1] / 10
 
 
 def test_a_gibbs_state_stays_alone_and_decays_with_a_bath():
@@ -157,8 +187,8 @@ def test_gates_are_widened_by_the_identity():
 
 def test_what_is_refused():
     start, _ = product(SPINS, [0, 1, 0])
-    with pytest.raises(InputError, match=r"solver.order: 4 .* choose 1 or 2"):
-        next(evolve(SPINS, start, [0.0, 1.0], order=4))
+    with pytest.raises(InputError, match=r"solver.order: 3 .* choose 1, 2 or 4"):
+        next(evolve(SPINS, start, [0.0, 1.0], order=3))
     tilted = HeisenbergChain(sites=3, field=(0.3, 0, 0))
     with pytest.raises(InputError, match="does not conserve"):
         next(evolve(tilted, start, [0.0, 1.0]))
@@ -214,6 +244,7 @@ def test_a_run_records_what_its_ancillas_cost_and_resumes(tmp_path):
 
 
 def test_keys_of_the_solver_are_checked():
-    for key, value in (("kraus_dim", 0), ("kraus_cutoff", 1.0), ("order", 4), ("dt", 0.0)):
+    for key, value in (("kraus_dim", 0), ("kraus_cutoff", 1.0), ("order", 3), ("dt", 0.0),
+                       ("kraus_sites", 0)):  # fmt: skip
         with pytest.raises(InputError, match=f"solver.{key}"):
             run_of({"kind": "purification", key: value})

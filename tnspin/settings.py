@@ -150,7 +150,8 @@ class MasterEquation:
 
 @dataclass(frozen=True)
 class Llg:
-    """Classical spins: Landau-Lifshitz-Gilbert with ``damping``, and noise at a ``temperature``.
+    """Classical spins: Landau-Lifshitz-Gilbert with ``damping`` (one number, or one per spin), and
+    noise at a ``temperature``.
 
     ``torque``: vectors p of the spin-transfer torque n x (p x n), repeated along the chain;
     ``limit``: what replaces products of spin operators on one site; ``realizations``: of the noise.
@@ -248,15 +249,17 @@ class Purification:
     """The density matrix in locally purified form: positive, whatever is truncated.
 
     ``kraus_dim`` and ``kraus_cutoff`` limit the ancilla of every site as ``bond_dim`` and
-    ``cutoff`` do the bonds; the other keys are those of `Tebd`.
+    ``cutoff`` do the bonds; those of ``kraus_sites`` neighbours are compressed together.  Other
+    keys are those of `Tebd`.
     """
 
     dt: float = 0.1
-    order: Literal[1, 2] = 2
+    order: Literal[1, 2, 4] = 4
     bond_dim: int = 200
     cutoff: float = 1e-10
     kraus_dim: int = 32
     kraus_cutoff: float = 1e-9
+    kraus_sites: int = 3
     threads: int = 0
     method: Literal["auto", "svd", "gram", "range"] = "auto"
     kind: ClassVar[str] = "purification"
@@ -268,6 +271,7 @@ class Purification:
         require(self.kraus_dim >= 1, "solver.kraus_dim", self.kraus_dim, "1 or more")
         kraus_cutoff = self.kraus_cutoff
         require(0 <= kraus_cutoff < 1, "solver.kraus_cutoff", kraus_cutoff, "between 0 and 1")
+        require(self.kraus_sites >= 1, "solver.kraus_sites", self.kraus_sites, "1 or more")
         require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
 
 

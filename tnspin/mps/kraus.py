@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from ..sites import Matrix, Site
 from .blocks import Bond, Tensor
 
-__all__ = ["Blocks", "Side", "appended", "enlarged", "least_kept", "product", "side", "tensor"]
+__all__ = [
+    "Blocks", "Side", "appended", "enlarged", "least_kept", "left_spectrum", "product", "side",
+    "tensor",
+]  # fmt: skip
 
 Ints = NDArray[np.int64]
 #: ``{(left key, local state): matrix}``, as `MPS.blocks`.
@@ -151,3 +154,14 @@ def least_kept(values: NDArray[np.float64], cutoff: float, most: int) -> tuple[f
     count = int(np.searchsorted(dropped, max(cutoff, _RANK) * total, side="right"))
     count = min(max(count, ascending.size - most), ascending.size - 1)
     return float(ascending[count]), float(dropped[count - 1] / total) if count else 0.0
+
+
+def left_spectrum(matrix: Matrix) -> tuple[NDArray[np.float64], Matrix]:
+    """Squared singular values of an (n, m) matrix, descending, and left vectors as columns."""
+    if not matrix.shape[1]:
+        return np.zeros(0), np.zeros((len(matrix), 0), dtype=np.complex128)
+    if matrix.shape[1] < 2 * len(matrix):
+        u, s, _ = np.linalg.svd(matrix, full_matrices=False)
+        return s**2, u
+    values, vectors = np.linalg.eigh(matrix @ matrix.conj().T)
+    return np.clip(values[::-1], 0.0, None), vectors[:, ::-1]

@@ -19,6 +19,8 @@ Charges are those of the site plus one of each Kraus state, whatever makes the t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +30,19 @@ from ..errors import InputError
 from ..sites import Matrix, Site
 from .blocks import Tensor
 from .channels import Channel, Split
+from .condense import LARGEST, Cut, Stretch, condense, dense
+from .condense import split as split_stretch
 from .join_kraus import Part, direct_sum, with_kraus
-from .kraus import Blocks, appended, enlarged, least_kept, product, side, tensor
+from .kraus import (
+    Blocks,
+    appended,
+    enlarged,
+    least_kept,
+    left_spectrum,
+    product,
+    side,
+    tensor,
+)
 from .state import MPS
 
 if TYPE_CHECKING:
@@ -249,7 +262,7 @@ class PurifiedMPS:
                 (weight[key][:, None] * blocks).reshape(len(blocks), -1)
                 for (key, _), blocks in stack.items()
             ]
-            spectra.append(_left_spectrum(np.concatenate(flat, axis=1)))
+            spectra.append(left_spectrum(np.concatenate(flat, axis=1)))
         least, lost = least_kept(np.concatenate([v for v, _ in spectra]), cutoff, kraus_dim)
         charges: list[Ints] = []
         new: Blocks = {}
@@ -262,6 +275,68 @@ class PurifiedMPS:
             charges += [labels[c]] * chosen.shape[1]
         table = np.array(charges, dtype=np.int64).reshape(len(charges), -1)
         return tensor(keys, len(charges) * d, new), table, lost
+
+    def condense_kraus(
+        self, sites: Sequence[int], kraus: Cut, bonds: Cut
+    ) -> tuple[float, dict[int, float]]:
+        """Compress the Kraus indices of neighbouring sites together.
+
+        Parameters
+        ----------
+        sites
+            Successive sites; fewer of them, around the middle one, if they were too many together.
+        kraus
+            Largest weight to drop, a bound on the trace distance from what was, and largest
+            dimension per site.
+        bonds
+            Truncation of the bonds between these sites.
+
+        Returns
+        -------
+        float, dict
+            Weight dropped, and the share discarded at each of the bonds.
+        """
+        self.purification.ensure_canonical()
+        part = self._stretch(self._affordable(sites))
+        found = condense(part, kraus)
+        if found is None:
+            return 0.0, {}
+        whole, keys, lost = found
+        state, first = self.purification, part.first
+        tensors, between, shares = split_stretch(whole, part, keys, bonds)
+        everything, sides = list(state.tensors), list(state.bonds)
+        everything[first : first + len(keys)] = tensors
+        sides[first + 1 : first + len(keys)] = between
+        self.kraus[first : first + len(keys)] = [state.code.decode(table) for table in keys]
+        widened = enlarged(self.sites, self.kraus, state.charge_names)
+        self.purification = MPS(widened, state.code, sides, everything)
+        return lost, {first + k: share for k, share in enumerate(shares)}
+
+    def _affordable(self, sites: Sequence[int]) -> list[int]:
+        """As many of some neighbours as fit into one array, without those at its ends."""
+        chain, found = self.purification, list(sites)
+        dims = [1, *chain.bond_dims().tolist(), 1]
+        while len(found) > 1:
+            inner = prod(chain.sites[i].dim for i in found)
+            if dims[found[0]] * inner * dims[found[-1] + 1] <= LARGEST:
+                break
+            del found[-1 if len(found) % 2 == 0 else 0]
+        return found
+
+    def _stretch(self, sites: Sequence[int]) -> Stretch:
+        """Neighbouring sites as dense arrays."""
+        state = self.purification
+        bonds = [state.bonds[i] for i in (*sites, sites[-1] + 1)]
+        kraus = [state.code.encode(self.kraus[i]) for i in sites]
+        keys = [state.code.site_keys(self.sites[i]) for i in sites]
+        tensors = [
+            dense(
+                state.blocks(i), *pair, state.site_keys[i], (len(self.kraus[i]), self.sites[i].dim)
+            )
+            for i, pair in zip(sites, pairwise(bonds), strict=True)
+        ]
+        states = [np.repeat(bond.keys, bond.dims) for bond in bonds]
+        return Stretch(sites[0], tensors, bonds[0].schmidt, states, kraus, keys)
 
     def _replace(self, tensors: Sequence[Tensor], canonical: bool) -> None:
         """The same bonds with other tensors."""
@@ -295,14 +370,3 @@ class PurifiedMPS:
             raise InputError(f"state: {group.file.filename} holds a state of another chain")
         names = [str(name) for name in group.attrs["charge_names"]]
         return cls(sites, MPS.load(group, enlarged(sites, kraus, names)), kraus)
-
-
-def _left_spectrum(matrix: Matrix) -> tuple[NDArray[np.float64], Matrix]:
-    """Squared singular values of an (n, m) matrix, descending, and left vectors as columns."""
-    if not matrix.shape[1]:
-        return np.zeros(0), np.zeros((len(matrix), 0), dtype=np.complex128)
-    if matrix.shape[1] < 2 * len(matrix):
-        u, s, _ = np.linalg.svd(matrix, full_matrices=False)
-        return s**2, u
-    values, vectors = np.linalg.eigh(matrix @ matrix.conj().T)
-    return np.clip(values[::-1], 0.0, None), vectors[:, ::-1]

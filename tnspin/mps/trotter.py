@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 from ..errors import InputError
 
+_P = 1 / (4 - 4 ** (1 / 3))
+#: Five symmetric second-order steps of these lengths make one of fourth order.
+SUZUKI = (_P, _P, 1 - 4 * _P, _P, _P)
+
 
 class Layer(NamedTuple):
     """One layer of commuting two-site gates.
@@ -41,11 +45,9 @@ def _suzuki() -> list[Layer]:
 
     Suzuki, Phys. Lett. A 146, 319 (1990); the optimized form has no moments of time.
     """
-    p = 1 / (4 - 4 ** (1 / 3))
-    lengths = [p, p, 1 - 4 * p, p, p]
     layers: list[Layer] = []
-    for k, length in enumerate(lengths):
-        layers += _strang(length, sum(lengths[:k]))
+    for k, length in enumerate(SUZUKI):
+        layers += _strang(length, sum(SUZUKI[:k]))
     return layers
 
 
