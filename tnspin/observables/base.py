@@ -119,7 +119,8 @@ def with_qubit_pairs(model: Any, form: str) -> bool:
 
 def pairs_in_view(model: Any, form: str) -> bool:
     """Runs in which pairs are what there is to look at."""
-    return form == "isospectral" or (len(model.local_sites) <= 3 and short_spin_chain(model, form))
+    few = len(model.local_sites) <= 3 and short_spin_chain(model, form)
+    return few or form == "isospectral" or model.kind == "open_heisenberg"
 
 
 def with_two_groups(model: Any, form: str) -> bool:
