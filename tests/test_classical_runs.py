@@ -138,13 +138,19 @@ def test_an_oscillating_field_and_kelvin(tmp_path):
         ("classical.damping='fitted'", r"classical\.damping"),
         ("classical.within=0.0", r"classical\.within"),
         ("classical.realizations=5", "unless the temperature"),
-        ("record.observables=['energy']", "needs 'spin'"),
         ("solver.kind='llg'", "is classical itself"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path, override, match):
     with pytest.raises(InputError, match=match):
         load(tmp_path, BESIDE, override)
+
+
+def test_spins_are_recorded_for_the_comparison(tmp_path):
+    result = simulate(load(tmp_path, BESIDE, "record.observables=['energy']", "time.stop=1.0"))
+    assert {"energy", "spin", "classical_spin"} <= set(result) and "norm" not in result
+    without = ("record.observables=['energy']", "time.stop=1.0", "classical.kind='none'")
+    assert "spin" not in simulate(load(tmp_path, BESIDE, *without))
 
 
 def test_a_singlet_has_no_direction_to_start_from(tmp_path):

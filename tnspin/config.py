@@ -259,17 +259,16 @@ def _check_classical(config: Config) -> None:
     solver, beside = config.solver, config.classical
     if beside is not None and isinstance(solver, Llg | Hybrid):
         kind = solver.kind
-        raise InputError(f"solver.kind = {kind!r}: is classical itself; leave out [classical]")
+        raise InputError(
+            f"solver.kind = {kind!r}: is classical itself; leave out [classical], or"
+            " set classical.kind = 'none'"
+        )
     if beside is None and not isinstance(solver, Llg):
         return
     if not isinstance(beside, MeanFieldBeside | HybridBeside):
         from tnspin.classical.energy import energy_of
 
         energy_of(config.model, solver.limit if beside is None else beside.limit)
-    names = config.record.observables
-    compared = beside is not None and not isinstance(beside, HybridBeside)
-    if compared and names and "spin" not in names:
-        raise InputError("record.observables: [classical] needs 'spin' among them")
 
 
 def presets_folder() -> Path:

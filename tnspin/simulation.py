@@ -315,6 +315,8 @@ def _with_observables(config: Config, options: Options) -> Config:
     from tnspin.observables import chosen
 
     names = chosen(config.record.observables, config.run_model, form_of(config), options)
+    if config.classical is not None and "spin" not in names:
+        names = ("spin", *names)  # what classical spins are compared with
     return replace(config, record=replace(config.record, observables=names))
 
 

@@ -153,6 +153,7 @@ def normalized(spins: Reals) -> Reals:
         k = int(lengths.argmin())
         raise InputError(
             f"classical: localized spin {k} has no direction to start from, "
-            f"|<S>|/S = {lengths[k]:.1e}; give classical.directions"
+            f"|<S>|/S = {lengths[k]:.1e}; give classical.directions, or "
+            "classical.kind = 'none' for a quantum run alone"
         )
     return spins / lengths[:, None]
