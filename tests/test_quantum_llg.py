@@ -159,6 +159,15 @@ def in_eigenbasis(rho, h, kappa, times):
     return trajectory(rho, h, kappa, times, rate)
 
 
+def test_without_damping_it_is_the_von_neumann_equation():
+    chain = HeisenbergChain(6, J=1.0, field=(0.3, 0.0, 0.2), dmi=(0.0, 0.0, 0.4))
+    start = build("product", chain, directions=["z", [1.0, 0.5]]).to_vector()
+    times = np.linspace(0, 10, 4)
+    quantum = ts.evolve(chain, start, times, solver="quantum_llg", kappa=0.0)
+    for q, e in zip(quantum, ts.evolve(chain, start, times, solver="exact"), strict=True):
+        np.testing.assert_allclose(q.state.rdm([1, 4]), e.state.rdm([1, 4]), atol=1e-10)
+
+
 def test_the_closed_form_in_the_eigenbasis_is_the_implicit_equation():
     rng = np.random.default_rng(0)
     rho, h = random_density(rng, 4), 4 * random_density(rng, 4)

@@ -8,6 +8,7 @@ import pytest
 from quantum_llg_reference import random_density
 
 import tnspin as ts
+from tnspin import spectral
 from tnspin.compile import ChargeBasis, to_sparse
 from tnspin.density import DensityState
 from tnspin.ensemble import Ensemble
@@ -71,6 +72,19 @@ def test_of_long_chains_only_vectors_are_kept():
     assert state.purity == pytest.approx(1)
     values = state.eigenvalues()
     assert values[-1] == pytest.approx(1) and np.abs(values[:-1]).max() < 1e-14
+
+
+def test_few_vectors_and_the_matrix_say_the_same(monkeypatch):
+    rng = np.random.default_rng(5)
+    sites, rho = (spin(1.0), spin(), spin(), spin(1.0)), random_density(rng, 36, 3)
+    found = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(spectral, "_FEW", share)
+        state = SpectralState.from_state(DensityState(sites, rho))
+        numbers = [*state.site_rdms(), *state.bond_rdms(), state.rdm([3, 1]), state.entropies()]
+        found.append([*numbers, state.purity, state.eigenvalues(), state.trace])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-13)
 
 
 def test_mixtures_of_sectors_and_states_in_a_sector():

@@ -30,8 +30,8 @@ __all__ = ["Block", "SpectralState"]
 Reals = NDArray[np.float64]
 Frames = NDArray[np.complex128]
 _FORMAT = "tnspin-spectral-1"
-# Up to here the matrix itself is the fastest way to all reductions.
-_DENSE = 1024
+# With more vectors than this share of the dimension the matrix is the faster way to reductions.
+_FEW = 1 / 8
 # Eigenvalues closer than this are one.
 _EQUAL = 1e-12
 
@@ -189,8 +189,7 @@ class SpectralState:
 
     @property
     def _has_matrix(self) -> bool:
-        # Without a background the few vectors say the same as a large matrix.
-        return self.dim <= _DENSE or self.background != 0.0
+        return self.background != 0.0 or self.rank * self.realizations > _FEW * self.dim
 
     @cached_property
     def density(self) -> DensityState:
