@@ -254,13 +254,13 @@ def _followed_part(
 ) -> tuple[SpinOperator, float, float]:
     """L of one part of X, what truncation has cost and the error of the steps."""
     two = [doubled(site) for site in os.sites]
-    vectors = [np.eye(site.dim).ravel() for site in os.sites]
+    vectors = [np.eye(site.dim, dtype=np.complex128).ravel() for site in os.sites]
     vectors[centre] = x.ravel()
     names = ("2Sz",) if definite else ()
     start = MPS.product(two, vectors, names)
     size = float(np.linalg.norm(x)) / sqrt(len(x))
     total, norm = start.copy(), abs(rule.weights[0]) * size
-    phase = rule.weights[0] / abs(rule.weights[0])
+    phase = complex(rule.weights[0] / abs(rule.weights[0]))
     cutoff = (tolerance / 30) ** 2
     lost = 0.0
     error = 0.0
@@ -327,7 +327,8 @@ def _as_operator(
 ) -> SpinOperator:
     """A state on kets times bras, times a factor and the root of the dimension, as operator."""
     starts = [np.concatenate([[0], np.cumsum(bond.dims)]) for bond in state.bonds]
-    tensors, charges = [], []
+    tensors: list[Matrix] = []
+    charges = []
     for k, site in enumerate(sites):
         left, right = state.bonds[k : k + 2]
         d = site.dim
@@ -336,7 +337,7 @@ def _as_operator(
             a = starts[k][np.searchsorted(left.keys, key)]
             b = starts[k + 1][np.searchsorted(right.keys, key + state.site_keys[k][p])]
             w[a : a + block.shape[0], b : b + block.shape[1], p] = block
-        tensors.append(w.reshape(*w.shape[:2], d, d) * sqrt(d))
+        tensors.append(np.asarray(w.reshape(*w.shape[:2], d, d) * sqrt(d), dtype=np.complex128))
     for bond in state.bonds:
         q = state.code.decode(bond.keys)[:, 0] if definite else np.zeros(bond.keys.size, np.int64)
         charges.append(np.repeat(q, bond.dims))

@@ -89,10 +89,10 @@ class JumpOperator:
 
     @property
     def strength(self) -> float:
-        """``Tr L+ L / D``, a mean rate."""
+        """Scale of its rate: ``Tr L+ L``, divided by the dimension if L is no matrix."""
         if isinstance(self.form, SpinOperator):
             return self.form.norm**2
-        return float(np.linalg.norm(self.form) ** 2) / len(self.form)
+        return float(np.linalg.norm(self.form) ** 2)
 
     def on(self, sites: Sequence[Site]) -> SpinOperator:
         """L as a matrix product operator.
@@ -133,7 +133,7 @@ def jump_operators(model: Model, bath: UniversalLindblad) -> list[JumpOperator]:
     if bath.common:
         return _common_jumps(model, windows, bath)
     linked = neighbours(model, terms)
-    jumps = []
+    jumps: list[JumpOperator] = []
     picture = HeisenbergPicture(model, terms, linked, bath)
     for centre in model.localized_sites:
         if _is_long(model, linked, centre, bath):

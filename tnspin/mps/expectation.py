@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..terms import OperatorSum
+from .automaton import Automaton
 from .charges import ChargeCode
 from .driven import DrivenMpo
 from .effective import Leg, absorb, edge, mirror
@@ -22,10 +23,17 @@ class Expectation:
         The operator.
     charge_names
         Charges of all states that will be asked for; the operator conserves them.
+    constant
+        Operators on many sites to add.
     """
 
-    def __init__(self, os: OperatorSum, charge_names: Sequence[str] = ()) -> None:
-        self._mpo = DrivenMpo(os, ChargeCode.for_sites(charge_names, os.sites))
+    def __init__(
+        self,
+        os: OperatorSum,
+        charge_names: Sequence[str] = (),
+        constant: Automaton | None = None,
+    ) -> None:
+        self._mpo = DrivenMpo(os, ChargeCode.for_sites(charge_names, os.sites), constant)
 
     def __call__(self, state: MPS, time: float = 0.0) -> complex:
         """Value in a state at a time."""

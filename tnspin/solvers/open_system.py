@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
     from tnspin.models import Model
 
-__all__ = ["SHARE", "damping", "kept_charges", "spin_operator"]
+__all__ = ["SHARE", "damping", "kept_charges", "reduced_rates", "spin_operator"]
 
 #: Share of the tolerance that one advance may use: many of them add up.
 SHARE = 1e-2
@@ -47,6 +47,25 @@ def damping(jumps: Sequence[JumpOperator]) -> dict[tuple[int, ...], Matrix]:
         square = jump.matrix.conj().T @ jump.matrix
         sums[jump.sites] = sums.get(jump.sites, 0) + square
     return sums
+
+
+def reduced_rates(state: Any, jumps: Sequence[JumpOperator]) -> Iterator[float]:
+    """``||L psi||^2`` of each jump operator, from density matrices of the spins it acts on.
+
+    Parameters
+    ----------
+    state
+        Normalized, with ``sites`` and ``rdm``.
+    jumps
+        As matrices.
+    """
+    known: dict[tuple[int, ...], Matrix] = {}
+    for jump in jumps:
+        if jump.sites not in known:
+            keep = [state.sites[k].spin_dim for k in jump.sites]
+            known[jump.sites] = state.rdm(jump.sites, keep=keep)
+        moved = jump.matrix @ known[jump.sites]
+        yield max(0.0, float(np.vdot(jump.matrix, moved).real))
 
 
 def spin_operator(

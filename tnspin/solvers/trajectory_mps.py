@@ -9,7 +9,7 @@ that its step may be longer than that of H for the same error.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,25 +18,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.compile import bonds
+from tnspin.errors import InputError
 from tnspin.executors import threads_here
 from tnspin.mps.apply import Operator, apply_operator, drop_charges, joined, spin_mpo
 from tnspin.mps.ledger import Ledger
+from tnspin.mps.spin_operator import SpinOperator
 from tnspin.mps.state import MPS
 from tnspin.mps.tebd import Tebd, single_threaded_blas
-from tnspin.solvers.open_system import damping
+from tnspin.solvers.open_system import damping, reduced_rates
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
     from tnspin.models import Model
+    from tnspin.solvers.trajectory_walk import Backend
 
-__all__ = ["MPSBackend", "Walk"]
+__all__ = ["JUMP_TOLERANCE", "MPSBackend", "Walk", "backend"]
 
 T = TypeVar("T")
-# Jump times are no better than the Trotter step anyway.
-_JUMP_TOLERANCE = 1e-5
+#: Jump times are no better than the Trotter step anyway.
+JUMP_TOLERANCE = 1e-5
 # Step lengths whose gates and decay factors are kept; looking for a jump time uses many others.
 _REMEMBERED = 4
 _LONGEST_STRIDE = 10
+
+
+def backend(
+    model: Model, jumps: Sequence[JumpOperator], names: Sequence[str], **options: Any
+) -> Backend:
+    """Return what moves matrix product states.
+
+    By TDVP if a jump operator is a matrix product operator or a term of H reaches beyond
+    neighbours, else by Trotter steps.
+    """
+    terms = [term.matrices for term in model.hamiltonian.local_terms() if term.matrices]
+    reach = max((max(sites) - min(sites) for sites in terms), default=0)
+    if reach <= 1 and not any(isinstance(jump.form, SpinOperator) for jump in jumps):
+        return MPSBackend(model, jumps, names, **options)
+    from tnspin.solvers.trajectory_tdvp import TdvpBackend
+
+    if options.pop("order", 2) != 2:
+        raise InputError("solver.order: beyond neighbours TDVP takes over, which has order 2")
+    options.pop("method", None)
+    return TdvpBackend(model, jumps, names, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +105,7 @@ class MPSBackend:
     ) -> None:
         self.jumps = tuple(jumps)
         self.names = tuple(names)
-        self.tolerance = max(tolerance, _JUMP_TOLERANCE)
+        self.tolerance = max(tolerance, JUMP_TOLERANCE)
         self.dt = dt
         self.limits: dict[str, Any] = {"cutoff": cutoff, "bond_dim": bond_dim}
         self._options = {"order": order, "method": method, "threads": threads_here(), **self.limits}
@@ -127,6 +150,10 @@ class MPSBackend:
     def norm2(self, walk: Walk) -> float:
         """Norm squared: the probability that no jump has happened."""
         return walk.norm2
+
+    def rates(self, walk: Walk) -> Iterator[float]:
+        """``||L psi||^2`` of each jump operator in the normalized state."""
+        return reduced_rates(walk.state, self.jumps)
 
     def jump(self, walk: Walk, which: int | None) -> Walk:
         """Apply a jump operator (None: nothing) and normalize."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, exp
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from tnspin.chebyshev import damped_growth
 from tnspin.executors import threads_here
 from tnspin.one_electron import OneElectronHamiltonian, OneElectronState
 from tnspin.one_electron.configurations import Configurations
-from tnspin.solvers.open_system import SHARE, damping
+from tnspin.solvers.open_system import SHARE, damping, reduced_rates
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
@@ -87,6 +87,10 @@ class OneElectronBackend:
     def norm2(self, state: OneElectronState) -> float:
         """Norm squared: the probability that no jump has happened."""
         return state.norm**2
+
+    def rates(self, state: OneElectronState) -> Iterator[float]:
+        """``||L psi||^2`` of each jump operator in the normalized state."""
+        return reduced_rates(state, self.jumps)
 
     def jump(self, state: OneElectronState, which: int | None) -> OneElectronState:
         """Apply a jump operator (None: nothing) and normalize."""

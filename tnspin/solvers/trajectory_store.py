@@ -204,7 +204,7 @@ def _marks(plan: Plan) -> dict[str, Any]:
     return {
         "model": repr(plan.model),
         "jumps": digest.hexdigest(),
-        "rates": float(f"{sum(np.linalg.norm(j.matrix) ** 2 for j in plan.jumps):.8g}"),
+        "rates": float(f"{sum(j.strength for j in plan.jumps):.8g}"),
         "weights": repr(plan.weights),
         "share": plan.share,
         "options": repr(sorted(plan.options.items())),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tnspin.basis import ChargeBasis
 from tnspin.chebyshev import propagate_damped
 from tnspin.solvers.exact import Hamiltonian
-from tnspin.solvers.open_system import SHARE, damping, spin_operator
+from tnspin.solvers.open_system import SHARE, damping, reduced_rates, spin_operator
 from tnspin.vector import VectorState
 
 if TYPE_CHECKING:
@@ -95,6 +95,10 @@ class VectorBackend:
     def norm2(self, state: VectorState) -> float:
         """Norm squared: the probability that no jump has happened."""
         return float(np.vdot(state.vector, state.vector).real)
+
+    def rates(self, state: VectorState) -> Iterator[float]:
+        """``||L psi||^2`` of each jump operator in the normalized state."""
+        return reduced_rates(state, self.jumps)
 
     def jump(self, state: VectorState, which: int | None) -> VectorState:
         """Apply a jump operator (None: nothing) and normalize."""

@@ -42,7 +42,7 @@ Rows = NDArray[np.complex128]
 #: Kind of state -> module and class that move it.
 _BACKENDS = {
     "VectorState": ("trajectory_vector", "VectorBackend"),
-    "MPS": ("trajectory_mps", "MPSBackend"),
+    "MPS": ("trajectory_mps", "backend"),
     "OneElectronState": ("trajectory_one_electron", "OneElectronBackend"),
 }
 KINDS = tuple(_BACKENDS)
@@ -64,6 +64,9 @@ class Backend(Protocol):
 
     def norm2(self, state: Any) -> float:
         """Norm squared."""
+
+    def rates(self, state: Any) -> Iterator[float]:
+        """``||L psi||^2`` of each jump operator in the normalized state."""
 
     def jump(self, state: Any, which: int | None) -> Any:
         """Apply a jump operator (None: nothing) and normalize."""
@@ -253,24 +256,13 @@ class _Walker:
 
     def _jumped(self, state: Any, generator: np.random.Generator) -> Any:
         """Choose one of the jumps by its rate, and make it."""
-        rates = np.array(list(self._rates(state)))
+        rates = np.array(list(self.backend.rates(state)))
         total = rates.sum()
-        if total <= _DARK * sum(np.linalg.norm(jump.matrix) ** 2 for jump in self.plan.jumps):
+        if total <= _DARK * sum(jump.strength for jump in self.plan.jumps):
             # The norm fell by round-off alone, in a state that no jump can leave.
             return self.backend.jump(state, None)
         which = int(np.searchsorted(np.cumsum(rates), generator.random() * total, side="right"))
         return self.backend.jump(state, min(which, len(rates) - 1))
-
-    def _rates(self, state: Any) -> Iterator[float]:
-        """``||L psi||^2`` of each jump operator in the normalized state."""
-        measured, _ = self.backend.measured(state)
-        known: dict[tuple[int, ...], np.ndarray] = {}
-        for jump in self.plan.jumps:
-            if jump.sites not in known:
-                keep = [self.plan.layout.sites[k].spin_dim for k in jump.sites]
-                known[jump.sites] = measured.rdm(jump.sites, keep=keep)
-            moved = jump.matrix @ known[jump.sites]
-            yield max(0.0, float(np.vdot(jump.matrix, moved).real))
 
     def _crossing(
         self, state: Any, after: Any, start: float, stop: float, threshold: float
