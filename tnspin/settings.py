@@ -154,7 +154,8 @@ class Llg:
     noise at a ``temperature``.
 
     ``torque``: vectors p of the spin-transfer torque n x (p x n), repeated along the chain;
-    ``limit``: what replaces products of spin operators on one site; ``realizations``: of the noise.
+    ``limit``: what replaces products of spin operators on one site; ``realizations``: of the noise;
+    ``iterations``: 0, or 2 (with order 2) for predictor and corrector, fastest for many spins.
     """
 
     damping: float | tuple[float, ...] = 0.0
@@ -165,6 +166,7 @@ class Llg:
     temperature: float = 0.0
     realizations: int = 1
     seed: int = 0
+    iterations: int = 0
     threads: int = 0
     kind: ClassVar[str] = "llg"
 
@@ -173,6 +175,8 @@ class Llg:
         require(min(values, default=-1) >= 0, "solver.damping", self.damping, "0 or more")
         require(self.dt > 0, "solver.dt", self.dt, "above 0")
         require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+        require(self.iterations in (0, *range(2, 100)), "solver.iterations", self.iterations,
+                "0 (as many as needed) or 2 to 99")  # fmt: skip
         _check_noise("solver", self.temperature, self.realizations, self.seed)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Couplings", "Fields", "tile_borders"]
+__all__ = ["Couplings", "Fields", "tile_borders", "tiled"]
 
 Reals = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -146,20 +146,23 @@ class Couplings:
     def _tiles(self, copies: int) -> _Tiles:
         """Borders of the tiles, and the runs cut at them and sorted by tiles."""
         borders = tile_borders(self.constant.shape[2], copies)
-        width = int(borders[1] - borders[0]) if len(borders) > 1 else 1
-        first, last, distance, kind = self.runs.T
-        tile = first // width
-        counts = (last - 1) // width - tile + 1
-        which = np.repeat(np.arange(len(first)), counts)
-        tile = tile[which] + np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-        order = np.argsort(tile, kind="stable")
-        which, tile = which[order], tile[order]
-        starts = np.searchsorted(tile, np.arange(len(borders)))
-        firsts, lasts = (
-            np.maximum(first[which], tile * width),
-            np.minimum(last[which], (tile + 1) * width),
-        )
-        return borders, starts, firsts, lasts, distance[which].copy(), kind[which].copy()
+        return borders, *tiled(self.runs, borders)
+
+
+def tiled(runs: Ints, borders: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """First run of each tile, and the runs cut at the borders of tiles and sorted by them."""
+    width = int(borders[1] - borders[0]) if len(borders) > 1 else 1
+    first, last, distance, kind = runs.T
+    tile = first // width
+    counts = (last - 1) // width - tile + 1
+    which = np.repeat(np.arange(len(first)), counts)
+    tile = tile[which] + np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
+    order = np.argsort(tile, kind="stable")
+    which, tile = which[order], tile[order]
+    starts = np.searchsorted(tile, np.arange(len(borders)))
+    firsts = np.maximum(first[which], tile * width)
+    lasts = np.minimum(last[which], (tile + 1) * width)
+    return starts, firsts, lasts, distance[which].copy(), kind[which].copy()
 
 
 def _runs(size: int, a: Ints, b: Ints, values: Complexes) -> tuple[Ints, Complexes]:

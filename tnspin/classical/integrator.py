@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from tnspin.classical.couplings import Fields
 from tnspin.classical.energy import ClassicalEnergy
 from tnspin.classical.stepping import Group, Rule, groups_of, step_alone, step_shared
+from tnspin.classical.windows import Window, step_windows, windows_of
 from tnspin.errors import InputError, RunError
 
 __all__ = ["LandauLifshitz", "suggested_step"]
@@ -146,6 +147,20 @@ class LandauLifshitz:
     def _same(self, groups: list[Group], steps: int, stages: Reals, noise: Reals, t: float) -> None:
         """Take steps during which the coefficients of the energy stay those at time ``t``."""
         fields = {count: self._fields(count, t) for count in {group.count for group in groups}}
+        rule = Rule(self.tolerance, self.iterations)
+        windows, batch = self._windows(len(stages))
+        if windows:
+            alone = self._workers == 1
+            for group in groups:
+                base = fields[1].constant + group.external
+                kick = np.empty((0, 3, 0))
+                if len(noise):
+                    kick = np.ascontiguousarray(noise[..., group.first])
+                self._check(
+                    step_windows(group, steps, stages, kick, base, fields[1], rule, windows, batch,
+                                 map if alone else self._pool.map)
+                )  # fmt: skip
+            return
         shared = len(groups) < self._workers and self.energy.size >= _SHARED
 
         def advanced(group: Group) -> float:
@@ -156,14 +171,21 @@ class LandauLifshitz:
             task = (group, steps, stages, kick, fields[group.count], rule)
             return step_shared(*task, self._pool, self._workers) if shared else step_alone(*task)
 
-        rule = Rule(self.tolerance, self.iterations)
         spread = not shared and self._workers > 1 and len(groups) > 1
         for change in (self._pool.map if spread else map)(advanced, groups):
-            if change:
-                raise RunError(
-                    f"llg: the midpoint does not converge (still moves by {change:.1e}); "
-                    f"take a smaller solver.dt than {self.dt:g}"
-                )
+            self._check(change)
+
+    def _check(self, change: float) -> None:
+        if change:
+            raise RunError(
+                f"llg: the midpoint does not converge (still moves by {change:.1e}); "
+                f"take a smaller solver.dt than {self.dt:g}"
+            )
+
+    def _windows(self, stages: int) -> tuple[list[Window], int]:
+        if stages not in self._cut:
+            self._cut[stages] = windows_of(self.energy.couplings, stages, self.iterations)
+        return self._cut[stages]
 
     def _fields(self, copies: int, t: float) -> Fields:
         if self.energy.is_time_dependent:
@@ -188,6 +210,10 @@ class LandauLifshitz:
     def _torque(self) -> Reals:
         given = np.zeros((0, 3)) if self.torque is None else self.torque
         return np.ascontiguousarray(given, dtype=float)
+
+    @cached_property
+    def _cut(self) -> dict[int, tuple[list[Window], int]]:
+        return {}
 
     @cached_property
     def _constant_fields(self) -> dict[int, Fields]:
