@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reference import Reference
 
 from tnspin.errors import InputError
+from tnspin.models import HeisenbergChain
 from tnspin.sites import electron, kondo, make_site, spin
 from tnspin.terms import OperatorSum, Scaled
 
@@ -167,3 +168,11 @@ def test_more_refusals():
     lowering = make_site("half", ("a", "b"), {}, {"down": [[0, 1], [0, 0]]})
     with pytest.raises(InputError, match="adjoint of 'down' has no name"):
         OperatorSum((lowering,)).plus_hc(1.0, "down", 0)
+
+
+@pytest.mark.parametrize("spin", [15.5, 16.0])
+def test_two_large_spins_are_hermitian(spin):
+    # Too large for the dense sum of a pair; integer spins have a -0 in Sz.
+    os = HeisenbergChain(2, spin=spin, J=0.3, field=(1.0, 0.0, 0.0)).hamiltonian
+    assert os.is_hermitian()
+    assert not (os + (0.1j, "Sz", 0, "Sz", 1)).is_hermitian()

@@ -239,7 +239,8 @@ class OperatorSum:
         difference: dict[tuple[Any, ...], complex] = defaultdict(complex)
         for term in self.local_terms():
             value = term.value(t)
-            same = tuple((k, m.tobytes()) for k, m in term.matrices.items())
+            # Adding 0 turns the -0 that integer spins have in Sz into the 0 of its adjoint.
+            same = tuple((k, (m + 0.0).tobytes()) for k, m in term.matrices.items())
             adjoint = tuple((k, (m.conj().T + 0.0).tobytes()) for k, m in term.matrices.items())
             difference[same] += value
             difference[adjoint] -= value.conjugate()
