@@ -9,19 +9,23 @@ import pytest
 from free_fermions import covariances, hopping
 from open_systems import MINUS, PLUS, Z
 from small_chains import basis_state
+from test_master_equation import in_full_space
 
 import tnspin as ts
 from tnspin import figures
-from tnspin.baths import JumpOperator
+from tnspin.baths import JumpOperator, ReactionCoordinate, WithCoordinate
 from tnspin.config import load
+from tnspin.ensemble import Ensemble
 from tnspin.models import HeisenbergChain
 from tnspin.mps.density import DensityMPS
+from tnspin.mps.state import MPS
 from tnspin.observables import OBSERVABLES
 from tnspin.result import Result, Variable
 from tnspin.simulation import simulate
 from tnspin.snapshot import Snapshot
-from tnspin.solvers import tebd
+from tnspin.solvers import master_equation, tebd
 from tnspin.solvers.density_matrix import evolve
+from tnspin.vector import VectorState
 
 # ---------------------------------------------------------------------- free fermions
 
@@ -88,6 +92,55 @@ def test_eight_spins_of_the_preset_against_the_master_equation():
     assert np.abs(chain["purity"] - dense["purity"]).max() < 1e-4
     assert dense["log_negativity"].max() > 0.2
     assert 0 < chain.attrs["jump_error"] == dense.attrs["jump_error"] < 0.1
+
+
+# ---------------------------------------------------------------------- an oscillator in the chain
+
+
+def beside_an_oscillator(count, levels):
+    """Tilted spins and a thermal oscillator that couples to all: model, network and dense start."""
+    bath = ReactionCoordinate(1.0, gamma=0.1, levels=levels)
+    spins = HeisenbergChain(count, field=(0, 0, 0.8))
+    model = WithCoordinate(spins, bath)
+    angles = [0.2 if k % 2 == 0 else np.pi / 2 - 0.2 for k in range(count)]
+    vectors = [np.array([np.cos(a), np.sin(a)]) for a in angles]
+    members = [MPS.product(model.local_sites, [*vectors, n]) for n in np.eye(levels)]
+    network = Ensemble(tuple(members), tuple(bath.populations()))
+    dense = model.with_oscillator(VectorState.product(spins.local_sites, vectors, None))
+    return model, network, dense
+
+
+def error_beside_an_oscillator(count, levels, jumps_of, **options):
+    model, network, dense = beside_an_oscillator(count, levels)
+    jumps, times = jumps_of(model), [0.0, 0.5]
+    *_, exact = master_equation.evolve(model, dense, times, jumps=jumps)
+    *_, found = evolve(model, network, times, jumps=jumps, threads=1, **options)
+    rho = found.state.rdm(range(model.length))
+    return np.abs(rho - in_full_space(exact.state)).max()
+
+
+def test_reaction_coordinate_as_a_site():
+    """Its jump operator acts on the spins as well."""
+    options = {"dt": 0.1, "cutoff": 1e-12}
+    assert error_beside_an_oscillator(2, 4, lambda m: m.bath.jump_operators(m), **options) < 1e-5
+
+
+def test_damped_oscillator_coupled_to_every_spin():
+    """Jumps on the oscillator alone: couplings of any range, any number of levels, by TDVP."""
+
+    def damped(model):
+        lower = np.diag(np.sqrt(np.arange(1.0, model.bath.levels)), 1).astype(complex)
+        last = model.length - 1
+        return [
+            JumpOperator((last,), np.sqrt(0.5) * lower, 0, "b"),
+            JumpOperator((last,), np.sqrt(0.1) * lower.T, 0, "b+"),
+        ]
+
+    errors = [
+        error_beside_an_oscillator(3, 5, damped, dt=dt, cutoff=1e-13) for dt in (0.125, 0.0625)
+    ]
+    # As on rings: bonds that still grow make an error of second order in the step.
+    assert errors[1] < 1e-4 and np.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.3), errors
 
 
 # ---------------------------------------------------------------------- what long chains record
