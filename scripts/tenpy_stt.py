@@ -140,28 +140,30 @@ class TenpyPulse:
 
     def _converted(self, state: mps.MPS) -> MPS:
         """The initial state as a TeNPy MPS."""
-        tensors = []
-        for i, site in enumerate(self.sites):
-            if isinstance(site, GroupedSite):
-                labels = [f"{e}__e {s}__s" for e in _ELECTRON for s in _SPIN]
-            else:
-                labels = list(_ELECTRON)
-            left, right = _starts(state.bonds[i]), _starts(state.bonds[i + 1])
-            dense = np.zeros((site.dim, left[None], right[None]), dtype=complex)
-            for (key, p), block in state.blocks(i).items():
-                a, b = left[key], right[key + int(state.site_keys[i][p])]
-                at = site.state_labels[labels[p]]
-                dense[at, a : a + block.shape[0], b : b + block.shape[1]] = block
-            tensors.append(dense)
-        schmidt = [bond.schmidt for bond in state.bonds]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            psi = MPS.from_Bflat(
-                self.sites, tensors, schmidt, permute=False, form=None,
-                unit_cell_width=len(self.sites),
-            )  # fmt: skip
-        psi.canonical_form()
-        return psi
+        both = [f"{e}__e {s}__s" for e in _ELECTRON for s in _SPIN]
+        grouped = (isinstance(site, GroupedSite) for site in self.sites)
+        return to_tenpy(state, self.sites, [both if one else list(_ELECTRON) for one in grouped])
+
+
+def to_tenpy(state: mps.MPS, sites: list[Any], labels: list[list[str]]) -> MPS:
+    """A state of tnspin on TeNPy's sites, with their names of its local states."""
+    tensors = []
+    for i, site in enumerate(sites):
+        left, right = _starts(state.bonds[i]), _starts(state.bonds[i + 1])
+        dense = np.zeros((site.dim, left[None], right[None]), dtype=complex)
+        for (key, p), block in state.blocks(i).items():
+            a, b = left[key], right[key + int(state.site_keys[i][p])]
+            at = site.state_labels[labels[i][p]]
+            dense[at, a : a + block.shape[0], b : b + block.shape[1]] = block
+        tensors.append(dense)
+    schmidt = [bond.schmidt for bond in state.bonds]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        psi = MPS.from_Bflat(
+            sites, tensors, schmidt, permute=False, form=None, unit_cell_width=len(sites)
+        )
+    psi.canonical_form()
+    return psi
 
 
 def _starts(bond: Any) -> dict[int | None, int]:
