@@ -47,7 +47,8 @@ def torque_panel(ax: Axes, result: Result) -> None:
     colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, size.shape[1]))
     for k, colour in enumerate(colours):
         ax.plot(times(result), size[:, k], color=colour, label=f"{sites[k]}")
-    ax.set(ylabel=f"|torque| {_LABELS['torque'].partition(' ')[2]}", title=_TITLES["torque"])
+    units = _LABELS["torque"].partition(" ")[2]
+    ax.set(ylabel=f"|torque| {units}", title="torque of the electrons on each spin")
     ax.set_ylim(0, 1.2 * max(float(size.max(initial=0.0)), 1e-6))
 
 
@@ -59,7 +60,9 @@ def totals_panel(ax: Axes, result: Result) -> None:
                     label="xyz"[axis] if style == "-" else None)  # fmt: skip
     ax.plot([], [], "--", color=BLACK, label="localized")
     ax.set(ylabel="ħ/2", title="total spin of electrons, and of localized spins (dashed)")
-    ax.legend(loc="center left", fontsize=9, ncols=4, handlelength=1.4, columnspacing=0.9)
+    low, high = ax.dataLim.intervaly
+    ax.set_ylim(low - 0.06 * (high - low), high + 0.3 * max(high - low, 1e-6))
+    ax.legend(loc="upper left", fontsize=9, ncols=4, handlelength=1.4, columnspacing=0.9)
 
 
 def gap_panel(ax: Axes, result: Result, name: str) -> None:
