@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -15,7 +13,6 @@ from tnspin.errors import InputError
 from tnspin.hybrid import HybridState, hybrid_energy
 from tnspin.models import KondoHeisenbergChain
 from tnspin.observables import OBSERVABLES
-from tnspin.preparation import initial_state
 from tnspin.report import info
 from tnspin.simulation import simulate
 from tnspin.sites import electron, kondo
@@ -134,25 +131,7 @@ def test_the_energy_of_a_product_state_is_the_quantum_one(convention):
         chain, 2, well=2, polarization=[0.4, 1.0], localized_spins=[[1.2, 0.3]]
     )
     (snapshot,) = evolve(chain, pulse.to_mps(("N",)), [0.0], solver="tebd")
-    text = f"""
-        [model]
-        kind = "kondo_heisenberg"
-        sites = 4
-        localized = [1, 2]
-        J = 0.3
-        Jz = 0.5
-        convention = "{convention}"
-        [state]
-        kind = "confined_electrons"
-        n_electrons = 2
-        well = 2
-        polarization = [0.4, 1.0]
-        localized_spins = [[1.2, 0.3]]
-        [solver]
-        kind = "hybrid"
-    """
-    run = config.from_dict(tomllib.loads(text))
-    state = initial_state(run)
+    state = HybridState.of(chain, pulse)
     wanted = OBSERVABLES["energy"].function(snapshot)
     assert state.energy(chain) == pytest.approx(wanted, abs=1e-10)
     for name in ("spin", "electron_density", "electron_spin", "torque", "charge_current",
@@ -251,18 +230,12 @@ def packet(chain, polarization, localized):
     return wave_packet(chain, 5, width=0.6, polarization=polarization, localized_spins=localized)
 
 
-def hybrid_of(chain, slater, direction):
-    n = np.repeat([direction], len(chain.localized_sites), axis=0)
-    ones = np.ones(slater.n_electrons)
-    return HybridState(chain.local_sites, slater.orbitals, ones, chain.localized_sites, n)
-
-
 def test_with_a_frozen_spin_the_electrons_move_exactly():
     """An electron along the spin cannot flip it: it stays, and so does the classical one."""
     chain = KondoHeisenbergChain(sites=24, localized=[14], J_sd=0.8)
     slater, times = packet(chain, "z", "up"), [0.0, 4.0, 8.0]
     exact = list(evolve(chain, slater.to_one_electron(("N", "2Sz")), times, solver="exact"))
-    found = list(evolve(chain, hybrid_of(chain, slater, [0, 0, 1.0]), times, solver="hybrid"))
+    found = list(evolve(chain, slater, times, solver="hybrid"))
     for one, other in zip(exact, found, strict=True):
         for name in ("spin", "electron_density", "electron_spin", "energy", "charge_current"):
             function = OBSERVABLES[name].function
@@ -275,7 +248,7 @@ def test_several_electrons_among_frozen_spins_move_exactly():
     times = [0.0, 3.0]
     exact = list(evolve(chain, slater.to_mps(("N", "2Sz")), times, solver="tebd", dt=0.02, order=4,
                         bond_dim=64, cutoff=1e-15))  # fmt: skip
-    found = list(evolve(chain, hybrid_of(chain, slater, [0, 0, 1.0]), times, solver="hybrid"))
+    found = list(evolve(chain, slater, times, solver="hybrid"))
     for name in ("spin", "electron_density", "electron_spin", "energy"):
         function = OBSERVABLES[name].function
         np.testing.assert_allclose(function(found[-1]), function(exact[-1]), atol=1e-7)
@@ -288,7 +261,7 @@ def test_large_spins_turn_as_classical_ones():
         chain = KondoHeisenbergChain(sites=16, localized=[10], J_sd=0.8 / size, spin=size)
         slater, times = packet(chain, "x", "down"), [0.0, 9.0]
         exact = list(evolve(chain, slater.to_one_electron(("N",)), times, solver="exact"))
-        found = list(evolve(chain, hybrid_of(chain, slater, [0, 0, -1.0]), times, solver="hybrid"))
+        found = list(evolve(chain, slater, times, solver="hybrid"))
         function = OBSERVABLES["spin"].function
         moved = size * (function(found[-1]) - function(found[0]))
         errors.append(np.abs(size * (function(exact[-1]) - function(exact[0])) - moved).max())

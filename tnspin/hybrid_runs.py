@@ -9,11 +9,9 @@ import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.hybrid import HybridState, hybrid_energy_of
-from tnspin.preparation import directions_along
 from tnspin.result import Result, Variable
 from tnspin.schema import fields_of
 from tnspin.settings_hybrid import Hybrid, HybridBeside
-from tnspin.states import Mixture, SlaterProduct
 
 if TYPE_CHECKING:
     from tnspin.config import Config
@@ -24,30 +22,8 @@ Say = Callable[[str], None]
 
 
 def hybrid_state(config: Config) -> HybridState:
-    """Orbitals and unit vectors of the initial state of a run.
-
-    Raises
-    ------
-    InputError
-        If it is no Slater determinant, or mixture of some, times spins that each have a direction.
-    """
-    one = config.initial_state
-    members = one.members if isinstance(one, Mixture) else (one,)
-    weights = one.weights if isinstance(one, Mixture) else (1.0,)
-    slater = [member for member in members if isinstance(member, SlaterProduct)]
-    kind = None if config.state is None else config.state.kind
-    if len(slater) < len(members) or not any(s.has_fermions for s in config.model.local_sites):
-        raise InputError(
-            f"state.kind = {kind!r}: electrons among classical spins start as 'confined_electrons' "
-            "or a 'wave_packet', with localized spins at temperature 0"
-        )
-    directions = [directions_along(config, member) for member in slater]
-    if any(not np.array_equal(directions[0], other) for other in directions[1:]):
-        raise InputError(f"state.kind = {kind!r}: a mixture of different directions of spins")
-    occupations = np.repeat(weights, [member.n_electrons for member in slater])
-    orbitals = np.concatenate([member.orbitals for member in slater])
-    localized = config.model.localized_sites
-    return HybridState(config.model.local_sites, orbitals, occupations, localized, directions[0])
+    """Orbitals and unit vectors of the initial state of a run."""
+    return HybridState.of(config.model, config.initial_state)
 
 
 def check_hybrid(config: Config) -> None:

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tnspin.basis import ChargeBasis
 from tnspin.config import Config
 from tnspin.density import MOST_ELEMENTS, DensityState
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
-from tnspin.operators import expectations, local_spin
 from tnspin.settings import (
     DensityMatrix,
     Exact,
@@ -33,7 +29,6 @@ from tnspin.settings import (
 from tnspin.settings_hybrid import Hybrid
 from tnspin.settings_mean_field import MeanField
 from tnspin.settings_quantum import QuantumLlg
-from tnspin.sites import spin
 from tnspin.states import InitialState, Mixture, SlaterProduct, SlaterState
 
 if TYPE_CHECKING:
@@ -43,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Size",
-    "directions_along",
     "form_of",
     "initial_state",
     "jump_operators",
@@ -229,25 +223,9 @@ def _classical(config: Config, description: InitialState) -> ClassicalState:
     """Unit vectors along the spins of a state; of product states without its matrices."""
     from tnspin.classical.state import ClassicalState
 
-    if not isinstance(description, SlaterProduct):
-        return ClassicalState.of(config.run_model, description.to_mps())
-    return ClassicalState(config.model.local_sites, directions_along(config, description)[None])
-
-
-def directions_along(config: Config, description: SlaterProduct) -> NDArray[np.float64]:
-    """(N, 3) unit vectors along the localized spins of a product state."""
-    from tnspin.classical.state import normalized
-
-    sites, found = config.model.local_sites, {}
-    rows = []
-    for k in config.model.localized_sites:
-        vector = description.spins[k]
-        key = (sites[k], np.asarray(vector).tobytes())
-        if key not in found:
-            rho = np.outer(vector, np.conj(vector))
-            found[key] = expectations(rho, local_spin(spin(config.model.localized_spin)))
-        rows.append(found[key])
-    return normalized(np.array(rows).reshape(-1, 3) / config.model.localized_spin)
+    if isinstance(description, SlaterProduct):
+        return ClassicalState.of(config.model, description)
+    return ClassicalState.of(config.run_model, description.to_mps())
 
 
 def _charges(

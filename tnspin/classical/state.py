@@ -45,7 +45,7 @@ class ClassicalState:
 
     @classmethod
     def of(cls, model: Any, state: Any) -> ClassicalState:
-        """Directions of the spins of a quantum state of ``model``."""
+        """Directions of the spins of a quantum state (or `SlaterProduct`) of ``model``."""
         return cls(model.local_sites, directions_of(model, state)[None])
 
     @property
@@ -130,7 +130,7 @@ def unit_vectors(values: ArrayLike) -> Reals:
 
 
 def directions_of(model: Any, state: Any) -> Reals:
-    """(N, 3) directions of <S> of each localized spin of a quantum state.
+    """(N, 3) directions of <S> of each localized spin of a quantum state, or of a `SlaterProduct`.
 
     Raises
     ------
@@ -138,12 +138,30 @@ def directions_of(model: Any, state: Any) -> Reals:
         If a spin has none, as in a singlet.
     """
     from tnspin.operators import expectations, local_spin
+    from tnspin.states.slater import SlaterProduct
 
+    if isinstance(state, SlaterProduct):  # as described: long chains need no matrices of theirs
+        return _directions_along(model, state.spins)
     rdms = state.site_rdms()
     spins = np.array(
         [expectations(rdms[k], local_spin(state.sites[k])) for k in model.localized_sites]
     )
     return normalized(spins / model.localized_spin)
+
+
+def _directions_along(model: Any, vectors: Sequence[Any]) -> Reals:
+    """The same of one state vector for each localized spin; equal ones are looked at once."""
+    from tnspin.operators import expectations, local_spin
+    from tnspin.sites import spin
+
+    matrices, found, rows = local_spin(spin(model.localized_spin)), {}, []
+    for k in model.localized_sites:
+        vector = np.asarray(vectors[k])
+        key = vector.tobytes()
+        if key not in found:
+            found[key] = expectations(np.outer(vector, vector.conj()), matrices)
+        rows.append(found[key])
+    return normalized(np.array(rows).reshape(-1, 3) / model.localized_spin)
 
 
 def normalized(spins: Reals) -> Reals:

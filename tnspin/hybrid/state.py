@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnspin.classical.state import unit_vectors
+from tnspin.classical.state import directions_of, unit_vectors
 from tnspin.errors import InputError
 from tnspin.sites import Site
 
@@ -64,6 +64,38 @@ class HybridState:
                 f"state: orbitals of shape {self.orbitals.shape} and {len(directions)} spins do "
                 f"not fit {expected} and {len(self.localized)}"
             )
+
+    @classmethod
+    def of(cls, model: Any, start: Any) -> HybridState:
+        """Orbitals and spins of a described state of ``model``.
+
+        Parameters
+        ----------
+        start
+            A Slater determinant times localized spins that each have a direction, such as
+            `tnspin.states.confined_electrons` makes, or a mixture of some with the same spins.
+
+        Raises
+        ------
+        InputError
+            For anything else.
+        """
+        from tnspin.states import Mixture, SlaterProduct
+
+        mixed = isinstance(start, Mixture)
+        members, weights = (start.members, start.weights) if mixed else ((start,), (1.0,))
+        slater = [member for member in members if isinstance(member, SlaterProduct)]
+        if len(slater) < len(members) or not any(s.has_fermions for s in model.local_sites):
+            raise InputError(
+                "state.kind: electrons among classical spins start as 'confined_electrons' or a "
+                "'wave_packet', with localized spins at temperature 0"
+            )
+        directions = [directions_of(model, member) for member in slater]
+        if any(not np.array_equal(directions[0], other) for other in directions[1:]):
+            raise InputError("state: a mixture of different directions of localized spins")
+        occupations = np.repeat(weights, [member.n_electrons for member in slater])
+        orbitals = np.concatenate([member.orbitals for member in slater])
+        return cls(model.local_sites, orbitals, occupations, model.localized_sites, directions[0])
 
     @property
     def flat(self) -> Complexes:

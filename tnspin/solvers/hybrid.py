@@ -37,7 +37,7 @@ _ROUND_OFF = 1e-15
 
 def evolve(
     model: Model,
-    state: HybridState,
+    state: Any,
     times: Sequence[float],
     *,
     damping: ArrayLike = 0.0,
@@ -55,7 +55,7 @@ def evolve(
     ----------
     model : Model
         A chain with electrons; its Hamiltonian may be time-dependent.
-    state : HybridState
+    state : HybridState, or what `HybridState.of` takes
         Start.
     times : sequence of float
         Ascending, in units of hbar over the model's energy unit.
@@ -85,10 +85,9 @@ def evolve(
     points = [float(t) for t in times]
     if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
         raise InputError("times: must be finite numbers in ascending order")
-    if not isinstance(state, HybridState):
-        raise InputError(f"state: a HybridState is needed, not a {type(state).__name__}")
     motion = _Motion(hybrid_energy_of(model, limit), damping, dt, order)
-    now = replace(state, limit=limit)
+    given = state if isinstance(state, HybridState) else HybridState.of(model, state)
+    now = replace(given, limit=limit)
     yield _snapshot(points[0], model, now)
     for start, stop in pairwise(points):
         now = motion.advance(now, start, stop, on_step)
