@@ -1,7 +1,7 @@
 # make run   the published current pulse, as a result file and a figure in results/
 # make test  ruff, mypy and every test
 # make lint  ruff and mypy alone
-# make bench the same run side by side with TeNPy
+# make bench the same run, and TDVP of a dipole chain, side by side with TeNPy
 # Needs Python 3.11 or newer, make and a package index; everything goes into .venv.
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -30,6 +30,7 @@ test: lint
 
 bench: $(VENV)/.bench
 	$(BIN)/python scripts/bench_stt.py
+	$(BIN)/python scripts/bench_tdvp.py
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; give one: make PYTHON=/path/to/python" >&2; exit 1; }
