@@ -41,7 +41,7 @@ SOLVERS = {
     ],
     "trajectories-mps": [
         "solver.kind='trajectories'", "solver.engine='tebd'", "solver.order=4", "solver.dt=0.1",
-        "solver.cutoff=1e-10", "solver.trajectories=400", "solver.chunk=20", "solver.seed=2",
+        "solver.cutoff=1e-10", "solver.trajectories=100", "solver.chunk=5", "solver.seed=2",
         "solver.workers=1",
     ],
 }  # fmt: skip

@@ -76,7 +76,8 @@ def test_purified_states_at_long_times(problem):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "solver", [JUMPS | {"trajectories": 1000, "chunk": 50}, JUMPS_OF_MPS | {"trajectories": 200}]
+    "solver",
+    [JUMPS | {"trajectories": 1000, "chunk": 50}, JUMPS_OF_MPS | {"trajectories": 60, "chunk": 3}],
 )
 def test_trajectories_at_long_times(solver):
     wanted = run("chain", EXACT, 20.0, 0.5)
