@@ -354,6 +354,8 @@ def test_verdicts():
     # Shorter spins in the same direction.
     found = verdict(times, 0.5 * quantum, quantum)
     assert found.since is None and found.aligned_since == 0.0
+    gone = verdict(times, 1e-6 * classical, classical)
+    assert gone.since is None and gone.aligned_since is None
     assert found.text().endswith("their directions agree to 0.05 rad from t = 0 on")
 
 

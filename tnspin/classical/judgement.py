@@ -36,7 +36,8 @@ class Verdict:
         Distance at the last time.
     aligned_since
         First time from which on the directions agree to as many radians, whatever the lengths
-        (quantum spins shorter than a thousandth have none); None as for ``since``.
+        (quantum spins shorter than a thousandth have none); None as for ``since``, or if no spin
+        has one.
     tolerance
         What was asked for.
     """
@@ -103,9 +104,12 @@ def _together(times: Reals, apart: Reals, tolerance: float) -> int | None:
 
 
 def _angle(quantum: Reals, classical: Reals) -> Reals:
-    """(T,) largest angle between vectors of which the quantum one is not too short."""
+    """(T,) largest angle between vectors of which the quantum one is not too short.
+
+    Infinite where all are: spins that have vanished have no direction to agree in.
+    """
     cross = np.linalg.norm(np.cross(quantum, classical), axis=-1)
     angles = np.arctan2(cross, (np.asarray(quantum) * classical).sum(axis=-1))
     short = np.linalg.norm(quantum, axis=-1) < 1e-3
     largest: Reals = np.where(short, 0.0, angles).max(axis=-1)
-    return largest
+    return np.where(short.all(axis=-1), np.inf, largest)
