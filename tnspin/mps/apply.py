@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 
 from ..sites import Matrix, Site
 from .charges import ChargeCode
@@ -88,12 +89,14 @@ def apply_operator(
     Returns
     -------
     state, norm, discarded
-        The canonical normalized result, the norm of the exact one, and the sum of the discarded
+        The canonical normalized result, the norm of the exact one (to
+        the square of the discarded weight), and the sum of the discarded
         weights of all bonds.
     """
     after = state.apply_mpo(*operator)
-    norm = after.norm
-    return after, norm, after.canonicalize(cutoff, bond_dim)
+    discarded = after.canonicalize(cutoff, bond_dim)
+    # Each bond has kept a share 1 - weight of the norm squared; second orders do not matter.
+    return after, after.divided * exp(discarded / 2), discarded
 
 
 def drop_charges(state: MPS, names: Sequence[str]) -> MPS:

@@ -47,22 +47,20 @@ def apply_mpo(mps: MPS, ws: Sequence[np.ndarray], bond_charges: Sequence[np.ndar
     for i, w in enumerate(ws):
         q = mps.site_keys[i]
         new: dict[tuple[int, int], np.ndarray] = {}
-        old = mps.blocks(i)
-        for a, b, after, before in zip(*np.nonzero(w), strict=True):
-            for (key, p), block in old.items():
-                if p != before:
-                    continue
+        old: dict[int, list[tuple[int, np.ndarray]]] = defaultdict(list)
+        for (key, p), block in mps.blocks(i).items():
+            old[p].append((key, block))
+        for a, b, after, p in zip(*(index.tolist() for index in np.nonzero(w)), strict=True):
+            for key, block in old[p]:
                 left, right = key + int(shifts[i][a]), key + int(q[p]) + int(shifts[i + 1][b])
                 if left + int(q[after]) != right:
                     raise InputError(f"apply_mpo: the operator at site {i} changes the charge")
-                if (left, int(after)) not in new:
+                if (left, after) not in new:
                     shape = dims[i][left], dims[i + 1][right]
-                    new[left, int(after)] = np.zeros(shape, dtype=np.complex128)
-                x, y = places[i][int(a), key], places[i + 1][int(b), key + int(q[p])]
-                target = new[left, int(after)]
-                target[x : x + block.shape[0], y : y + block.shape[1]] += (
-                    w[a, b, after, before] * block
-                )
+                    new[left, after] = np.zeros(shape, dtype=np.complex128)
+                x, y = places[i][a, key], places[i + 1][b, key + int(q[p])]
+                target = new[left, after]
+                target[x : x + block.shape[0], y : y + block.shape[1]] += w[a, b, after, p] * block
         out.append(new)
     return _drop_unreached(dims, out, [mps.site_keys[i] for i in range(mps.length)])
 
