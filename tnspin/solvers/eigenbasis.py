@@ -38,7 +38,7 @@ from tnspin.errors import InputError, RunError
 from tnspin.executors import default_workers, threads_here
 from tnspin.solvers.liouvillian import Flow, product
 from tnspin.solvers.open_system import spin_operator
-from tnspin.solvers.parities import labels, real_phases, turned_by
+from tnspin.solvers.parities import divided, real_phases, turned_by
 from tnspin.sparse import to_sparse
 from tnspin.terms import OperatorSum
 
@@ -55,8 +55,6 @@ Ints = NDArray[np.int64]
 _ROUND_OFF = 1e-12
 # Levels closer than this share of the width of the spectrum are degenerate.
 _DEGENERATE = 1e-10
-# Elements of rho between blocks that are taken for zero.
-_BETWEEN = 1e-12
 # Share of the tolerance of an interval that each of its steps may use.
 _SHARE = 0.1
 _SMALLEST = 1e-13
@@ -114,10 +112,8 @@ class EigenLindblad:
         energies = np.concatenate([one.energies for one in self.levels])
         matrices = _sparser(_rotated(jumps, state.bases, self.levels))
         matrices = self._made_real(matrices)
-        rho = self._joined(state)
-        chosen = _conserved(labels(matrices), rho)
-        _, self._block = np.unique(chosen, axis=0, return_inverse=True)
-        self._rows = [np.flatnonzero(self._block == b) for b in range(self._block.max() + 1)]
+        sectors = np.repeat(np.arange(len(state.bases)), [basis.dim for basis in state.bases])
+        self._rows = divided(matrices, _diagonal(self._joined(state)), sectors)
         self.energies = [energies[rows] for rows in self._rows]
         self.flows, self.decays = _parts(matrices, self._rows)
         self._nonzeros = sum(m.nnz for m in matrices)
@@ -370,18 +366,6 @@ def _clean(matrix: sp.csr_array) -> sp.csr_array:
     return matrix
 
 
-def _conserved(found: Ints, blocks: Sequence[Matrix]) -> Ints:
-    """Those labels (levels, n) between whose values a state has no elements, and its sectors."""
-    rho = _diagonal(blocks)
-    limit = _BETWEEN * float(np.abs(rho).max())
-    sectors = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
-    kept = [sectors]
-    for label in found.T:
-        if np.abs(rho[np.not_equal.outer(label, label)]).max(initial=0.0) <= limit:
-            kept.append(label)
-    return np.stack(kept, axis=1)
-
-
 def _parts(
     matrices: Sequence[sp.csr_array], rows: Sequence[Ints]
 ) -> tuple[list[Flow], list[sp.csr_array]]:
@@ -392,6 +376,8 @@ def _parts(
             pieces = [sp.csr_array(m[inside][:, columns]) for m in matrices]
             if any(piece.nnz for piece in pieces):
                 flows.append(Flow.of([p for p in pieces if p.nnz], source, target))
-    decay = sum((m.conj().T @ m for m in matrices), sp.csr_array((sum(map(len, rows)),) * 2))
+    size = 1 + max(int(inside.max()) for inside in rows)
+    shape = matrices[0].shape if matrices else (size, size)
+    decay = sum((m.conj().T @ m for m in matrices), sp.csr_array(shape))
     decay = sp.csr_array(decay)
     return flows, [_clean(-0.5 * decay[inside][:, inside]) for inside in rows]

@@ -12,13 +12,15 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-__all__ = ["labels", "real_phases", "turned_by"]
+__all__ = ["divided", "labels", "real_phases", "turned_by"]
 
 Ints = NDArray[np.int64]
 Vector = NDArray[np.complex128]
 # Jump operators are bits of a 64-bit integer.
 _MOST = 62
 _ROUND_OFF = 1e-10
+# Elements of rho that are taken for zero, relative to the largest.
+_ZERO = 1e-12
 
 
 def labels(matrices: Sequence[sp.csr_array]) -> Ints:
@@ -52,6 +54,37 @@ def labels(matrices: Sequence[sp.csr_array]) -> Ints:
     nontrivial = [label for label in found if label.any() and not label.all()]
     size = matrices[0].shape[0]
     return np.stack(nontrivial, axis=1) if nontrivial else np.zeros((size, 0), dtype=np.int64)
+
+
+def divided(matrices: Sequence[sp.csr_array], rho: Vector, sectors: Ints) -> list[Ints]:
+    """States of the blocks into which a density matrix falls, without those that stay zero.
+
+    Parameters
+    ----------
+    matrices : sequence of (D, D) csr_array
+        Jump operators.
+    rho : (D, D) ndarray
+        Initial density matrix.
+    sectors : (D,) ndarray of int
+        Sector of every state; rho has no elements between them.
+    """
+    limit = _ZERO * float(np.abs(rho).max())
+    kept = [sectors]
+    for label in labels(matrices).T:
+        if np.abs(rho[np.not_equal.outer(label, label)]).max(initial=0.0) <= limit:
+            kept.append(label)
+    _, block = np.unique(np.stack(kept, axis=1), axis=0, return_inverse=True)
+    blocks = [np.flatnonzero(block.ravel() == b) for b in range(int(block.max()) + 1)]
+    ways = sum((abs(m) for m in matrices), sp.csr_array(rho.shape))
+    filled = np.abs(rho).max(axis=1) > limit
+    while True:
+        reached = [states for states in blocks if filled[states].any()]
+        inside = np.zeros(len(rho))
+        inside[np.concatenate(reached)] = 1.0
+        more = (inside > 0) | (ways @ inside > 0)
+        if np.array_equal(more, filled):
+            return reached
+        filled = more
 
 
 def real_phases(matrices: Sequence[sp.csr_array]) -> Vector:
