@@ -32,6 +32,7 @@ from ..mps.tdvp import Tdvp
 from ..mps.tebd import Tebd
 from ..mps.trotter import schedule
 from ..snapshot import Progress, Snapshot
+from ..terms import OperatorSum
 from .paired import LARGEST, PairedTebd, paired_terms, states_of_a_bond
 from .paired import conserved as conserved_charges
 
@@ -114,48 +115,28 @@ def evolve(
         raise InputError(f"state: the Hamiltonian does not conserve {sorted(broken)}")
     if engine not in ENGINES:
         raise InputError(f"solver.engine: {engine!r} is not one of {', '.join(ENGINES)}")
-    limits: dict[str, Any] = {
-        "bond_dim": bond_dim, "cutoff": cutoff, "threads": threads, "ledger": ledger
-    }  # fmt: skip
-    longest = min(dt, max(np.diff(times), default=dt))
-    reach = _reach(model, jumps)
-    paired = reach == 2 and engine != "tdvp" and states_of_a_bond(model) <= LARGEST
-    generator: Any
-    if paired:
-        generator = paired_terms(model, jumps)
-        conserved: Sequence[str] = conserved_charges(model, generator, charged)
-    else:
-        long = [jump for jump in jumps if is_long(jump, model.local_sites)]
-        generator = lindbladian(model.hamiltonian, [jump for jump in jumps if jump not in long])
-        conserved = generator.conserved()
-        if any(jump.charge is None for jump in long):
-            conserved = [name for name in conserved if name != "2Sz"]
-        if engine == "tebd" and long:
-            raise InputError(
-                f"solver.engine: 'tebd' takes no jumps on {len(long[0].sites)} sites like "
-                f"{long[0].name!r}; use 'tdvp' or a smaller bath.window"
-            )
-        if engine == "tebd" or (engine == "auto" and reach <= 1):
-            generator = bonds(generator * 1j)
-    trotter = isinstance(generator, BondTerms)
-    if trotter:
-        _check_growth(generator, order, longest)
+    generator, long, conserved = _generator(model, jumps, charged, engine)
+    if isinstance(generator, BondTerms):
+        _check_growth(generator, order, min(dt, max(np.diff(times), default=dt)))
     elif order != 2:
         raise InputError(f"solver.order: {order} is not possible beyond neighbours; TDVP has 2")
     names = [name for name in charged if name in conserved]
     rho = DensityMPS.from_state(state, model.local_sites, names, bond_dim=bond_dim)
+    limits: dict[str, Any] = {
+        "bond_dim": bond_dim, "cutoff": cutoff, "threads": threads, "ledger": ledger
+    }  # fmt: skip
     run: Tebd | Tdvp | PairedTebd
-    if paired:
-        run = PairedTebd(rho.mps, generator, order=order, method=method, **limits)
-    elif trotter:
-        driven = [generator.time_dependent(k) for k in range(generator.length - 1)]
-        run = Tebd(rho.mps, generator.matrix, driven, order=order, method=method, **limits)
-    else:
+    if isinstance(generator, OperatorSum):
         constant = dissipator(model.local_sites, long, jump_tolerance) if long else None
         run = Tdvp(
             rho.mps, generator, factor=1.0, hermitian=False, tolerance=tolerance,
             constant=constant, **limits,
         )  # fmt: skip
+    elif generator.length < rho.length:
+        run = PairedTebd(rho.mps, generator, order=order, method=method, **limits)
+    else:
+        driven = [generator.time_dependent(k) for k in range(generator.length - 1)]
+        run = Tebd(rho.mps, generator.matrix, driven, order=order, method=method, **limits)
     run.log_norm = rho.log_norm
     try:
         yield Snapshot(times[0], model, rho, run.ledger.copy())
@@ -169,6 +150,31 @@ def evolve(
             yield Snapshot(stop, model, rho, run.ledger.copy())
     finally:
         run.close()
+
+
+def _generator(
+    model: Model, jumps: Sequence[JumpOperator], charged: Sequence[str], engine: str
+) -> tuple[BondTerms | OperatorSum, list[JumpOperator], Sequence[str]]:
+    """For gates of bonds, or of bonds between pairs, or for TDVP: the Lindbladian.
+
+    Also the jumps that are too long for it, and the charges among ``charged`` that stay.
+    """
+    reach = _reach(model, jumps)
+    if reach == 2 and engine != "tdvp" and states_of_a_bond(model) <= LARGEST:
+        terms = paired_terms(model, jumps)
+        return terms, [], conserved_charges(model, terms, charged)
+    long = [jump for jump in jumps if is_long(jump, model.local_sites)]
+    whole = lindbladian(model.hamiltonian, [jump for jump in jumps if jump not in long])
+    conserved = [name for name in whole.conserved() if name in charged]
+    if any(jump.charge is None for jump in long):
+        conserved = [name for name in conserved if name != "2Sz"]
+    if engine == "tebd" and long:
+        raise InputError(
+            f"solver.engine: 'tebd' takes no jumps on {len(long[0].sites)} sites like "
+            f"{long[0].name!r}; use 'tdvp' or a smaller bath.window"
+        )
+    trotter = engine == "tebd" or (engine == "auto" and reach <= 1)
+    return bonds(whole * 1j) if trotter else whole, long, conserved
 
 
 def _interval(
