@@ -148,11 +148,14 @@ def _run(options: argparse.Namespace) -> int:
         if not options.quiet:
             print(f"tnspin: {text}", file=sys.stderr, flush=True)
 
-    bar = Bar(config.time.stop, shown=not options.quiet)
+    expected, watch = (None, None) if options.quiet else _expect(config, options.resume, say)
+    bar = Bar(config.time.stop, shown=not options.quiet, share=expected)
     with StopOnSignal() as stop:
 
         def on_step(progress: Any) -> None:
             bar.update(progress)
+            if watch is not None:
+                watch.update(progress)
             stop.check()
 
         def on_snapshot(snapshot: Any) -> None:
@@ -178,6 +181,19 @@ def _run(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(summary(result, str(path)))
     return DONE
+
+
+def _expect(config: Any, resumed: bool, say: Any) -> tuple[Any, Any]:
+    """Say what a run will take; how its work is spread over time, and what tells later instead."""
+    from tnspin.forecast import Watch, forecast
+
+    found = None if resumed else forecast(config)
+    if found is None:
+        return None, Watch(config, say)
+    say(found.text())
+    if found.warning():
+        say(str(found.warning()))
+    return (found.share, None) if found.seconds is not None else (None, Watch(config, say))
 
 
 def _how_to_go_on(options: argparse.Namespace, path: Path) -> str:

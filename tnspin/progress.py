@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -12,7 +12,7 @@ from tnspin.record import Interrupted
 
 __all__ = ["Bar", "LadderBar", "StopOnSignal"]
 
-_LAYOUT = "t = {n:.1f}/{total:g} {percentage:3.0f}%|{bar:24}| {remaining} left{postfix}"
+_LAYOUT = "{desc} {percentage:3.0f}%|{bar:24}| {remaining} left{postfix}"
 _LADDER_LAYOUT = "{percentage:3.0f}%|{bar:24}| {remaining} left at most{postfix}"
 
 
@@ -25,11 +25,17 @@ class Bar:
         Time at which the run ends.
     shown
         Whether to show it; it is shown only on a terminal.
+    share
+        Share of the work that is done at a time, so that the time left is told from what the
+        rest will cost, not from how long it is; None: in proportion to time.
     """
 
-    def __init__(self, stop: float, shown: bool = True) -> None:
+    def __init__(
+        self, stop: float, shown: bool = True, share: Callable[[float], float] | None = None
+    ) -> None:
         self._stop = stop
         self._shown = shown and sys.stderr.isatty() and stop > 0
+        self._share = share or (lambda time: time / stop)
         self._bar: Any = None
 
     def update(self, progress: Any) -> None:
@@ -41,12 +47,16 @@ class Bar:
             from tqdm import tqdm
 
             self._bar = tqdm(
-                total=self._stop, initial=progress.time, bar_format=_LAYOUT, leave=False,
-                miniters=0, dynamic_ncols=True, postfix=cost,
+                total=1.0, initial=self._share(progress.time), bar_format=_LAYOUT, leave=False,
+                miniters=0, dynamic_ncols=True, postfix=cost, desc=self._where(progress),
             )  # fmt: skip
         self._bar.set_postfix_str(cost, refresh=False)
+        self._bar.set_description_str(self._where(progress), refresh=False)
         # The bar would complain of going past its end by a rounding error.
-        self._bar.update(min(progress.time, self._stop) - self._bar.n)
+        self._bar.update(min(self._share(progress.time), 1.0) - self._bar.n)
+
+    def _where(self, progress: Any) -> str:
+        return f"t = {progress.time:.1f}/{self._stop:g}"
 
     def close(self) -> None:
         """Remove the bar."""

@@ -204,7 +204,7 @@ def _dt(config: Config) -> list[Rung]:
 
 
 def _order(config: Config) -> list[Rung]:
-    if config.solver.order == 4 or isinstance(config.solver, Purification):
+    if config.solver.order == 4:
         return []
     return [Rung("order", "finer", 4, _changed(config, order=4), 5.0)]
 
