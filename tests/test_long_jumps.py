@@ -49,9 +49,15 @@ def on_all(model, operator):
 
 
 @pytest.fixture
-def always_long(monkeypatch):
-    """Matrix product operators for groups of any size."""
-    monkeypatch.setattr(jumps, "_MOST_STATES", 2)
+def long_jumps(monkeypatch):
+    """`jump_operators`, but matrix product operators for groups of any size."""
+
+    def made(model, bath):
+        with monkeypatch.context() as patch:
+            patch.setattr(jumps, "_MOST_STATES", 2)
+            return jump_operators(model, bath)
+
+    return made
 
 
 @pytest.mark.parametrize("centre", [0, 2])
@@ -70,7 +76,7 @@ def test_against_the_eigenbasis(centre):
 
 
 @pytest.mark.slow
-def test_charges_spins_and_electrons(always_long):
+def test_charges_spins_and_electrons(long_jumps):
     """Large spins, a field that breaks 2Sz, the sum of components, spins beside electrons."""
     tilted = HeisenbergChain(3, spin=1.0, J=-0.7, field=(0.3, 0, 0.2))
     valve = KondoHeisenbergChain(sites=4, localized=[1, 2], J_sd=0.4, J=0.3)
@@ -80,7 +86,7 @@ def test_charges_spins_and_electrons(always_long):
         (valve, replace(BATH, temperature=0.7)),
         (HeisenbergChain(4, field=(0, 0, 0.8)), replace(BATH, coupling="sum")),
     ):
-        found = jump_operators(model, replace(bath, tolerance=1e-5))
+        found = long_jumps(model, replace(bath, tolerance=1e-5))
         wanted = jump_operators(model, replace(bath, method="exact"))
         for one, other in zip(found, wanted, strict=True):
             assert one.name == other.name and one.charge == other.charge
@@ -89,11 +95,11 @@ def test_charges_spins_and_electrons(always_long):
 
 
 @pytest.mark.slow
-def test_any_range_by_the_variational_principle(always_long):
+def test_any_range_by_the_variational_principle(long_jumps):
     """A ring has a coupling between its ends."""
     model = HeisenbergChain(4, field=(0, 0, 0.8), periodic=True)
     bath = replace(BATH, coupling="sum")
-    found = jump_operators(model, replace(bath, tolerance=1e-3))[0]
+    found = long_jumps(model, replace(bath, tolerance=1e-3))[0]
     wanted = jump_operators(model, replace(bath, method="exact"))[0]
     error = np.linalg.norm(on_all(model, found.form) - wanted.matrix)
     assert error < max(1e-3, found.error) * np.linalg.norm(wanted.matrix)
@@ -118,12 +124,12 @@ def test_a_long_chain_has_equal_jumps_inside():
     assert distances[2] < 1e-3
 
 
-def test_a_bath_that_remembers_is_refused(always_long):
+def test_a_bath_that_remembers_is_refused(long_jumps):
     model = HeisenbergChain(12)
     with pytest.raises(InputError, match="memory"):
-        jump_operators(model, replace(BATH, temperature=0.01))
+        long_jumps(model, replace(BATH, temperature=0.01))
     with pytest.raises(InputError, match="memory"):
-        jump_operators(model, replace(BATH, omega_max=2.0))
+        long_jumps(model, replace(BATH, omega_max=2.0))
     with pytest.raises(InputError, match=r"bath\.tolerance"):
         replace(BATH, tolerance=0.5)
 
