@@ -16,7 +16,7 @@ from tnspin.errors import InputError, nearest
 from tnspin.toml_text import dumps, parse_override
 
 NAMES = (
-    "chain-impurity", "chain-lindblad", "chain-reaction-coordinate",
+    "chain-impurity", "chain-lindblad", "chain-long", "chain-reaction-coordinate",
     "dimer-qllg", "edge-information", "hysteresis", "open-heisenberg",
     "stt-classical", "stt-collinear", "stt-noncollinear", "stt-strong",
     "valve-bath", "valve-pulse", "valve-scaling", "valve-single", "valve-thermal",
