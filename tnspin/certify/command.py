@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tnspin.certify import Certificate, Rung, certify, files_of, ladder
-from tnspin.config import load
+from tnspin.config import Config, load
 from tnspin.errors import RunError
 from tnspin.progress import LadderBar, StopOnSignal
 
@@ -29,6 +30,8 @@ def certify_command(options: argparse.Namespace) -> bool:
         if not options.quiet:
             print(f"tnspin: {text}", file=sys.stderr, flush=True)
 
+    if not options.quiet and not files["rungs"].is_dir():
+        _expect(config, rungs, say)
     with StopOnSignal() as stop:
 
         def on_step(rung: Rung, progress: Any) -> None:
@@ -58,6 +61,18 @@ def certify_command(options: argparse.Namespace) -> bool:
     return certificate.granted
 
 
+def _expect(config: Config, rungs: tuple[Rung, ...], say: Callable[[str], None]) -> None:
+    """Say what the run takes by itself, and how much more its ladder may take."""
+    from tnspin.forecast import forecast
+
+    found = forecast(config)
+    if found is None or found.seconds is None:
+        return
+    times = sum(rung.cost for rung in rungs)
+    more = "the exact solver besides" if rungs[1].axis == "exact" else f"up to {times:.0f} times it"
+    say(f"{found.text()}; the ladder {more}")
+
+
 def table(certificate: Certificate) -> str:
     """Return the verdict, the rungs and what each observable is worth."""
     facts = certificate.to_dict()
@@ -79,14 +94,15 @@ def table(certificate: Certificate) -> str:
         until_text = "never" if until is None else f"{until:g}"
         error = _number(one["error"][-1])
         lines.append(f"{mark}{name:<33} {until_text:>11}  {error}  ({parts})")
-    return "\n".join([*lines, "* decides"])
+    drifts = (f"{name} {one['drift']:.1e}" for name, one in facts["conservation"].items())
+    return "\n".join([*lines, "* decides", "drift of the run itself: " + ", ".join(drifts)])
 
 
 def _number(value: float | None) -> str:
     return "?" if value is None else f"{value:.1e}"
 
 
-def _draw(certificate: Certificate, path: Path, say: Any) -> None:
+def _draw(certificate: Certificate, path: Path, say: Callable[[str], None]) -> None:
     try:
         from tnspin.figures.certificate import save_certificate_figure
     except ModuleNotFoundError as error:
