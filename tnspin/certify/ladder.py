@@ -112,7 +112,8 @@ def ladder(
     Raises
     ------
     InputError
-        For closed forms, which have no errors, loops of fields, and for observables that do not apply.
+        For closed forms, which have no errors, for loops of fields, and for observables that do
+        not apply.
     """
     if isinstance(config.solver, ClosedForm):
         raise InputError(f"model.kind = {config.model.kind!r}: a closed form; nothing to certify")
