@@ -16,12 +16,16 @@ from open_heisenberg_reference import (
     operator,
     raising,
 )
+from open_systems import Lindblad, density
 
 from tnspin import cli
 from tnspin.baths import OpenHeisenbergBath
-from tnspin.compile import to_sparse
+from tnspin.compile import ChargeBasis, to_sparse
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, OpenHeisenbergChain
+from tnspin.observables.profiles import spin
+from tnspin.solvers import evolve
+from tnspin.states import product
 
 RNG = np.random.default_rng(5)
 
@@ -116,6 +120,33 @@ def test_one_axis_is_refused_beyond_the_bound(length, ratio, bosons, gamma):
     elif abs(ratio) >= bound * (1 + 1e-9):
         with pytest.raises(InputError, match="not completely positive"):
             bath.check(length)
+
+
+@pytest.mark.parametrize(
+    "V, field, start",
+    [((0.5, 0.1, 0.1), (0.25, 0.25, -0.5), ["x"]), ((0.3, 0.3, 0.1), (0, 0, -0.5), ["z", "-z"])],
+    ids=["no charge", "2Sz"],
+)
+def test_every_solver_of_open_systems_takes_the_jumps(V, field, start):
+    model = OpenHeisenbergChain(4, V=V, field=field)
+    jumps = OpenHeisenbergBath(gamma=0.4, neighbour_ratio=0.5).jump_operators(model)
+    state, times = product(model, start), [0.0, 0.5]
+    names = model.hamiltonian.conserved()
+    sector = ChargeBasis(model.local_sites, state.total_charge(names)) if names else None
+    rho = density(state.to_vector())
+    wanted = Lindblad(model, jumps).evolve(rho, 0.5)
+    spins = np.array([[2 * np.trace(operator(f"S{a}", k, 4) @ wanted).real for a in "xyz"]
+                      for k in range(4)])  # fmt: skip
+    options = {"jumps": jumps, "dt": 0.05, "cutoff": 1e-12}
+    runs = {
+        "master_equation": (state.to_vector(sector), {"jumps": jumps}),
+        "density_matrix": (state.to_mps(names), options),
+        "purification": (state.to_mps(names), {**options, "kraus_cutoff": 1e-12}),
+    }
+    for solver, (begin, keys) in runs.items():
+        *_, last = evolve(model, begin, times, solver=solver, **keys)
+        tolerance = 1e-9 if solver == "master_equation" else 2e-4
+        np.testing.assert_allclose(spin(last), spins, atol=tolerance, err_msg=solver)
 
 
 def test_neighbour_rates_of_axes_without_on_site_rates_are_refused():
