@@ -12,12 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..sites import Matrix
 
-__all__ = ["Cut", "changes", "isometry", "schmidt"]
+__all__ = ["Cut", "changes", "isometry", "schmidt", "split_off"]
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
+# Singular values of an operator below this share of the largest are round-off.
+_RANK = 1e-14
 
 
 class Cut(NamedTuple):
@@ -87,6 +90,36 @@ def schmidt(matrix: Matrix, rows: Ints, columns: Ints, tolerance: float) -> Cut:
     charges = np.array([part[1] for part in parts[:kept]], dtype=np.int64)
     discarded = float(tail[kept]) if kept < tail.size else 0.0
     return Cut(left, values[:kept], right, charges, discarded)
+
+
+def split_off(rest: Matrix, charge: Ints, step: Ints, last: bool) -> tuple[Matrix, Matrix, Ints]:
+    """Split the first site off: (w, w', d, d) tensor, (w', remaining) rest, charges of w'."""
+    d = step.size
+    rows = rest.reshape(charge.size * d * d, -1)
+    labels = np.add.outer(charge, changes(step)).ravel()
+    largest = np.abs(rest).max(initial=0.0)
+    if last:
+        found = np.unique(labels[np.abs(rows).max(axis=1, initial=0.0) > _RANK * largest])
+        if found.size > 1:
+            raise InputError(f"matrix: it changes 2Sz by {found.tolist()}, not a definite amount")
+        total = found if found.size else labels[:1]
+        # What is left elsewhere is round-off of the decompositions.
+        kept_rows = np.where((labels == total)[:, None], rows, 0.0)
+        tensor = kept_rows.reshape(charge.size, d, d, 1).transpose(0, 3, 1, 2)
+        return tensor, np.ones((1, 1), dtype=np.complex128), total
+    parts, carried = [], []
+    kept: list[int] = []
+    for label in np.unique(labels):
+        inside = np.flatnonzero(labels == label)
+        u, s, vh = np.linalg.svd(rows[inside], full_matrices=False)
+        rank = int(np.sum(s > _RANK * max(largest, 1e-300)))
+        columns = np.zeros((len(rows), rank), dtype=np.complex128)
+        columns[inside] = u[:, :rank]
+        parts.append(columns)
+        carried.append(s[:rank, None] * vh[:rank])
+        kept += [label] * rank
+    tensor = np.concatenate(parts, axis=1).reshape(charge.size, d, d, -1).transpose(0, 3, 1, 2)
+    return tensor, np.concatenate(carried), np.array(kept, dtype=np.int64)
 
 
 def _sectors(rows: Ints, columns: Ints) -> list[tuple[int, Ints, Ints]]:

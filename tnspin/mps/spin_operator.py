@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..sites import Matrix, Site
-from .charge_split import changes, isometry, schmidt
+from .charge_split import changes, isometry, schmidt, split_off
 from .charges import ChargeCode
 
 __all__ = ["LARGEST", "Operator", "SpinOperator", "pairs_above", "with_rest"]
@@ -30,8 +30,6 @@ Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 #: Tensors of every site and charges of every bond of a matrix product operator on a chain.
 Operator = tuple[list[Matrix], list[Ints]]
-# Singular values of an operator below this share of the largest are round-off.
-_RANK = 1e-14
 #: Largest space on which an operator is made a matrix.
 LARGEST = 4096
 
@@ -99,7 +97,7 @@ class SpinOperator:
         charge = np.zeros(1, dtype=np.int64)
         tensors, charges = [], [charge]
         for k, step in enumerate(steps):
-            tensor, rest, charge = _split(rest, charge, step * int(definite), k == count - 1)
+            tensor, rest, charge = split_off(rest, charge, step * int(definite), k == count - 1)
             tensors.append(tensor)
             charges.append(charge)
         return cls(where, tuple(tensors), tuple(charges), steps, definite)
@@ -359,36 +357,6 @@ class SpinOperator:
         other = list(self.tensors)
         other[end] = w - np.multiply.outer(part, np.eye(d))
         return short, self._with(other, self.charges).norm
-
-
-def _split(rest: Matrix, charge: Ints, step: Ints, last: bool) -> tuple[Matrix, Matrix, Ints]:
-    """Split the first site off: (w, w', d, d) tensor, (w', remaining) rest, charges of w'."""
-    d = step.size
-    rows = rest.reshape(charge.size * d * d, -1)
-    labels = np.add.outer(charge, changes(step)).ravel()
-    largest = np.abs(rest).max(initial=0.0)
-    if last:
-        found = np.unique(labels[np.abs(rows).max(axis=1, initial=0.0) > _RANK * largest])
-        if found.size > 1:
-            raise InputError(f"matrix: it changes 2Sz by {found.tolist()}, not a definite amount")
-        total = found if found.size else labels[:1]
-        # What is left elsewhere is round-off of the decompositions.
-        kept_rows = np.where((labels == total)[:, None], rows, 0.0)
-        tensor = kept_rows.reshape(charge.size, d, d, 1).transpose(0, 3, 1, 2)
-        return tensor, np.ones((1, 1), dtype=np.complex128), total
-    parts, carried = [], []
-    kept: list[int] = []
-    for label in np.unique(labels):
-        inside = np.flatnonzero(labels == label)
-        u, s, vh = np.linalg.svd(rows[inside], full_matrices=False)
-        rank = int(np.sum(s > _RANK * max(largest, 1e-300)))
-        columns = np.zeros((len(rows), rank), dtype=np.complex128)
-        columns[inside] = u[:, :rank]
-        parts.append(columns)
-        carried.append(s[:rank, None] * vh[:rank])
-        kept += [label] * rank
-    tensor = np.concatenate(parts, axis=1).reshape(charge.size, d, d, -1).transpose(0, 3, 1, 2)
-    return tensor, np.concatenate(carried), np.array(kept, dtype=np.int64)
 
 
 def pairs_above(values: Reals, tolerance: float) -> NDArray[np.bool_]:
