@@ -69,7 +69,7 @@ def _linear_form(site: Site, name: str) -> tuple[complex, tuple[complex, complex
     if site.spin_dim < 2:
         raise InputError(
             f"model: {name!r} on a {site.name} site has no classical counterpart; "
-            "the classical equations are for localized spins alone"
+            "the classical equations are for localized spins alone (with electrons: kind 'hybrid')"
         )
     spins = [site.op(f"S{axis}") for axis in "xyz"]
     constant = complex(np.trace(matrix)) / site.dim
@@ -82,7 +82,7 @@ def _linear_form(site: Site, name: str) -> tuple[complex, tuple[complex, complex
     if np.abs(rest).max() > 1e-12 * max(1.0, float(np.abs(matrix).max())):
         raise InputError(
             f"model: {name!r} on a {site.name} site is no combination of spin matrices; "
-            "the classical equations are for localized spins alone"
+            "the classical equations are for localized spins alone (with electrons: kind 'hybrid')"
         )
     small = 1e-14 * max(1.0, float(np.abs(matrix).max()))
     x, y, z = (v if abs(v) > small else 0.0 for v in vector)
