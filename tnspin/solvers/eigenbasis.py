@@ -53,8 +53,8 @@ Ints = NDArray[np.int64]
 
 # Elements of H and of jump operators below this share of the largest are round-off.
 _ROUND_OFF = 1e-12
-# Levels closer than this share of the width of the spectrum are degenerate.
-_DEGENERATE = 1e-10
+# Values of S_i.S_j this close are equal.
+_DEGENERATE = 1e-6
 # Share of the tolerance of an interval that each of its steps may use.
 _SHARE = 0.1
 _SMALLEST = 1e-13
@@ -282,43 +282,54 @@ def _levels(os: OperatorSum, basis: ChargeBasis) -> _Levels:
     _, sector = np.unique(charges, axis=0, return_inverse=True)
     also = _commuting(os, basis, matrix)
     energies, parts, first = [], [], 0
-    width = float(np.abs(matrix).sum(axis=0).max())
     for q in range(int(sector.max()) + 1):
         rows = np.flatnonzero(sector.ravel() == q)
         place = np.ix_(rows, rows)
-        found, vectors = np.linalg.eigh(matrix[place])
-        vectors = _resolved(found, vectors, also[place], _DEGENERATE * width)
+        inside = [one[rows][:, rows] for one in also]
+        vectors = []
+        for columns in _resolved(np.eye(len(rows), dtype=np.complex128), inside):
+            found, turn = np.linalg.eigh(columns.conj().T @ matrix[place] @ columns)
+            energies.append(found)
+            vectors.append(columns @ turn)
         levels = np.arange(first, first + len(rows))
-        parts.append((rows, levels, vectors.astype(np.complex128)))
-        energies.append(found)
+        parts.append((rows, levels, np.hstack(vectors).astype(np.complex128)))
         first += len(rows)
     return _Levels(np.concatenate(energies), tuple(parts))
 
 
-def _commuting(os: OperatorSum, basis: ChargeBasis, matrix: Matrix) -> Matrix:
-    """Sum of the products S_i.S_j that commute with H, with incommensurate weights."""
-    total = np.zeros_like(matrix)
-    hamiltonian = sp.csr_array(matrix)
-    limit = _ROUND_OFF * float(np.abs(matrix).max(initial=0.0))
+def _commuting(os: OperatorSum, basis: ChargeBasis, matrix: Matrix) -> list[sp.csr_array]:
+    """Products S_i.S_j, and their sum, that commute with H and with each other."""
+    known = [sp.csr_array(matrix)]
     spins = [k for k, site in enumerate(basis.sites) if "Sp" in site.operators]
-    for count, (i, j) in enumerate(combinations(spins, 2)):
-        product = [(0.5, "Sp", i, "Sm", j), (0.5, "Sm", i, "Sp", j), (1.0, "Sz", i, "Sz", j)]
-        pair = to_sparse(OperatorSum.of(os.sites, product), basis)
-        commutator = hamiltonian @ pair - pair @ hamiltonian
-        if abs(commutator).max() <= limit * max(1.0, float(abs(pair).max())):
-            total += np.sqrt(count + 1.0) * pair.toarray()
-    return total
+    pairs = [
+        to_sparse(OperatorSum.of(os.sites, product), basis)
+        for i, j in combinations(spins, 2)
+        for product in [[(0.5, "Sp", i, "Sm", j), (0.5, "Sm", i, "Sp", j), (1.0, "Sz", i, "Sz", j)]]
+    ]
+    for one in [*pairs, sp.csr_array(sum(pairs))] if pairs else []:
+        commutators = [(other @ one - one @ other, other) for other in known]
+        sizes = [
+            _ROUND_OFF * max(1.0, float(abs(one).max())) * abs(b).max() for _, b in commutators
+        ]
+        if all(abs(c).max() <= size for (c, _), size in zip(commutators, sizes, strict=True)):
+            known.append(one)
+    return known[1:]
 
 
-def _resolved(energies: NDArray[np.float64], vectors: Matrix, also: Matrix, close: float) -> Matrix:
-    """Eigenvectors of H that are, among equal levels, those of another operator as well."""
-    edges = [0, *(np.flatnonzero(np.diff(energies) > close) + 1).tolist(), len(energies)]
-    result = vectors.copy()
-    for first, last in pairwise(edges):
-        if last - first > 1:
-            mine = vectors[:, first:last]
-            result[:, first:last] = mine @ np.linalg.eigh(mine.conj().T @ also @ mine)[1]
-    return result
+def _resolved(columns: Matrix, also: Sequence[sp.csr_array]) -> list[Matrix]:
+    """Bases of the spaces in which every one of some commuting operators has one value.
+
+    Their values are far apart, so that vectors of different spaces do not mix by round-off as those
+    of close levels of H do.
+    """
+    if not also or columns.shape[1] == 1:
+        return [columns]
+    values, turn = np.linalg.eigh(columns.conj().T @ (also[0] @ columns))
+    close = _DEGENERATE * max(1.0, float(np.abs(values).max()))
+    edges = [0, *(np.flatnonzero(np.diff(values) > close) + 1).tolist(), len(values)]
+    turned = columns @ turn
+    parts = [_resolved(turned[:, first:last], also[1:]) for first, last in pairwise(edges)]
+    return [one for part in parts for one in part]
 
 
 # ---------------------------------------------------------------------- jump operators

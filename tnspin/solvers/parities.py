@@ -70,12 +70,14 @@ def divided(matrices: Sequence[sp.csr_array], rho: Vector, sectors: Ints) -> lis
     """
     limit = _ZERO * float(np.abs(rho).max())
     kept = [sectors]
-    for label in labels(matrices).T:
+    ways = sum((abs(m) for m in matrices), sp.csr_array(rho.shape))
+    count, component = connected_components(ways, directed=False)
+    # Labels leave out the first component: the others tell it apart, unless rho links them.
+    for label in [*labels(matrices).T, *(component == c for c in range(count))]:
         if np.abs(rho[np.not_equal.outer(label, label)]).max(initial=0.0) <= limit:
             kept.append(label)
     _, block = np.unique(np.stack(kept, axis=1), axis=0, return_inverse=True)
     blocks = [np.flatnonzero(block.ravel() == b) for b in range(int(block.max()) + 1)]
-    ways = sum((abs(m) for m in matrices), sp.csr_array(rho.shape))
     filled = np.abs(rho).max(axis=1) > limit
     while True:
         reached = [states for states in blocks if filled[states].any()]
