@@ -1,6 +1,7 @@
 # make run   the published current pulse, as a result file and a figure in results/
-# make test  ruff, mypy and every test
+# make test  ruff, mypy, the documentation and every test
 # make lint  ruff and mypy alone
+# make docs  the documentation, in docs/_build/html
 # make bench the same run, and TDVP of a dipole chain, side by side with TeNPy
 # Needs Python 3.11 or newer, make and a package index; everything goes into .venv.
 
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint docs bench clean
 
 run: $(VENV)/.run
 	@mkdir -p results
@@ -25,7 +26,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -q -j 2 docs docs/_build/html
+
+test: lint docs
 	$(BIN)/python -m pytest --slow -n 2
 
 bench: $(VENV)/.bench
@@ -43,7 +47,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	@echo "installing tnspin and its development tools into $(VENV) ..."
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[dev,docs]'
 	@touch $@
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml constraints.txt
@@ -51,4 +55,4 @@ $(VENV)/.bench: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) results build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) results build dist docs/_build docs/_generated .pytest_cache .mypy_cache .ruff_cache

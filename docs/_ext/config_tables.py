@@ -86,7 +86,11 @@ def _fields(cls: Any) -> Iterator[tuple[str, str, str]]:
         if not field.init:
             continue
         required = field.default is dataclasses.MISSING
-        yield field.name, _describe(hints[field.name]), _default(None if required else field.default, required)
+        yield (
+            field.name,
+            _describe(hints[field.name]),
+            _default(None if required else field.default, required),
+        )
 
 
 def _arguments(kind: str, builder: Callable[..., Any]) -> Iterator[tuple[str, str, str]]:
@@ -130,7 +134,9 @@ def _markdown(text: str) -> str:
     def formula(match: re.Match[str]) -> str:
         return "\n$$\n" + inspect.cleandoc(match[1]) + "\n$$\n\n"
 
-    text = re.sub(r"^ *\.\. math::\s*\n?((?:[ \t]*\n| {3,}.*\n?)+)", formula, text, flags=re.MULTILINE)
+    text = re.sub(
+        r"^ *\.\. math::\s*\n?((?:[ \t]*\n| {3,}.*\n?)+)", formula, text, flags=re.MULTILINE
+    )
     text = re.sub(r"^ *\.\. math:: (.*\n(?: +.*\n)*)", formula, text, flags=re.MULTILINE)
     return text.replace("``", "`").replace("::\n", ":\n").strip()
 
