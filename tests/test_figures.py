@@ -206,3 +206,25 @@ def test_errors_are_bands_and_femtoseconds_the_axis_of_other_figures() -> None:
     assert np.array_equal(panel.lines[0].get_xdata(), 0.66 * time)
     heights = panel.collections[0].get_paths()[0].vertices[:, 1]
     assert heights.max() == pytest.approx(0.22)
+
+
+def test_an_entangled_chain_with_baths_shows_its_neel_order() -> None:
+    time = np.linspace(0, 4, 5)
+    spin = np.zeros((5, 4, 3))
+    spin[..., 2] = np.array([0.2, -0.1, 0.1, -0.1])
+    arrays = {
+        "time": (("time",), time),
+        "localized": (("localized",), np.arange(4)),
+        "spin": (("time", "localized", "axis"), spin),
+        "log_negativity": (("time",), 1.0 - 0.1 * time),
+        "neel_overlap": (("time",), np.full(5, 0.6)),
+    }
+    variables = {name: Variable(dims, data) for name, (dims, data) in arrays.items()}
+    config = '[model]\nkind = "heisenberg"\nsites = 4\nspin = 2.5\n[bath]\ntemperature = 0.01\n'
+    drawing = figures.figure(Result(variables, {"config": config}))
+    titles = [ax.get_title(loc="left") for ax in drawing.axes]
+    assert [text[:3] for text in titles] == ["(a)", "(b)", "(c)"]
+    assert len(drawing.axes[0].lines) == 5  # four spins and zero
+    assert drawing.axes[2].get_ylim()[0] == 0
+    heading = drawing.get_suptitle()
+    assert "S = 5/2" in heading and "T = 0.01" in heading
