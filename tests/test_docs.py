@@ -1,0 +1,177 @@
+"""Every code block and every command line of the README and of the documentation works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import textwrap
+import tomllib
+import types
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tnspin import cli, config
+from tnspin.schema import fields_of
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(
+    path for path in DOCS.rglob("*.md") if not path.relative_to(DOCS).parts[0].startswith("_")
+)]  # fmt: skip
+#: Presets that take seconds: their commands are carried out.
+SMALL = ("dimer-qllg", "edge-information", "open-heisenberg", "chain-impurity")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Code of one language: fenced blocks with its name, or indented ones that look like it."""
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    for code in re.findall(r"(?:^    .*\n+)+", without_fences(text), re.MULTILINE):
+        if kind(textwrap.dedent(code)) == language:
+            found.append(textwrap.dedent(code))
+    return found
+
+
+def without_fences(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def kind(code: str) -> str:
+    """Language of an indented block."""
+    if re.match(r"(tnspin|make|pytest|python3?|\.venv/\S+) ", code):
+        return "shell"
+    return "toml" if code.startswith("[") else "python"
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Command lines of tnspin in shell blocks and in the text, complete ones only."""
+    for block in blocks(page, "shell"):
+        yield from re.findall(r"^(?:\S*/)?(tnspin .*)$", block, re.MULTILINE)
+    for code in re.findall(r"`([^`]+)`", without_fences(page.read_text(encoding="utf-8"))):
+        if re.match(r"tnspin \S+ \S", code):
+            yield " ".join(code.split())
+
+
+def lines_of_all_pages() -> list[tuple[str, str]]:
+    found = {line: name_of(page) for page in PAGES for line in commands(page)}
+    return [(page, line) for line, page in found.items()]
+
+
+def with_files_of(page: str, folder: Path) -> None:
+    """The configuration files that a page writes, under the names that it uses for them."""
+    for code in blocks(ROOT / page, "toml"):
+        name = re.match(r"# (\S+\.toml)", code)
+        (folder / (name[1] if name else "my.toml")).write_text(code)
+
+
+LINES = lines_of_all_pages()
+
+
+def test_there_is_something_to_test() -> None:
+    assert len(LINES) > 40
+    assert sum(bool(blocks(page, "python")) for page in PAGES) >= 3
+
+
+@pytest.mark.parametrize(("page", "line"), LINES, ids=[line for _, line in LINES])
+def test_commands(page: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command line is understood, and its configuration is one."""
+    monkeypatch.chdir(tmp_path)
+    with_files_of(page, tmp_path)
+    options = cli._parser().parse_args(shlex.split(line, comments=True)[1:])
+    source = getattr(options, "config", "")
+    if source and not re.fullmatch(r"[A-Z]+(\.toml)?", source):  # no placeholder
+        config.load(source, getattr(options, "overrides", ()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line", [line for _, line in LINES if line.split()[1] == "run" and line.split()[2] in SMALL]
+)
+def test_small_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run, what it says, and its figure, as typed."""
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(line, comments=True)[1:]
+    assert cli.main([*arguments, "-o", "run.h5"]) == 0
+    assert cli.main(["info", "run.h5"]) == 0
+    assert cli.main(["plot", "run.h5"]) == 0
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "toml")], ids=name_of)
+def test_configurations(page: Path, tmp_path: Path) -> None:
+    for code in blocks(page, "toml"):
+        path = tmp_path / "my.toml"
+        path.write_text(code)
+        if {"model", "state"} <= tomllib.loads(code).keys():
+            config.load(path)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(p, marks=pytest.mark.slow if p.name == "README.md" else (), id=name_of(p))
+        for p in PAGES
+        if blocks(p, "python")
+    ],
+)
+def test_python(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """The blocks of a page run one after the other, as a reader would type them."""
+    monkeypatch.chdir(tmp_path)
+    protect_registries(request)
+    module = types.ModuleType("page")  # dataclasses look their module up
+    monkeypatch.setitem(sys.modules, "page", module)
+    if page.name == "README.md":  # reads the file of the run that its first lines make
+        import xarray
+
+        module.xarray = xarray
+        assert cli.main(["run", "edge-information", "-o", "stt-pulse.h5", "--quiet"]) == 0
+    for code in blocks(page, "python"):
+        exec(compile(code, name_of(page), "exec"), module.__dict__)
+
+
+def protect_registries(request: pytest.FixtureRequest) -> None:
+    """What a page registers is forgotten after it."""
+    for name, registry in (
+        ("baths", "CUTOFFS"), ("models", "MODELS"), ("observables", "OBSERVABLES"),
+        ("states", "BUILDERS"),
+    ):  # fmt: skip
+        table = getattr(import_module(f"tnspin.{name}"), registry)
+        before = dict(table)
+        request.addfinalizer(lambda table=table, before=before: restore(table, before))
+
+
+def restore(table: dict[str, object], before: dict[str, object]) -> None:
+    table.clear()
+    table.update(before)
+
+
+def test_scripts_exist() -> None:
+    for page in PAGES:
+        for script in re.findall(r"scripts/\w+\.py", page.read_text(encoding="utf-8")):
+            assert (ROOT / script).is_file(), f"{name_of(page)}: {script}"
+
+
+def test_every_key_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference of keys, made from the source, has every table, kind and key."""
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    import config_tables
+
+    text = config_tables.config_keys()
+    assert set(config_tables.SECTIONS) | {"state"} == set(config._SECTIONS)
+    for section, classes in config_tables.SECTIONS.items():
+        assert f"## `[{section}]`" in text
+        for cls in classes:
+            for key in fields_of(cls):
+                assert f"| `{key}` |" in text, f"{section}.{key}"
+    for registered in (config._models(), config._baths(), config.SOLVERS, config._BESIDE):
+        for name in registered:
+            assert f'kind = "{name}"`' in text
