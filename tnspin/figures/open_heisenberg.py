@@ -30,6 +30,8 @@ Panel = Callable[[Axes, Result], None]
 _COLOURS = (BLUE, ORANGE, GREEN)
 # Pairs with a line of their own.
 _MOST_PAIRS = 4
+# A concurrence below this is round-off.
+_NOTHING = 1e-9
 
 
 def open_heisenberg_figure(result: Result) -> Figure:
@@ -131,7 +133,8 @@ def _concurrence(ax: Axes, result: Result) -> None:
     # Down to a little below zero, so that a concurrence of zero is seen.
     ax.set_ylim(-0.03 * top, top)
     ax.set(ylabel="concurrence")
-    ax.set_title(f"concurrence, at most {largest:.3g} at t = {when:.4g}")
+    found = f", at most {largest:.3g} at t = {when:.4g}" if largest > _NOTHING else ": none"
+    ax.set_title(f"concurrence{found}")
 
 
 def _lines(result: Result) -> list[tuple[int, dict[str, Any]]]:
