@@ -92,13 +92,14 @@ class Forecast:
         memory = f"{_bytes(self.memory)} of memory"
         if self.seconds is None:
             return f"expected: {memory}"
+        if self.least:
+            return f"expected: {_duration(self.seconds)} or more, {memory} or more"
         reached = ""
         if self.times is not None and self.bond_dim is not None:
             top = float(self.bond_dim.max())
             first = float(self.times[int(np.argmax(self.bond_dim >= top))])
             reached = f", bond dimension {top:.0f} from t = {first:.3g} on"
-        how = "at least" if self.least else "about"
-        return f"expected: {how} {_duration(self.seconds)}, {memory}{reached}"
+        return f"expected: about {_duration(self.seconds)}, {memory}{reached}"
 
     def warning(self) -> str | None:
         """What to say if the memory would not suffice."""
@@ -179,13 +180,15 @@ def _of_pilot(config: Config) -> Forecast:
         config.run_model, state, points, solver="tebd", dt=longest, order=2, threads=1,
         bond_dim=min(_PILOT_DIM, solver.bond_dim), cutoff=max(_PILOT_CUTOFF, solver.cutoff),
     )  # fmt: skip
-    last = None
+    last, begun = None, start
     for last in snapshots:
+        if not looks:  # machine code has been loaded by now
+            begun = time.process_time(), time.perf_counter()
         looks.append(_look(last, config))
         spent = time.process_time() - start[0], time.perf_counter() - start[1]
         if spent[0] > _BUDGET or spent[1] > _PATIENCE:
             break
-    cpu, wall = time.process_time() - start[0], time.perf_counter() - start[1]
+    cpu, wall = time.process_time() - begun[0], time.perf_counter() - begun[1]
     measured = _measuring(last, config) * config.time.points.size
     return _sum(config, looks, members, measured, max(1.0, wall / max(cpu, 1e-3)))
 
