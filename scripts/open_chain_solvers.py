@@ -36,12 +36,12 @@ SOLVERS = {
     "density_matrix": ["solver.kind='density_matrix'", "solver.dt=0.05", "solver.cutoff=1e-14"],
     "purification": ["solver.kind='purification'", "solver.dt=0.25", "solver.kraus_cutoff=1e-8"],
     "trajectories": [
-        "solver.kind='trajectories'", "solver.trajectories=2000", "solver.chunk=50",
+        "solver.kind='trajectories'", "solver.trajectories=2000", "solver.chunk=20",
         "solver.seed=1", "solver.workers=1",
     ],
     "trajectories-mps": [
-        "solver.kind='trajectories'", "solver.engine='tebd'", "solver.order=4", "solver.dt=0.1",
-        "solver.cutoff=1e-10", "solver.trajectories=100", "solver.chunk=5", "solver.seed=2",
+        "solver.kind='trajectories'", "solver.engine='tebd'", "solver.order=4", "solver.dt=0.2",
+        "solver.cutoff=1e-10", "solver.trajectories=500", "solver.chunk=10", "solver.seed=2",
         "solver.workers=1",
     ],
 }  # fmt: skip
