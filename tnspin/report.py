@@ -113,7 +113,7 @@ def summary(result: Result, file: str) -> str:
             value, errors = result[name][-1], result[f"{name}_error"]
             text = f"{value:.5f} +- {errors[-1]:.5f} (largest error {errors.max():.5f})"
             rows.append((name, text))
-        elif name in result and result[name].size:
+        elif name in result and "time" in result and result[name].size:
             value, peak = result[name], int(result[name].argmax())
             text = f"{value[-1]:.5f} (largest {value[peak]:.5f} at t = {result['time'][peak]:g})"
             rows.append((name, text))
