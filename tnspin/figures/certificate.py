@@ -34,15 +34,17 @@ def save_certificate_figure(facts: Mapping[str, Any], path: Path) -> None:
 
 
 def certificate_figure(facts: Mapping[str, Any]) -> Figure:
-    """Errors of the judged observables, their contributions, and the rungs they come from."""
-    drawing = Figure(figsize=(8.6, 10.0), layout="constrained")
+    """Errors of the judged observables; if estimated, what they come from, and the rungs."""
+    rows = 1 if facts["known"] else 3
+    drawing = Figure(figsize=(8.6, 1.2 + 2.9 * rows), layout="constrained")
     FigureCanvasAgg(drawing)
     drawing.suptitle(_title(facts), fontsize=12)
-    axes = drawing.subplots(3, 1, sharex=True)
+    axes = drawing.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     name = facts["limited_by"][0]
     _errors(axes[0], facts)
-    _contributions(axes[1], facts, name)
-    _rungs(axes[2], facts, name)
+    if not facts["known"]:
+        _contributions(axes[1], facts, name)
+        _rungs(axes[2], facts, name)
     for k, ax in enumerate(axes):
         ax.set_title(f"({'abc'[k]})  {ax.get_title(loc='left')}")
         _frame(ax, facts)
