@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from tnspin import cli, config
+from tnspin.observables import OBSERVABLES
 from tnspin.schema import fields_of
+from tnspin.simulation import simulate
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -91,9 +93,13 @@ def test_commands(page: str, line: str, tmp_path: Path, monkeypatch: pytest.Monk
         config.load(source, getattr(options, "overrides", ()))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "line", [line for _, line in LINES if line.split()[1] == "run" and line.split()[2] in SMALL]
+    "line",
+    [
+        pytest.param(line, marks=() if "edge-information" in line else pytest.mark.slow, id=line)
+        for _, line in LINES
+        if line.split()[1] == "run" and line.split()[2] in SMALL
+    ],
 )
 def test_small_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run, what it says, and its figure, as typed."""
@@ -175,3 +181,27 @@ def test_every_key_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     for registered in (config._models(), config._baths(), config.SOLVERS, config._BESIDE):
         for name in registered:
             assert f'kind = "{name}"`' in text
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides"),
+    [
+        ("dimer-qllg", ["time.stop=0.1"]),
+        ("edge-information", []),
+        ("stt-classical", ["time.stop=1"]),
+        ("valve-pulse", ["state.n_electrons=2", "time.stop=1", "solver.bond_dim=20"]),
+        ("hysteresis", ["model.sites=3", "hysteresis.steps=2", "hysteresis.hold=1"]),
+        (
+            "stt-collinear",
+            ["state.n_electrons=1", "time.stop=1", "solver.bond_dim=20", "model.sites=41"],
+        ),
+    ],
+)
+def test_what_files_hold_is_documented(preset: str, overrides: list[str]) -> None:
+    """Every variable, dimension and attribute of a result is on the page about files."""
+    result = simulate(config.load(preset, overrides))
+    text = (DOCS / "file-format.md").read_text(encoding="utf-8")
+    names = {name for name in result if name not in OBSERVABLES}
+    dims = {dim for variable in result.variables.values() for dim in variable.dims}
+    for name in names | dims | set(result.attrs):
+        assert f"`{name}`" in text, name
