@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
 from collections.abc import Iterable
 
@@ -32,7 +33,7 @@ def pages() -> dict[str, str]:
     """Text of every page by its path below the generated ones, and of their list."""
     found = {info.name: info.ispkg for info in pkgutil.iter_modules(tnspin.__path__)}
     named = {name for _, names in TOP.values() for name in names.split()}
-    texts = {}
+    texts = {"names": _names()}
     for page, (title, names) in TOP.items():
         alone = [name for name, is_package in found.items() if not is_package]
         rest = [name for name in alone if name not in named and name != "__main__"]
@@ -43,6 +44,18 @@ def pages() -> dict[str, str]:
     listing = _heading("Reference of the modules", "=") + "\n.. toctree::\n   :maxdepth: 1\n\n"
     listing += "".join(f"   {page}\n" for page in texts)
     return {f"api/{page}.rst": text for page, text in texts.items()} | {"api/index.rst": listing}
+
+
+def _names() -> str:
+    """What ``import tnspin as ts`` offers, in a line each."""
+    parts = [_heading("Names of tnspin", "="), "``import tnspin as ts`` gives:\n"]
+    for name in tnspin.__all__:
+        one = getattr(tnspin, name)
+        if not name.startswith("__"):
+            said = (inspect.getdoc(one) or "").split("\n\n")[0].replace("\n", " ")
+            link = f":py:obj:`{name} <{one.__module__}.{name}>`"
+            parts.append(f"{link}\n    {said.replace('|', chr(92) + '|')}\n")
+    return "\n".join(parts)
 
 
 def _package(name: str) -> list[str]:
