@@ -24,8 +24,8 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(
     path for path in DOCS.rglob("*.md") if not path.relative_to(DOCS).parts[0].startswith("_")
 )]  # fmt: skip
-#: Presets that take seconds: their commands are carried out.
-SMALL = ("dimer-qllg", "edge-information", "open-heisenberg", "chain-impurity")
+#: Presets that take a second or two: their commands are carried out.
+SMALL = ("dimer-qllg", "edge-information")
 
 
 def name_of(page: Path) -> str:
@@ -57,9 +57,14 @@ def commands(page: Path) -> Iterator[str]:
     """Command lines of tnspin in shell blocks and in the text, complete ones only."""
     for block in blocks(page, "shell"):
         yield from re.findall(r"^(?:\S*/)?(tnspin .*)$", block, re.MULTILINE)
-    for code in re.findall(r"`([^`]+)`", without_fences(page.read_text(encoding="utf-8"))):
-        if re.match(r"tnspin \S+ \S", code):
-            yield " ".join(code.split())
+    for chunk in re.split(r"\n\s*\n|\n(?=\|)", without_fences(page.read_text(encoding="utf-8"))):
+        base = ""  # what further options of the same sentence or row belong to
+        for code in (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", chunk)):
+            if re.match(r"tnspin \S+ \S", code):
+                yield code
+                base = code if code.startswith("tnspin run ") else base
+            elif base and code.startswith("--set "):
+                yield f"{base} {code}"
 
 
 def lines_of_all_pages() -> list[tuple[str, str]]:
