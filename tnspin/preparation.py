@@ -186,6 +186,8 @@ class Size:
     elements
         Elements of the density matrix, of all sectors in reach; infinite beyond `_MOST_STATES`
         states in all.
+    fits
+        Whether a run of vectors, or of density matrices by the master equation, is not refused.
     """
 
     vectors: bool
@@ -193,6 +195,7 @@ class Size:
     members: int
     one_electron: bool
     elements: float
+    fits: bool
 
 
 def size_of(config: Config) -> Size:
@@ -206,10 +209,12 @@ def size_of(config: Config) -> Size:
     elements = float("inf")
     if whole <= _MOST_STATES:
         elements = sum(float(basis.dim) ** 2 for basis in _reachable(config, pure, names, jumps))
-    return Size(
-        _is_exact(config, pure, names), _amplitudes(config, pure, names), len(pure),
-        _one_electron(config, pure, names), elements,
-    )  # fmt: skip
+    amplitudes, one = _amplitudes(config, pure, names), _one_electron(config, pure, names)
+    fits = amplitudes <= (_MOST_OF_ONE_ELECTRON if one else _MOST_AMPLITUDES)
+    if isinstance(config.solver, MasterEquation):
+        fits = elements <= MOST_ELEMENTS
+    exact = _is_exact(config, pure, names)
+    return Size(exact, amplitudes, len(pure), one, elements, fits)
 
 
 def product_state(config: Config) -> SiteProduct:
