@@ -47,7 +47,7 @@ from tnspin.toml_text import loads
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
 
-__all__ = ["simulate"]
+__all__ = ["check_output", "simulate"]
 
 Say = Callable[[str], None]
 
@@ -87,7 +87,7 @@ def simulate(
         If the result or a checkpoint cannot be written.
     """
     if path is not None:
-        _check_output(Path(path))
+        check_output(Path(path))
     if isinstance(config.solver, ClosedForm):
         result = _edge_information(config)
     elif config.hysteresis is not None:
@@ -320,7 +320,8 @@ def _with_observables(config: Config, options: Options) -> Config:
     return replace(config, record=replace(config.record, observables=names))
 
 
-def _check_output(path: Path) -> None:
+def check_output(path: Path) -> None:
+    """Refuse a result file that could not be written, or would replace something else."""
     check_writable(path)
     if path.is_file() and path.stat().st_size and not is_result(path):
         raise InputError(f"-o {path}: exists and is not a tnspin result; it is left alone")
