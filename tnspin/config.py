@@ -167,13 +167,24 @@ def load(source: str | Path, overrides: Iterable[str] = ()) -> Config:
     InputError
         For anything wrong in the names, keys or values.
     """
+    name, tables = read_tables(source)
+    return from_dict(with_overrides(tables, overrides), name=name)
+
+
+def read_tables(source: str | Path) -> tuple[str, dict[str, Any]]:
+    """Name and tables of a preset or a TOML file, as they stand there."""
     path = _find(source)
-    tables = _read(path)
+    return path.stem, _read(path)
+
+
+def with_overrides(tables: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Return the same tables with ``KEY=VALUE`` texts applied, see `load`."""
+    tables = dict(tables)
     # Kinds first, whatever the order on the command line: the other keys belong to the new kind.
     parsed = sorted(map(parse_override, overrides), key=lambda item: item[0][-1] != "kind")
     for parts, value in parsed:
         tables = _override(tables, parts, value)
-    return from_dict(tables, name=path.stem)
+    return tables
 
 
 def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
