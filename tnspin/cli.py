@@ -139,10 +139,11 @@ def _run(options: argparse.Namespace) -> int:
     from tnspin.config import load
     from tnspin.progress import Bar, StopOnSignal
     from tnspin.report import summary
-    from tnspin.simulation import simulate
+    from tnspin.simulation import check_output, simulate
 
     config = load(options.config, options.overrides)
     path = options.output or Path(f"{config.name}.h5")
+    check_output(path)
 
     def say(text: str) -> None:
         if not options.quiet:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tnspin.config import Config
 from tnspin.mps.trotter import layers_of_run
-from tnspin.preparation import initial_state, jump_operators, size_of
+from tnspin.preparation import Size, initial_state, jump_operators, size_of
 from tnspin.settings import Exact, MasterEquation, Tebd
 from tnspin.snapshot import Options
 
@@ -125,7 +125,8 @@ def forecast(config: Config) -> Forecast | None:
 
         return _of_pilot(config) if is_compiled() else None
     if isinstance(config.solver, Exact | MasterEquation):
-        return Forecast(_exact_memory(config))
+        size = size_of(config)
+        return Forecast(_exact_memory(config, size)) if size.fits else None
     return None
 
 
@@ -143,8 +144,7 @@ def free_memory() -> float | None:
         return None
 
 
-def _exact_memory(config: Config) -> float:
-    size = size_of(config)
+def _exact_memory(config: Config, size: Size) -> float:
     if isinstance(config.solver, MasterEquation):
         return _PROGRAM + 16 * _MATRICES * size.elements
     vectors = 16 * (size.amplitudes + _VECTORS * size.amplitudes / size.members)

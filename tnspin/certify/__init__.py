@@ -16,7 +16,8 @@ from tnspin.certify.judge import judge
 from tnspin.certify.ladder import AXES, Rung, ladder
 from tnspin.config import Config
 from tnspin.errors import InputError
-from tnspin.result import Result, check_writable, is_result, write_atomically
+from tnspin.result import Result, check_writable, write_atomically
+from tnspin.simulation import check_output
 
 __all__ = ["AXES", "Certificate", "Rung", "certify", "files_of", "ladder"]
 
@@ -70,10 +71,8 @@ def certify(
             climb = Climb(rungs, Path(folder), on_step, on_snapshot, say)
             return _climbed(climb, tolerance, observables)[0]
     names = files_of(Path(path))
-    for name in ("json", "result"):
-        check_writable(names[name])
-    if names["result"].is_file() and not is_result(names["result"]):
-        raise InputError(f"-o {names['result']}: exists and is not a tnspin result")
+    check_writable(names["json"])
+    check_output(names["result"])
     climb = Climb(rungs, names["rungs"], on_step, on_snapshot, say)
     certificate, base = _climbed(climb, tolerance, observables)
     _certified(base, certificate).save(names["result"])

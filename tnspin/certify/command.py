@@ -13,6 +13,7 @@ from tnspin.certify import Certificate, Rung, certify, files_of, ladder
 from tnspin.config import Config, load
 from tnspin.errors import RunError
 from tnspin.progress import LadderBar, StopOnSignal
+from tnspin.result import check_writable
 
 __all__ = ["certify_command"]
 
@@ -22,6 +23,7 @@ def certify_command(options: argparse.Namespace) -> bool:
     config = load(options.config, options.overrides)
     path = options.output or Path(f"{config.name}-certificate.json")
     files = files_of(path)
+    check_writable(path)
     names = [name.strip() for name in options.observables.split(",") if name.strip()]
     rungs = ladder(config, names, exact=not options.estimate)
     bar = LadderBar({rung.name: rung.cost for rung in rungs}, config.time.stop, not options.quiet)
