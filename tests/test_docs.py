@@ -165,6 +165,12 @@ def restore(table: dict[str, object], before: dict[str, object]) -> None:
     table.update(before)
 
 
+def test_every_preset_has_a_study() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "studies").glob("*.md"))
+    for preset in config.preset_names():
+        assert f"tnspin run {preset}" in text, preset
+
+
 def test_scripts_exist() -> None:
     for page in PAGES:
         for script in re.findall(r"scripts/\w+\.py", page.read_text(encoding="utf-8")):
