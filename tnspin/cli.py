@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     plot.set_defaults(function=_plot)
     _add_certify(commands)
+    _add_sweep(commands)
     return parser
 
 
@@ -126,6 +127,51 @@ def _add_certify(commands: Any) -> None:
     )
     certify.add_argument("--quiet", action="store_true", help="print nothing but errors")
     certify.set_defaults(function=_certify)
+
+
+def _add_sweep(commands: Any) -> None:
+    sweep = commands.add_parser(
+        "sweep", help="a grid of runs, and their results as one dataset",
+        epilog="Stopped or killed, it continues when the same command is given again, or with "
+        "-o DIR alone. Exit status 1: some runs failed.",
+    )  # fmt: skip
+    sweep.add_argument("config", metavar="CONFIG", nargs="?", help="as for run")
+    sweep.add_argument(
+        "--over", metavar="KEY=V1,V2,...", action="append", default=[],
+        help="values of a dotted key; several of these make every combination",
+    )  # fmt: skip
+    sweep.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides",
+        help="as for run, for all runs",
+    )  # fmt: skip
+    sweep.add_argument("-o", "--output", metavar="DIR", type=Path, help="default: NAME-sweep here")
+    sweep.add_argument(
+        "--executor", choices=("process", "dask", "slurm"),
+        help="processes of this machine (default), a Dask cluster, or the script of a Slurm job "
+        "array, which is written and not submitted",
+    )  # fmt: skip
+    sweep.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        default=0,
+        help="runs at the same time; default: one per processor (slurm: as many as it allows)",
+    )
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that is there")
+    sweep.add_argument(
+        "--jobqueue", metavar="KIND", help="start the workers with dask-jobqueue: slurm, pbs, ..."
+    )
+    sweep.add_argument("--retry", action="store_true", help="try again the runs that failed")
+    sweep.add_argument("--collect", action="store_true", help="only gather what is there")
+    sweep.add_argument("--task", metavar="K", type=int, help="only run number K, as a job does")
+    sweep.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    sweep.set_defaults(function=_sweep)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from tnspin.sweep.command import sweep_command
+
+    return DONE if sweep_command(options) else FAILED
 
 
 def _certify(options: argparse.Namespace) -> int:

@@ -19,7 +19,15 @@ from tnspin.errors import InputError, RunError
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Result", "Variable", "check_writable", "is_result", "load", "write_atomically"]
+__all__ = [
+    "Result",
+    "Variable",
+    "attributes",
+    "check_writable",
+    "is_result",
+    "load",
+    "write_atomically",
+]
 
 FORMAT = "tnspin-result"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -128,6 +136,22 @@ class Result:
 def load(path: str | Path) -> Result:
     """Read a result (or checkpoint) file; see `Result.load`."""
     return Result.load(path)
+
+
+def attributes(path: str | Path) -> dict[str, Any]:
+    """Attributes of a result file, without reading its variables.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is not a result of tnspin.
+    """
+    import h5py
+
+    if not is_result(path):
+        raise InputError(f"FILE = {str(path)!r}: {_why_not(Path(path))}")
+    with h5py.File(path, "r") as file:
+        return {key: _scalar(value) for key, value in file.attrs.items() if key != "format"}
 
 
 def is_result(path: str | Path) -> bool:

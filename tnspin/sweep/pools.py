@@ -1,0 +1,166 @@
+"""Where the runs of a sweep are computed: processes of this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any, Protocol
+
+from tnspin.errors import InputError, RunError
+from tnspin.executors import default_workers, process_pool
+from tnspin.sweep.runs import Outcome, Task, carry_out
+
+__all__ = ["JOBQUEUES", "LocalPool", "Pool", "dask_pool", "local_pool"]
+
+#: Classes of dask-jobqueue.
+JOBQUEUES = {
+    "slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster",
+    "htcondor": "HTCondorCluster", "oar": "OARCluster", "moab": "MoabCluster",
+    "local": "LocalCluster",
+}  # fmt: skip
+
+
+class Pool(Protocol):
+    """What carries out tasks."""
+
+    #: Threads for each run.
+    threads: int
+
+    def free(self) -> bool:
+        """Whether it takes another task now."""
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Begin a task; a dead worker shows as `BrokenExecutor` of this one alone."""
+
+    def stop(self) -> bool:
+        """Tell all runs to save and stop, once; whether they do."""
+
+
+class LocalPool:
+    """Processes of this machine, each of which may die without harm to the others.
+
+    A pool of one process for each slot: where one pool has many, a dead process takes the others
+    with it, and nobody knows whose work it was.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.threads = max(1, default_workers() // workers)
+        self._slots: list[ProcessPoolExecutor | None] = [None] * workers
+        self._busy: dict[int, Future[Outcome]] = {}
+
+    def free(self) -> bool:
+        return self._slot() is not None
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        slot = self._slot()
+        if slot is None:
+            raise RuntimeError("no free slot")
+        before = self._busy.get(slot)
+        pool = self._slots[slot]
+        if pool is None or (before is not None and before.exception() is not None):
+            if pool is not None:
+                pool.shutdown(wait=False)
+            pool = self._slots[slot] = process_pool(1)
+        self._busy[slot] = pool.submit(carry_out, task)
+        return self._busy[slot]
+
+    def stop(self) -> bool:
+        for slot, future in self._busy.items():
+            if not future.done():
+                self._signal(slot, signal.SIGTERM)
+        return True
+
+    def close(self) -> None:
+        """End the processes, those that are at work at once."""
+        for slot, pool in enumerate(self._slots):
+            if pool is None:
+                continue
+            if slot in self._busy and not self._busy[slot].done():
+                self._signal(slot, signal.SIGKILL)
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _slot(self) -> int | None:
+        for slot in range(len(self._slots)):
+            if slot not in self._busy or self._busy[slot].done():
+                return slot
+        return None
+
+    def _signal(self, slot: int, number: int) -> None:
+        pool = self._slots[slot]
+        for pid in list(getattr(pool, "_processes", None) or {}):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@contextlib.contextmanager
+def local_pool(workers: int) -> Iterator[LocalPool]:
+    """A pool of processes, ended on leaving."""
+    pool = LocalPool(workers)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+class DaskPool:
+    """The workers of a Dask cluster; one that dies is dealt with by its scheduler."""
+
+    threads = 1
+
+    def __init__(self, client: Any) -> None:
+        self._executor = client.get_executor(pure=False)
+
+    def free(self) -> bool:
+        return True
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        return self._executor.submit(carry_out, task)
+
+    def stop(self) -> bool:
+        # What has not begun is cancelled; what has goes on to its end or that of its worker.
+        self._executor.shutdown(wait=False)
+        return False
+
+
+@contextlib.contextmanager
+def dask_pool(address: str | None, jobqueue: str | None, workers: int) -> Iterator[DaskPool]:
+    """Workers of the cluster at ``address``, of a queueing system, or of one made here.
+
+    Raises
+    ------
+    RunError
+        If Dask (or dask-jobqueue) is not installed, or nobody answers at the address.
+    """
+    try:
+        from dask.distributed import Client
+    except ModuleNotFoundError as error:
+        raise RunError(f"sweep: {error.name} is missing: pip install 'tnspin[cluster]'") from error
+    with contextlib.ExitStack() as stack:
+        cluster = address or stack.enter_context(_cluster(jobqueue, workers))
+        try:
+            client = stack.enter_context(Client(cluster, timeout="30s", set_as_default=False))
+        except (OSError, TimeoutError) as error:
+            raise RunError(f"--scheduler {address}: nobody answers there: {error}") from error
+        except ValueError as error:
+            raise InputError(f"--scheduler {address}: {error}; such as tcp://host:8786") from error
+        yield DaskPool(client)
+
+
+def _cluster(jobqueue: str | None, workers: int) -> Any:
+    if jobqueue is None:
+        from dask.distributed import LocalCluster
+
+        return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    try:
+        import dask_jobqueue
+        import dask_jobqueue.local
+    except ModuleNotFoundError as error:
+        raise RunError(f"sweep: {error.name} is missing: pip install 'tnspin[cluster]'") from error
+    module = dask_jobqueue.local if jobqueue == "local" else dask_jobqueue
+    # Cores, memory, queue and account are those of ~/.config/dask/jobqueue.yaml.
+    cluster = getattr(module, JOBQUEUES[jobqueue])()
+    cluster.scale(workers)
+    return cluster
