@@ -138,7 +138,7 @@ def test_an_oscillating_field_and_kelvin(tmp_path):
         ("classical.damping='fitted'", r"classical\.damping"),
         ("classical.within=0.0", r"classical\.within"),
         ("classical.realizations=5", "unless the temperature"),
-        ("solver.kind='llg'", "is classical itself"),
+        ("solver.kind='hybrid'", "is classical itself"),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path, override, match):

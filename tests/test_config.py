@@ -211,6 +211,14 @@ def test_wrong_units_are_refused(override: str, parts: tuple[str, ...]) -> None:
 BATH = ["bath.kind=universal_lindblad", "bath.temperature=0.1"]
 
 
+def test_a_preset_without_its_bath_takes_any_solver() -> None:
+    closed = config.load("chain-lindblad", ["solver.kind=exact", "bath.kind=none"])
+    assert closed.bath is None and "bath" not in closed.as_dict()
+    assert config.from_dict(tomllib.loads(closed.to_toml())).as_dict() == closed.as_dict()
+    classical = config.load("chain-lindblad", ["solver.kind=llg", "bath.kind=none"])
+    assert classical.classical is None, "what the run is itself, it does not have beside it"
+
+
 def test_baths_belong_to_solvers_of_open_systems() -> None:
     for kind in ("tebd", "exact"):
         with pytest.raises(InputError, match=r"takes no \[bath\]; allowed: trajectories, master"):

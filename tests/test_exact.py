@@ -226,6 +226,17 @@ def test_series_length_follows_the_tolerance():
     assert lengths == sorted(lengths) and lengths[0] < lengths[-1]
 
 
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-8])
+def test_a_loose_tolerance_is_kept_and_not_taken_for_wrong_bounds(tolerance):
+    model = HeisenbergChain(4, spin=0.5, J=1.0, periodic=True, field=(0.0, 0.0, 0.8))
+    state = random_state(model.local_sites)
+    times = [0.5 * k for k in range(41)]
+    exactly = last(model, state, times).vector
+    assert np.linalg.norm(last(model, state, times, tolerance=tolerance).vector - exactly) < (
+        tolerance * len(times)
+    )
+
+
 def test_zero_hamiltonian_and_constant_energy():
     os = OperatorSum.of([spin(0.5)] * 2, [(0.7,)])
     state = random_state(os.sites)

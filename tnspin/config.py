@@ -209,7 +209,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         time=construct(Time, "time", tables.get("time", {})),
         record=construct(Record, "record", tables.get("record", {})),
         about=construct(About, "about", tables.get("about", {})),
-        bath=_of_kind("bath", tables["bath"], _baths()) if "bath" in tables else None,
+        bath=_bath(tables),
         units=units,
         classical=_beside(tables),
         hysteresis=_optional(Hysteresis, "hysteresis", tables),
@@ -245,12 +245,17 @@ def _optional(cls: type[T], section: str, tables: Mapping[str, Any]) -> T | None
     return construct(cls, section, tables[section]) if section in tables else None
 
 
+def _bath(tables: Mapping[str, Any]) -> Any:
+    table = tables.get("bath", {"kind": "none"})
+    # "none" leaves out the bath of a preset, which --set cannot delete.
+    return None if table.get("kind") == "none" else _of_kind("bath", table, _baths())
+
+
 def _beside(tables: Mapping[str, Any]) -> Classical | MeanFieldBeside | HybridBeside | None:
-    table = tables.get("classical", {"kind": "none"})
-    itself = HybridBeside.kind if tables.get("solver", {}).get("kind") == Hybrid.kind else "none"
-    if table.get("kind") in ("none", itself):
+    table = {"kind": Classical.kind, **tables.get("classical", {"kind": "none"})}
+    if table["kind"] in ("none", tables.get("solver", {}).get("kind")):
         return None  # not wanted, or what the run itself is
-    return _of_kind("classical", {"kind": Classical.kind, **tables["classical"]}, _BESIDE)
+    return _of_kind("classical", table, _BESIDE)
 
 
 def _check_mean_field(config: Config) -> None:
