@@ -26,7 +26,8 @@ from tnspin.simulation import simulate
 
 VARIANTS = ("hartree", "printed")
 #: Anisotropy shifts of Fig. 4.
-SHIFTS = np.round(np.linspace(-0.5, 0.5, 17), 4)
+_UP = (0.004, 0.016, 0.03, 0.0625, 0.125, 0.25, 0.375, 0.5)
+SHIFTS = np.array([-x for x in reversed(_UP)] + [0.0, *_UP])
 
 
 def run(folder: Path, name: str, preset: str, *overrides: str) -> Result:
