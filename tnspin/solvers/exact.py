@@ -207,9 +207,8 @@ def _interval(
     """Yield (time, vector) after every step from ``start`` to ``stop``."""
     if not hamiltonian.is_time_dependent:
         apply, bounds = hamiltonian.frozen(start)
-        yield stop, _checked(
-            vector, propagate(apply, bounds, vector, stop - start, tolerance), tolerance
-        )
+        moved = propagate(apply, bounds, vector, stop - start, tolerance)
+        yield stop, _checked(vector, moved, tolerance)
         return
 
     def move(v: Vector, t: float, h: float, error: float) -> Vector:
