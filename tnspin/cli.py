@@ -87,11 +87,15 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="as JSON")
     info.set_defaults(function=_info)
 
-    plot = commands.add_parser("plot", help="draw the figure for a result file")
-    plot.add_argument("file", metavar="FILE.h5", type=Path)
+    plot = commands.add_parser("plot", help="draw the figure for a result file, or a sweep")
     plot.add_argument(
-        "-o", "--output", metavar="FILE.png", type=Path, help="default: FILE.png (FILE.gif)"
-    )
+        "files", metavar="FILE.h5", type=Path, nargs="+",
+        help="several of the same kind are drawn on the same axes",
+    )  # fmt: skip
+    plot.add_argument(
+        "-o", "--output", metavar="FILE.png", type=Path,
+        help="default: FILE.png (FILE.gif, FILE-overlay.png); .pdf and others work as well",
+    )  # fmt: skip
     plot.add_argument(
         "--movie", action="store_true", help="a movie instead: .gif, or .mp4 where ffmpeg is found"
     )
@@ -281,17 +285,22 @@ def _info(options: argparse.Namespace) -> int:
 def _plot(options: argparse.Namespace) -> int:
     from tnspin.result import Result, check_writable
 
-    result = Result.load(options.file)
-    suffix = ".gif" if options.movie else ".png"
-    path = options.output or options.file.with_suffix(suffix)
+    results = [Result.load(file) for file in options.files]
+    if options.movie and len(results) > 1:
+        raise InputError("--movie: takes one FILE.h5")
+    first = options.files[0]
+    ending = "-overlay.png" if len(results) > 1 else ".gif" if options.movie else ".png"
+    path = options.output or first.with_name(first.stem + ending)
     check_writable(path)
     try:
         from tnspin import figures, movie
     except ModuleNotFoundError as error:
         raise RunError(f"plot: {error.name} is missing: pip install 'tnspin[plot]'") from error
     if options.movie:
-        movie.save_movie(result, path)
+        movie.save_movie(results[0], path)
+    elif len(results) > 1:
+        figures.save_overlay(results, [file.stem for file in options.files], path)
     else:
-        figures.save_figure(result, path)
+        figures.save_figure(results[0], path)
     print(path)
     return DONE

@@ -40,14 +40,16 @@ def info(result: Result) -> dict[str, Any]:
     parameters = loads(str(attrs.pop("config", "")))
     complete = bool(attrs.pop("complete", 1))
     attrs["versions"] = json.loads(attrs.get("versions", "{}"))
+    # Of a collection of runs there is no single time evolution to judge.
+    measured = Result({}, result.attrs) if "sweep" in result.attrs else result
     return {
         "complete": complete,
         "parameters": parameters,
         "provenance": attrs,
-        "conservation": conservation(result),
-        "onsets": _onsets(result),
-        "classical": _classical(result),
-        "ledger": _ledger(result),
+        "conservation": conservation(measured),
+        "onsets": _onsets(measured),
+        "classical": _classical(measured),
+        "ledger": _ledger(measured),
         "variables": {
             name: {
                 "dims": list(v.dims),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -18,7 +19,9 @@ from tnspin.figures.long_chain import long_chain_figure
 from tnspin.figures.neel import neel_figure
 from tnspin.figures.open_heisenberg import open_heisenberg_figure
 from tnspin.figures.other import edge_figure, generic_figure
+from tnspin.figures.overlay import overlay_figure
 from tnspin.figures.pulse import pulse_figure
+from tnspin.figures.sweep import sweep_figure
 from tnspin.figures.valve import valve_figure
 from tnspin.onsets import group_members
 from tnspin.result import Result, write_atomically
@@ -33,8 +36,11 @@ __all__ = [
     "long_chain_figure",
     "neel_figure",
     "open_heisenberg_figure",
+    "overlay_figure",
     "pulse_figure",
     "save_figure",
+    "save_overlay",
+    "sweep_figure",
     "valve_figure",
 ]
 
@@ -47,19 +53,41 @@ def save_figure(result: Result, path: Path) -> None:
     InputError
         If the suffix is not a format that matplotlib writes.
     """
+    _save(path, lambda: figure(result))
+
+
+def save_overlay(results: Sequence[Result], names: Sequence[str], path: Path) -> None:
+    """Draw several results on the same axes and write the figure (format from the suffix).
+
+    ``names`` say which is which where their configurations do not.
+
+    Raises
+    ------
+    InputError
+        If the suffix is not a format that matplotlib writes, or the results have nothing in
+        common that could be compared.
+    """
+    if any("sweep" in result.attrs for result in results):
+        raise InputError("FILE: a sweep has a figure of its own; draw it alone")
+    _save(path, lambda: overlay_figure(results, names))
+
+
+def _save(path: Path, drawn: Callable[[], Figure]) -> None:
     suffix = path.suffix.lstrip(".").lower()
     formats = FigureCanvasAgg(Figure()).get_supported_filetypes()
     if suffix not in formats:
         raise InputError(f"-o {path}: no such picture format; allowed: {', '.join(formats)}")
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure(result).savefig(buffer, format=suffix)
+        drawn().savefig(buffer, format=suffix)
     write_atomically(path, buffer)
 
 
 def figure(result: Result) -> Figure:
     """Choose and draw the figure for a result."""
     with mpl.rc_context(STYLE):
+        if "sweep" in result.attrs:
+            return sweep_figure(result)
         if "mutual_information_closed_form" in result:
             return edge_figure(result)
         pairs = {"spin", "correlation_matrix", "bell_nonlocality"} <= set(result)

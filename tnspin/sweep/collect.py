@@ -13,7 +13,7 @@ from tnspin.record import provenance
 from tnspin.result import Result, Variable
 from tnspin.sweep.folder import COLLECTION, failure, finished, result_path
 from tnspin.sweep.grid import Axis, Grid, Run
-from tnspin.toml_text import dumps
+from tnspin.toml_text import dumps, flatten
 
 __all__ = ["collect", "gather"]
 
@@ -91,13 +91,24 @@ def _attrs(grid: Grid, results: Mapping[Run, Result]) -> dict[str, Any]:
         for name, value in attrs.items()
         if name in ("coordinates", "energy_ev") and all(a.get(name) == value for a in every)
     }
-    # One run stands for what they share; the swept keys say where the others differ.
-    config = grid.runs[0].config.as_dict()
-    return provenance(dumps(config)) | shared | {
+    return provenance(dumps(_shared(grid))) | shared | {
         "sweep": json.dumps([axis.key for axis in grid.axes]),
         "complete": int(len(results) == len(grid.runs)),
         "wall_time_s": float(sum(attrs.get("wall_time_s", 0.0) for attrs in every)),
         "cpu_time_s": float(sum(attrs.get("cpu_time_s", 0.0) for attrs in every)),
+    }  # fmt: skip
+
+
+def _shared(grid: Grid) -> dict[str, Any]:
+    """The configuration without what the runs differ in."""
+    first, *others = (run.config.as_dict() for run in grid.runs)
+    every = [flatten(tables) for tables in others]
+    return {
+        section: {
+            key: value for key, value in table.items()
+            if all(one.get(f"{section}.{key}", one) == value for one in every)
+        }
+        for section, table in first.items()
     }  # fmt: skip
 
 

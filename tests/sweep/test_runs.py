@@ -1,0 +1,364 @@
+"""Sweeps carried out: nothing is lost, nothing is done twice, failures stay among themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor, Future
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray
+from small_runs import write_config
+from small_sweeps import CHAIN, assert_same, events, numbers, processes
+
+from tnspin.cli import main
+from tnspin.record import Interrupted
+from tnspin.result import Result
+from tnspin.sweep import Outcome, Task, carry_out, grid_of, lead, open_folder
+from tnspin.sweep.lock import Lock
+
+OVER = ["--over", "model.J=-1,1", "--over", "model.field=[0,0,0.2],[0.3,0,0]"]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path, CHAIN, "chain")
+
+
+class Here:
+    """Carries out runs in this process, at once; ``fails`` says how often a worker dies."""
+
+    threads = 1
+
+    def __init__(self, fails: int = 0, name: str = "") -> None:
+        self.fails, self.name = fails, name
+
+    def free(self) -> bool:
+        return True
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        if task.name.startswith(self.name) and self.fails:
+            self.fails -= 1
+            future.set_exception(BrokenExecutor("killed"))
+        else:
+            future.set_result(carry_out(task))
+        return future
+
+    def stop(self) -> bool:
+        return True
+
+
+def tasks_of(folder: Path, *over: str, retry: bool = False) -> list[Task]:
+    grid = open_folder(folder, grid_of("chain.toml", over) if over else None)
+    return [Task(run.name, str(folder), run.config.to_toml(), retry=retry) for run in grid.runs]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tnspin", "sweep", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def until(condition, seconds: float = 300.0) -> None:
+    """Wait for something that other processes bring about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_sweep_as_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "chain.toml", *OVER, "-o", "s", "--workers", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert "sweep.nc: 4 of 4 runs" in out and err.count("done (") == 4 and "left" in err
+    assert not list(Path("s").glob("*.lock")) and not list(Path("s").glob("*.ckpt.h5"))
+    with xarray.open_dataset("s/sweep.nc", engine="h5netcdf") as data:
+        assert data["spin"].dims == (
+            "model.J", "model.field", "time", "localized", "axis"
+        )  # fmt: skip
+        assert list(data["model.J"].values) == [-1, 1]
+        assert list(data["model.field"].values) == ["[0, 0, 0.2]", "[0.3, 0, 0]"]
+        name = str(data["run"][1, 0].values)
+        one = Result.load(f"s/{name}.h5")
+        np.testing.assert_array_equal(data["spin"].sel({"model.J": 1})[0], one["spin"])
+        assert np.isfinite(data["energy"]).all() and (data["run_state"] == 1).all()
+    # The same again: there is nothing to do.
+    before = Path("s/sweep.log").read_bytes()
+    assert main(["sweep", "chain.toml", *OVER, "-o", "s", "--quiet"]) == 0
+    assert Path("s/sweep.log").read_bytes() == before
+    assert main(["info", "s/sweep.nc"]) == 0
+    # By one process, or as jobs of an array: the same numbers.
+    lead(tasks_of(Path("here"), *OVER[1::2]), Here(), lambda *_: None)
+    assert_same(Path("s"), Path("here"))
+
+
+def test_runs_equal_those_of_run() -> None:
+    lead(tasks_of(Path("s"), *OVER[1::2]), Here(), lambda *_: None)
+    sets = ["--set", "model.J=-1", "--set", "model.field=[0.3,0,0]"]
+    assert main(["run", "chain.toml", *sets, "-o", "one.h5", "--quiet"]) == 0
+    one, same = Result.load("one.h5"), Result.load("s/1_J=-1_field=0.3-0-0.h5")
+    for name in ("time", "spin", "energy", "entropy"):
+        np.testing.assert_array_equal(one[name], same[name])
+
+
+def test_failures_are_isolated_listed_and_retried_only_if_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tnspin import simulation
+
+    true = simulation.simulate
+
+    def stumbling(config, *arguments, **keys):
+        if config.model.J == 2:
+            raise MemoryError("too\nlarge")
+        return true(config, *arguments, **keys)
+
+    monkeypatch.setattr(simulation, "simulate", stumbling)
+    outcomes = {}
+    tasks = tasks_of(Path("s"), "model.J=1,2,3")
+    lead(tasks, Here(), lambda task, outcome: outcomes.update({task.name: outcome.status}))
+    assert outcomes == {"0_J=1": "done", "1_J=2": "failed", "2_J=3": "done"}
+    assert "stumbling" in Path("s/1_J=2.failed.txt").read_text()
+    monkeypatch.setattr(simulation, "simulate", true)
+
+    assert main(["sweep", "-o", "s"]) == 1
+    out, err = capsys.readouterr()
+    assert "2 of 3 runs" in out and "1_J=2 failed: MemoryError: too large" in err
+    with xarray.open_dataset("s/sweep.nc", engine="h5netcdf") as data:
+        assert list(data["run_state"]) == [1, -1, 1]
+        assert np.isnan(data["spin"][1]).all() and np.isfinite(data["spin"][[0, 2]]).all()
+    lead(tasks_of(Path("s")), Here(), lambda *_: None)
+    assert events(Path("s"), "started") == {"0_J=1": 1, "1_J=2": 1, "2_J=3": 1}
+
+    lead(tasks_of(Path("s"), retry=True), Here(), lambda *_: None)
+    assert events(Path("s"), "started") == {"0_J=1": 1, "1_J=2": 2, "2_J=3": 1}
+    assert main(["sweep", "-o", "s", "--collect"]) == 0 and not list(Path("s").glob("*failed*"))
+
+
+def test_failure_in_another_process(capsys: pytest.CaptureFixture[str]) -> None:
+    """A ground state without directions has no classical counterpart, which only the run sees."""
+    sets = ["--set", "state.kind=ground", "--set", "classical.kind=llg", "--workers", "2"]
+    over = ["--over", "model.J=-1,1", "--set", "time.stop=0.2"]
+    assert main(["sweep", "chain.toml", *sets, *over, "-o", "s"]) == 1
+    out, err = capsys.readouterr()
+    assert "1 of 2 runs" in out and err.count(" failed: ") == 2
+
+
+def test_worker_that_keeps_dying_is_a_failure_of_its_run() -> None:
+    outcomes = []
+    tasks = tasks_of(Path("s"), "model.J=1,2,3")
+    lead(tasks, Here(fails=2, name="1"), lambda task, outcome: outcomes.append(outcome.status))
+    assert outcomes == ["done", "done", "done"]
+    tasks = tasks_of(Path("t"), "model.J=1,2,3")
+    outcomes.clear()
+    lead(tasks, Here(fails=3, name="1"), lambda task, outcome: outcomes.append(outcome.status))
+    assert sorted(outcomes) == ["done", "done", "failed"]
+    assert "its worker died 3 times" in Path("t/1_J=2.failed.txt").read_text()
+
+
+def test_stopped_sweep_goes_on() -> None:
+    class One(Here):
+        def free(self) -> bool:
+            return not events(Path("s"), "done")
+
+    def stop() -> None:
+        raise Interrupted
+
+    tasks = tasks_of(Path("s"), "model.J=1,2,3")
+    with pytest.raises(Interrupted):
+        lead(tasks, One(), lambda *_: None, stop)
+    assert events(Path("s"), "done") == {"0_J=1": 1}
+    lead(tasks, Here(), lambda *_: None)
+    assert events(Path("s"), "started") == {"0_J=1": 1, "1_J=2": 1, "2_J=3": 1}
+
+
+def test_second_sweep_in_the_same_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    open_folder(Path("s"), grid_of("chain.toml", ["model.J=1,2"]))
+    lock = Lock(Path("s/sweep.lock"))
+    assert lock.acquire() is None
+    assert main(["sweep", "chain.toml", "--over", "model.J=1,2", "-o", "s"]) == 2
+    assert f"under way there, by process {os.getpid()}" in capsys.readouterr().err
+    lock.release()
+
+
+def test_busy_run_is_waited_for() -> None:
+    tasks = tasks_of(Path("s"), "model.J=1,2")
+    lock = Lock(Path("s/0_J=1.lock"))
+    assert lock.acquire() is None
+    seen: list[str] = []
+
+    def free_it(task: Task, outcome: Outcome) -> None:
+        seen.append(outcome.status)
+        if outcome.status == "busy":
+            lock.release()
+
+    lead(tasks, Here(), free_it)
+    assert seen == ["busy", "done", "done"]
+
+
+def test_file_of_another_run_is_left_alone() -> None:
+    lead(tasks_of(Path("s"), "model.J=1,2"), Here(), lambda *_: None)
+    shutil.copy("s/0_J=1.h5", "s/1_J=2.h5")
+    assert main(["sweep", "-o", "s"]) == 2
+    Path("s/1_J=2.h5").write_text("mine")
+    assert main(["sweep", "-o", "s"]) == 2
+    assert Path("s/1_J=2.h5").read_text() == "mine"
+
+
+def test_folder_that_is_not_shared() -> None:
+    outcome = carry_out(Task("a", "/no/such/folder", ""))
+    assert outcome.status == "failed" and "must be shared" in outcome.message
+
+
+def test_different_times_and_sizes_are_put_side_by_side() -> None:
+    over = ("model.sites=2,4", "time.stop=0.3,0.5", "time.every=0.1,0.25")
+    lead(tasks_of(Path("s"), *over), Here(), lambda *_: None)
+    assert main(["sweep", "-o", "s", "--collect", "--quiet"]) == 0
+    with xarray.open_dataset("s/sweep.nc", engine="h5netcdf") as data:
+        np.testing.assert_allclose(data["time"], [0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5], atol=1e-12)
+        short = data["spin"].sel({"model.sites": 2, "time.stop": 0.3, "time.every": 0.1})
+        assert np.isfinite(short.isel(time=[0, 1, 2, 4], localized=[0, 1])).all()
+        assert np.isnan(short.isel(time=[3, 5, 6])).all() and np.isnan(short[:, 2:]).all()
+        assert data["entropy"].shape == (2, 2, 2, 7, 3)
+        for run in data["run"].values.ravel():
+            one = Result.load(f"s/{run}.h5")
+            place = np.argwhere(data["run"].values == run)[0]
+            rows = np.searchsorted(data["time"], one["time"] - 1e-6)
+            found = data["spin"].values[tuple(place)][rows][:, : one["spin"].shape[1]]
+            np.testing.assert_array_equal(found, one["spin"])
+
+
+def test_slurm_script_does_the_runs_that_are_left(capsys: pytest.CaptureFixture[str]) -> None:
+    """The script as bash carries it out, once for each number of the array."""
+    lead(tasks_of(Path("s"), "model.J=1,2,3")[1:2], Here(), lambda *_: None)
+    arguments = ["sweep", "chain.toml", "--over", "model.J=1,2,3", "-o", "s"]
+    assert main([*arguments, "--executor", "slurm", "--workers", "5", "--quiet"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "sbatch s/sweep.sbatch"
+    script = Path("s/sweep.sbatch").read_text()
+    assert "#SBATCH --array=0,2%5\n" in script and str(Path("s").resolve()) in script
+    assert main([*arguments, "--collect"]) == 1
+    assert "2 runs are missing" in capsys.readouterr().err
+    for number in ("0", "2"):
+        done = subprocess.run(
+            ["bash", "s/sweep.sbatch"], check=True, capture_output=True, text=True,
+            env=environment() | {"SLURM_ARRAY_TASK_ID": number},
+        )  # fmt: skip
+        assert "done" in done.stdout
+    assert main([*arguments, "--collect", "--quiet"]) == 0
+    assert main(["sweep", "-o", "s", "--task", "3"]) == 2
+
+
+# Long enough for a run to be met in the middle, 24 of them.
+LONG = ["--set", "time.stop=30.0", "--set", "time.every=0.1", "--over", "model.J=-1,-0.5,0.5,1",
+        "--over", "model.sites=3,4,5", "--over", "model.field=[0,0,0.2],[0.3,0,0]"]  # fmt: skip
+
+
+def in_the_middle(folder: Path, done: int) -> set[str]:
+    """Runs that have begun and not ended, once so many have; the empty set before."""
+    ended = events(folder, "done")
+    under_way = set(events(folder, "started")) - set(ended)
+    saved = {name for name in under_way if (folder / f"{name}.ckpt.h5").exists()}
+    return saved if sum(ended.values()) >= done else set()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All 24 runs, one after the other in this process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    config = write_config(folder, CHAIN, "chain")
+    grid = grid_of(config, LONG[5::2], LONG[1:4:2])
+    open_folder(folder / "s", grid)
+    lead(
+        [Task(run.name, str(folder / "s"), run.config.to_toml()) for run in grid.runs],
+        Here(), lambda *_: None,
+    )  # fmt: skip
+    return folder / "s"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs to tell dead processes")
+def test_killed_worker_and_killed_master(undisturbed: Path) -> None:
+    folder = Path("s")
+    arguments = command("chain.toml", *LONG, "-o", "s", "--workers", "2", "--quiet")
+    master = subprocess.Popen(arguments, env=environment())
+    until(lambda: in_the_middle(folder, 4))
+    victim = processes(folder)[min(in_the_middle(folder, 4))]
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: in_the_middle(folder, 12))
+    master.kill()
+    interrupted = 24 - len(events(folder, "done"))
+    assert 0 < interrupted < 13
+    # At once again, before its workers have noticed, and before it is reaped.
+    again = subprocess.run(arguments, env=environment(), check=False)
+    master.wait()
+    assert again.returncode == 0
+    assert len(numbers(folder)) == 24
+    assert_same(folder, undisturbed)
+    # One run of the killed worker and two of the killed master at most were begun again.
+    started, done = events(folder, "started"), events(folder, "done")
+    assert sum(started.values()) <= 24 + 3 and max(done.values()) == 1
+    assert any(Result.load(path).attrs["resumed"] for path in folder.glob("*.h5"))
+    with xarray.open_dataset("s/sweep.nc", engine="h5netcdf") as data:
+        assert (data["run_state"] == 1).all() and data["run_state"].shape == (4, 3, 2)
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_all_runs(undisturbed: Path) -> None:
+    folder = Path("s")
+    arguments = command("chain.toml", *LONG, "-o", "s", "--workers", "2", "--quiet")
+    master = subprocess.Popen(
+        arguments, env=environment(), stderr=subprocess.PIPE, start_new_session=True, text=True
+    )
+    until(lambda: in_the_middle(folder, 6))
+    os.killpg(master.pid, signal.SIGINT)  # as a terminal does: workers hear it too
+    assert "stopped, saved; continue with: tnspin sweep chain.toml" in master.communicate()[1]
+    assert master.returncode == 1 and not list(folder.glob("*.lock"))
+    assert sum(events(folder, "stopped").values()) <= 2
+    assert subprocess.run(command("-o", "s", "--quiet"), env=environment()).returncode == 0
+    assert_same(folder, undisturbed)
+    assert max(events(folder, "done").values()) == 1
+
+
+@pytest.mark.slow
+def test_dask_cluster_that_loses_a_worker(undisturbed: Path) -> None:
+    pytest.importorskip("distributed")
+    folder, quiet = Path("s"), {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    dask = [sys.executable, "-m", "distributed.cli.dask_"]
+
+    def started(kind: str, *arguments: str) -> subprocess.Popen[bytes]:
+        line = [*dask[:2], dask[2] + kind, "--scheduler-file", "scheduler.json", *arguments]
+        return subprocess.Popen(line, env=environment(), **quiet)
+
+    cluster = [started("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard")]
+    try:
+        until(lambda: Path("scheduler.json").exists() and Path("scheduler.json").stat().st_size)
+        address = json.loads(Path("scheduler.json").read_text())["address"]
+        one = ("--nthreads", "1", "--no-dashboard", "--no-nanny")
+        cluster += [started("worker", *one) for _ in range(3)]
+        arguments = command("chain.toml", *LONG, "-o", "s", "--scheduler", address)
+        with subprocess.Popen(arguments, env=environment(), **quiet) as master:
+            until(lambda: in_the_middle(folder, 4))
+            workers = {process.pid for process in cluster[1:]}
+            victim = processes(folder)[min(in_the_middle(folder, 4))]
+            assert victim in workers
+            os.kill(victim, signal.SIGKILL)
+        assert master.returncode == 0
+        assert_same(folder, undisturbed)
+        assert len(set(processes(folder, "done").values())) >= 2
+        assert sum(events(folder, "started").values()) <= 24 + 1
+        assert max(events(folder, "done").values()) == 1
+    finally:
+        for process in reversed(cluster):
+            process.kill()
+            process.wait()
