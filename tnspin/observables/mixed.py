@@ -50,10 +50,7 @@ def renyi_negativity(snapshot: Snapshot) -> float:
     negativity's family that moments of any size give.  Unlike it, it may be above 0 for states that
     are not entangled.
     """
-    first, second = _halves(snapshot)
-    state: Any = _vectorized(snapshot)
-    sites = [*first, *second]
-    plain, turned = (moments.moment(state, 3, sites, part) for part in ((), first))
+    plain, turned = (_moments(snapshot, [3], transposed=part)[0] for part in (False, True))
     return float(np.log(plain / turned))
 
 
@@ -83,14 +80,16 @@ def _vectorized(snapshot: Snapshot) -> Any:
     return state
 
 
-def _moments(snapshot: Snapshot, orders: Sequence[int]) -> list[float]:
+def _moments(snapshot: Snapshot, orders: Sequence[int], transposed: bool = True) -> list[float]:
     """Moments by copies of the chain, of dense states by eigenvalues."""
     first, second = _halves(snapshot)
     state = _vectorized(snapshot)
     if isinstance(state, DensityMPS):
         sites = [*first, *second]
-        return [moments.moment(state, order, sites, first) for order in orders]
-    blocks = group_state(state, first, second).partial_transpose().values()
+        turned = first if transposed else ()
+        return [moments.moment(state, order, sites, turned) for order in orders]
+    group = group_state(state, first, second)
+    blocks = group.partial_transpose().values() if transposed else group.blocks.values()
     values = np.concatenate([np.linalg.eigvalsh(block) for block in blocks if len(block)])
     return [float((values**order).sum()) for order in orders]
 
