@@ -281,7 +281,15 @@ def test_runs_record_what_product_states_have_and_resume_to_the_last_bit(tmp_pat
         (["solver.variant=printed", "bath.gamma=[0.1, 0.1, 0.1]"], "along z only"),
         (["solver.variant=printed", "model.kind=heisenberg"], "not 'heisenberg'"),
         (["classical.kind=mean_feild"], "did you mean 'mean_field'"),
-        (["classical.kind=mean_field", "classical.within=0"], "classical.within"),
+        (
+            [
+                "solver.kind=exact",
+                "bath.kind=none",
+                "classical.kind=mean_field",
+                "classical.within=0",
+            ],
+            "classical.within",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path, overrides, match):
