@@ -35,7 +35,7 @@ _LOOKS = 24
 _PILOT_DIM = 40
 _PILOT_CUTOFF = 1e-4
 #: Weights between which it counts how the number of Schmidt values grows, if it is more than few.
-_WEIGHTS, _FEW, _SLOWER = (1e-1, 1e-2, 1e-3), 2, 0.85
+_WEIGHTS, _FEW, _SLOWER = (1e-1, 1e-2, 1e-3), 4, 0.85
 #: Seconds of an update at 46 Gflop/s: _SMALLEST + _PER_SIZE (D d)^_POWER fill^_FULL, with bond
 #: dimension D, local dimension d and the share of a tensor that its blocks fill.  Fitted to 65
 #: steps of current pulses with D from 12 to 400, which it meets within a sixth (rms).
