@@ -34,7 +34,7 @@ _MIXED = {
     "PurifiedMPS": "tnspin.mps.purified",
     "ClassicalState": "tnspin.classical.state",
     "HybridState": "tnspin.hybrid.state",
-    "SiteProduct": "tnspin.site_product",
+    "SiteProduct": "tnspin.mean_field.state",
     "SpectralState": "tnspin.spectral",
 }
 

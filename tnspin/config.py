@@ -14,8 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tnspin import toml_text
 from tnspin.errors import InputError, nearest
-from tnspin.schema import check_keys, construct, fields_of
+from tnspin.schema import check_keys, check_plain, construct, fields_of
 from tnspin.settings import (
     About,
     Classical,
@@ -23,9 +24,16 @@ from tnspin.settings import (
     DensityMatrix,
     EdgeState,
     Exact,
+    Hybrid,
+    HybridBeside,
+    Hysteresis,
     Llg,
     MasterEquation,
+    MeanField,
+    MeanFieldBeside,
     Purification,
+    QuantumLl,
+    QuantumLlg,
     Record,
     State,
     Tdvp,
@@ -34,10 +42,6 @@ from tnspin.settings import (
     Trajectories,
     Units,
 )
-from tnspin.settings_hybrid import Hybrid, HybridBeside
-from tnspin.settings_hysteresis import Hysteresis
-from tnspin.settings_mean_field import MeanField, MeanFieldBeside
-from tnspin.settings_quantum import QuantumLl, QuantumLlg
 from tnspin.toml_text import dumps, parse_override, plain, with_value
 from tnspin.units import converted
 
@@ -189,6 +193,7 @@ def with_overrides(tables: Mapping[str, Any], overrides: Iterable[str]) -> dict[
 
 def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
     """Build a configuration from nested tables, filling in every default."""
+    check_plain("", tables)
     check_keys("", tables, _SECTIONS)
     for section, table in tables.items():
         if not isinstance(table, Mapping):
@@ -229,7 +234,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
     _check_classical(config)
     _check_mean_field(config)
     if isinstance(config.solver, Hybrid) or isinstance(config.classical, HybridBeside):
-        from tnspin.hybrid_runs import check_hybrid
+        from tnspin.hybrid.run import check_hybrid
 
         check_hybrid(config)
     if config.hysteresis is not None:
@@ -352,13 +357,15 @@ def _find(source: str | Path) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = toml_text.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not valid TOML: {error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file") from error
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+    check_plain("", tables)
+    return tables
 
 
 def _override(tables: dict[str, Any], parts: tuple[str, ...], value: Any) -> dict[str, Any]:

@@ -19,22 +19,22 @@ from tnspin.errors import InputError
 from tnspin.settings import (
     DensityMatrix,
     Exact,
+    Hybrid,
     Llg,
     MasterEquation,
+    MeanField,
     Purification,
+    QuantumLlg,
     Tdvp,
     Tebd,
     Trajectories,
 )
-from tnspin.settings_hybrid import Hybrid
-from tnspin.settings_mean_field import MeanField
-from tnspin.settings_quantum import QuantumLlg
 from tnspin.states import InitialState, Mixture, SlaterProduct, SlaterState
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
     from tnspin.classical import ClassicalState
-    from tnspin.site_product import SiteProduct
+    from tnspin.mean_field import SiteProduct
 
 __all__ = [
     "Size",
@@ -123,7 +123,7 @@ def initial_state(
         return product_state(config)
     if isinstance(config.solver, Hybrid):
         say("building the initial state")
-        from tnspin.hybrid_runs import hybrid_state
+        from tnspin.hybrid.run import hybrid_state
 
         return hybrid_state(config)
     if isinstance(config.solver, QuantumLlg) and description.purified:
@@ -219,7 +219,7 @@ def size_of(config: Config) -> Size:
 
 def product_state(config: Config) -> SiteProduct:
     """Return the initial state of a run without its correlations."""
-    from tnspin.site_product import SiteProduct
+    from tnspin.mean_field import SiteProduct
 
     return SiteProduct.of(config.model, config.initial_state.to_mps())
 

@@ -19,7 +19,7 @@ from tnspin.checkpoint import (
 )
 from tnspin.config import Config
 from tnspin.errors import InputError
-from tnspin.hybrid_runs import with_hybrid
+from tnspin.hybrid.run import with_hybrid
 from tnspin.preparation import (
     form_of,
     initial_state,
@@ -33,14 +33,15 @@ from tnspin.settings import (
     Classical,
     ClosedForm,
     DensityMatrix,
+    HybridBeside,
     MasterEquation,
+    MeanField,
+    MeanFieldBeside,
     Purification,
     Tdvp,
     Tebd,
     Trajectories,
 )
-from tnspin.settings_hybrid import HybridBeside
-from tnspin.settings_mean_field import MeanField, MeanFieldBeside
 from tnspin.snapshot import Options, Snapshot
 from tnspin.toml_text import loads
 
@@ -100,7 +101,7 @@ def simulate(
 
 
 def _loop(config: Config, on_step: Callable[[Any], None] | None, say: Say) -> Result:
-    from tnspin.hysteresis_run import hysteresis_result
+    from tnspin.hysteresis.run import hysteresis_result
 
     try:
         return hysteresis_result(config, on_step, say)

@@ -22,8 +22,7 @@ TOP = {
     "results": ("Results", "result record checkpoint report progress errors"),
     "runs": (
         "Configurations and runs",
-        "config settings settings_hybrid settings_hysteresis settings_mean_field"
-        " settings_quantum schema toml_text preparation simulation forecast cli",
+        "config schema toml_text preparation simulation forecast cli",
     ),
     "others": ("Other modules", ""),
 }

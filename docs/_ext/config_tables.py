@@ -13,9 +13,7 @@ from tnspin import baths, config, settings, states
 from tnspin.models import MODELS
 from tnspin.observables import OBSERVABLES
 from tnspin.schema import _describe
-from tnspin.settings_hybrid import HybridBeside
-from tnspin.settings_hysteresis import Hysteresis
-from tnspin.settings_mean_field import MeanFieldBeside
+from tnspin.settings import HybridBeside, Hysteresis, MeanFieldBeside
 
 _BATHS = (baths.UniversalLindblad, baths.ReactionCoordinate, baths.OpenHeisenbergBath)
 _BESIDE = (settings.Classical, HybridBeside, MeanFieldBeside)

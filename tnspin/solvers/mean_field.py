@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from scipy.integrate import DOP853
 
 from tnspin.errors import InputError, RunError, nearest
-from tnspin.generalized_ll import GeneralizedLandauLifshitz
-from tnspin.hartree import Hartree
+from tnspin.mean_field import GeneralizedLandauLifshitz, Hartree, SiteProduct
 from tnspin.models import Model
-from tnspin.site_product import SiteProduct
 from tnspin.snapshot import Progress, Snapshot
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ def evolve(
     bath : OpenHeisenbergBath, optional
         Of ``printed``.
     variant : {"hartree", "printed"}
-        See `tnspin.hartree` and `tnspin.generalized_ll`.
+        See `tnspin.mean_field.hartree` and `tnspin.mean_field.printed`.
     damping : float
         alpha of ``printed``, whose D has alpha B_eff added.
     tolerance : float

@@ -10,7 +10,7 @@ For each spin, with M = <sigma> and m = M/|M|,
 where V stands for V_a/2 on the spins at both ends.  With alpha = 0 this is what the paper gives as
 the mean field of its Eq. 9; D = alpha B_eff is the choice of its Fig. 2.
 
-It is not the product-state reduction of Eq. 9, which `tnspin.hartree` is.  There each neighbour,
+It is not the product-state reduction of Eq. 9, which `Hartree` is.  There each neighbour,
 with M', gives :math:`+\tfrac12 g_z (M_z M'_x, M_z M'_y, -M_x M'_x - M_y M'_y)`: the opposite sign,
 twice the size in the middle of a chain, and no normalization; the exchange field is that of the
 neighbours' M' rather than of a unit vector along the spin's own; and spins relax towards
@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from tnspin.baths import OpenHeisenbergBath
 from tnspin.errors import InputError
+from tnspin.mean_field.state import SiteProduct
 from tnspin.models import OpenHeisenbergChain
-from tnspin.site_product import SiteProduct
 
 __all__ = ["GeneralizedLandauLifshitz"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tnspin.config import Config
 from tnspin.errors import InputError
-from tnspin.hysteresis import (
+from tnspin.hysteresis.loop import (
     MOST_STATES,
     Loop,
     coercive_fields,
@@ -23,8 +23,7 @@ from tnspin.preparation import initial_state, jump_operators, product_state
 from tnspin.record import cpu_time, peak_memory, provenance
 from tnspin.result import Result, Variable
 from tnspin.schema import fields_of
-from tnspin.settings import MasterEquation
-from tnspin.settings_mean_field import MeanFieldBeside
+from tnspin.settings import MasterEquation, MeanFieldBeside
 from tnspin.snapshot import Progress
 
 __all__ = ["hysteresis_result"]

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from tnspin.baths import jumps_of
 from tnspin.classical.state import ClassicalState
 from tnspin.errors import InputError, RunError
+from tnspin.mean_field.state import SiteProduct
 from tnspin.models import Model
 from tnspin.observables import OBSERVABLES
-from tnspin.site_product import SiteProduct
 from tnspin.snapshot import Progress, Snapshot
 from tnspin.solvers import evolve
 

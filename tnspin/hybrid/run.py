@@ -11,7 +11,7 @@ from tnspin.errors import InputError
 from tnspin.hybrid import HybridState, hybrid_energy_of
 from tnspin.result import Result, Variable
 from tnspin.schema import fields_of
-from tnspin.settings_hybrid import Hybrid, HybridBeside
+from tnspin.settings import Hybrid, HybridBeside
 
 if TYPE_CHECKING:
     from tnspin.config import Config

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-from tnspin.site_product import SiteProduct
+from tnspin.mean_field.state import SiteProduct
 from tnspin.sites import Matrix, Site, kron
 from tnspin.terms import OperatorSum, split_coefficient
 

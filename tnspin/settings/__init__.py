@@ -1,0 +1,56 @@
+"""The tables of a configuration as frozen dataclasses: keys, defaults, allowed values.
+
+``base`` has the tables that every run may have; solvers with a family of keys of their own have a
+file each.
+"""
+
+from __future__ import annotations
+
+from tnspin.settings.base import (
+    About,
+    Classical,
+    ClosedForm,
+    DensityMatrix,
+    EdgeState,
+    Exact,
+    Llg,
+    MasterEquation,
+    Purification,
+    Record,
+    State,
+    Tdvp,
+    Tebd,
+    Time,
+    Trajectories,
+    Units,
+)
+from tnspin.settings.hybrid import Hybrid, HybridBeside
+from tnspin.settings.hysteresis import Hysteresis
+from tnspin.settings.mean_field import MeanField, MeanFieldBeside
+from tnspin.settings.quantum import QuantumLl, QuantumLlg
+
+__all__ = [
+    "About",
+    "Classical",
+    "ClosedForm",
+    "DensityMatrix",
+    "EdgeState",
+    "Exact",
+    "Hybrid",
+    "HybridBeside",
+    "Hysteresis",
+    "Llg",
+    "MasterEquation",
+    "MeanField",
+    "MeanFieldBeside",
+    "Purification",
+    "QuantumLl",
+    "QuantumLlg",
+    "Record",
+    "State",
+    "Tdvp",
+    "Tebd",
+    "Time",
+    "Trajectories",
+    "Units",
+]
