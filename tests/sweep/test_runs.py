@@ -260,7 +260,7 @@ def test_slurm_script_does_the_runs_that_are_left(capsys: pytest.CaptureFixture[
 
 
 # Long enough for a run to be met in the middle, 24 of them.
-LONG = ["--set", "time.stop=30.0", "--set", "time.every=0.1", "--over", "model.J=-1,-0.5,0.5,1",
+LONG = ["--set", "time.stop=8.0", "--set", "time.every=0.1", "--over", "model.J=-1,-0.5,0.5,1",
         "--over", "model.sites=3,4,5", "--over", "model.field=[0,0,0.2],[0.3,0,0]"]  # fmt: skip
 
 
@@ -277,7 +277,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All 24 runs, one after the other in this process."""
     folder = tmp_path_factory.mktemp("undisturbed")
     config = write_config(folder, CHAIN, "chain")
-    grid = grid_of(config, LONG[5::2], LONG[1:4:2])
+    grid = grid_of(config, LONG[5::2], [*LONG[1:4:2], "record.checkpoint=1000.0"])
     open_folder(folder / "s", grid)
     lead(
         [Task(run.name, str(folder / "s"), run.config.to_toml()) for run in grid.runs],

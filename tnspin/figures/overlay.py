@@ -22,7 +22,6 @@ from tnspin.figures.common import (
     SKY,
     parameters,
     time_label,
-    times,
     title,
 )
 from tnspin.figures.curves import Line, draw, lines_of
@@ -30,7 +29,15 @@ from tnspin.figures.panels import unconverged_from
 from tnspin.result import Result
 from tnspin.toml_text import dumps, flatten
 
-__all__ = ["labels_of", "legend", "overlay_figure", "panel", "shared_title", "styles"]
+__all__ = [
+    "labels_of",
+    "legend",
+    "overlay_figure",
+    "panel",
+    "shared_title",
+    "styles",
+    "unconverged",
+]
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
@@ -59,7 +66,7 @@ def overlay_figure(results: Sequence[Result], names: Sequence[str]) -> Figure:
     rows = -(-len(lines) // columns)
     drawing = Figure(figsize=(4.6 * columns + 0.6, 3.1 * rows + 1.2), layout="constrained")
     FigureCanvasAgg(drawing)
-    faint = "faint: not converged" * any(_late(result) for result in results)
+    faint = "faint: not converged" * any(map(unconverged, results))
     drawing.suptitle("\n".join(filter(None, (shared_title(results), faint))), fontsize=12)
     for k, line in enumerate(lines):
         ax = drawing.add_subplot(rows, columns, k + 1)
@@ -184,5 +191,6 @@ def styles(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def _late(result: Result) -> bool:
-    return "time" in result and unconverged_from(result) is not None and times(result).size > 0
+def unconverged(result: Result) -> bool:
+    """Whether a run passes the time up to which it is converged."""
+    return "time" in result and unconverged_from(result) is not None

@@ -10,11 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tnspin.errors import InputError
 from tnspin.figures.common import time_label, title
 from tnspin.figures.curves import Line, lines_of
-from tnspin.figures.overlay import legend, panel, styles
+from tnspin.figures.overlay import legend, panel, styles, unconverged
 from tnspin.result import Result, Variable
 
 __all__ = ["runs_of", "sweep_figure"]
@@ -34,8 +35,9 @@ def sweep_figure(collection: Result) -> Figure:
     drawing = Figure(figsize=(4.4 * len(lines) + 0.6, 7.4), layout="constrained")
     FigureCanvasAgg(drawing)
     missing = collection["run_state"].size - len(runs)
-    note = f"\n{missing} of {collection['run_state'].size} runs are missing" if missing else ""
-    drawing.suptitle(title(collection) + note, fontsize=12)
+    notes = [f"{missing} of {collection['run_state'].size} runs are missing"] * bool(missing)
+    notes += ["faint, hollow: not converged"] * any(map(unconverged, runs.values()))
+    drawing.suptitle("\n".join(filter(None, (title(collection), "; ".join(notes)))), fontsize=12)
     axes = drawing.subplots(2, len(lines), squeeze=False)
     along = _along(collection, keys)
     for k, line in enumerate(lines):
@@ -128,6 +130,10 @@ def _final(
         named = zip((key for k, key in enumerate(keys) if k != along), other, strict=True)
         label = ", ".join(f"{_short(key)} = {_value(collection, key, k)}" for key, k in named)
         ax.plot(x[order], ends[order], marker="o", markersize=4, label=label or None, **style)
+        late = [k for k, p in enumerate(places) if p in runs and unconverged(runs[p])]
+        ax.plot(x[late], ends[late], "o", markersize=4, mfc="white", mec=style["color"])
+    if values.dtype.kind == "i":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not numbers:
         ax.set_xticks(x, values, rotation=20 if values.size > 3 else 0)
     ax.set_xlabel(keys[along])
