@@ -260,7 +260,7 @@ def test_slurm_script_does_the_runs_that_are_left(capsys: pytest.CaptureFixture[
 
 
 # Long enough for a run to be met in the middle, 24 of them.
-LONG = ["--set", "time.stop=8.0", "--set", "time.every=0.1", "--over", "model.J=-1,-0.5,0.5,1",
+LONG = ["--set", "time.stop=8.0", "--set", "time.every=0.2", "--over", "model.J=-1,-0.5,0.5,1",
         "--over", "model.sites=3,4,5", "--over", "model.field=[0,0,0.2],[0.3,0,0]"]  # fmt: skip
 
 
