@@ -8,7 +8,8 @@ bond_dim, kraus_dim, cutoff, kraus_cutoff, levels
     where it is justified and larger.  Zero up to where the bond dimension was not reached.
 dt, order
     What a shorter step changes, with Richardson's factor for the order that is observed, or what
-    the fourth order changes, whichever is larger.
+    the fourth order changes, whichever is larger; with the finer cutoff, lest truncating more
+    often be taken for an error of the step.
 tolerance
     Twice what a tenfold tighter one changes, or all that a hundred times looser one does.
 sample
@@ -49,6 +50,8 @@ _OF_THE_METHOD = (
     "time", "time_fs", "bond_dim", "discarded_weight", "norm_lost", "kraus_dim", "kraus_discarded",
     "group_discarded", "trace_error", "hermiticity_error", "smallest_eigenvalue", "classical_spin",
 )  # fmt: skip
+#: What is compared with the run of the finer cutoff.
+_STEPS = ("dt", "order")
 #: Factors between neighbouring errors that theory allows.
 _BEST = {"cutoff": 10.0, "kraus_cutoff": 10.0}
 _STANDARD_ERRORS = 2.0
@@ -126,11 +129,13 @@ def _observed(name: str, base: Result, courses: Sequence[Course], config: Any) -
     """Errors of one observable from all rungs that recorded it too."""
     differences, sides = {}, {}
     values: dict[tuple[str, str], tuple[Course, Array]] = {}
+    tighter = _tighter(courses, config)
     for course in courses:
         other = course.result
         if other is None or name not in other or other[name].shape[1:] != base[name].shape[1:]:
             continue
-        apart = difference(base[name], other[name])
+        same = tighter if course.rung.axis in _STEPS and tighter is not None else base
+        apart = difference(same[name], other[name])
         differences[course.rung.name] = apart
         sides[course.rung.axis, course.rung.side] = apart
         values[course.rung.axis, course.rung.side] = course, other[name]
@@ -152,6 +157,14 @@ def _observed(name: str, base: Result, courses: Sequence[Course], config: Any) -
             error.reshape(len(error), -1).max(axis=1, initial=0.0)
         )
     return Observed(contributions, differences, base.variables[name].units, extrapolation)
+
+
+def _tighter(courses: Sequence[Course], config: Any) -> Result | None:
+    """The run that differs from those with other steps in nothing but the step; None: the base."""
+    if hasattr(config.solver, "kraus_cutoff"):
+        return None
+    found = (c.result for c in courses if (c.rung.axis, c.rung.side) == ("cutoff", "finer"))
+    return next(found, None)
 
 
 def _contribution(

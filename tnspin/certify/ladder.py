@@ -6,8 +6,9 @@ these names needs nothing here:
 ==============================  ==================================================================
 ``bond_dim``, ``kraus_dim``     half and twice; only once the run has reached its own
 ``cutoff``, ``kraus_cutoff``    ten times and a tenth
-``dt``                          twice and half the step that is really taken
-``order``                       4 instead of 1 or 2
+``dt``                          twice and half the step that is really taken, with a tenth of the
+                                cutoffs
+``order``                       4 instead of 1 or 2, with a tenth of the cutoffs
 ``tolerance``                   a tenth, or a hundred times where nothing tighter makes sense
 ``bath.levels``                 a third more
 ==============================  ==================================================================
@@ -61,6 +62,8 @@ _LEDGER = ("bond_dim", "discarded_weight", "kraus_dim")
 _MOST_AMPLITUDES = 2**20
 _MOST_OF_ONE_ELECTRON = 2**24
 _MOST_ELEMENTS = 2**20
+#: Factor between cutoffs.
+_FINER = 10
 #: Below this a tolerance is rounding.
 _TIGHTEST = 1e-14
 
@@ -185,7 +188,7 @@ def _dimension(axis: str) -> Any:
 def _cutoff(axis: str) -> Any:
     def rungs(config: Config) -> list[Rung]:
         own = getattr(config.solver, axis)
-        sides = ((min(10 * own, 0.1), "coarser", 0.8), (own / 10, "finer", 1.3))
+        sides = ((min(_FINER * own, 0.1), "coarser", 0.8), (own / _FINER, "finer", 1.3))
         return [
             Rung(axis, side, value, _changed(config, **{axis: value}), cost)
             for value, side, cost in sides
@@ -198,16 +201,28 @@ def _cutoff(axis: str) -> Any:
 def _dt(config: Config) -> list[Rung]:
     own = own_step(config)
     found = []
-    longer = own_step(config, 2 * own)
+    longer, tighter = own_step(config, 2 * own), _tighter(config)
     if longer > 1.2 * own:
-        found.append(Rung("dt", "coarser", longer, _changed(config, dt=longer), 0.5))
-    return [*found, Rung("dt", "finer", own / 2, _changed(config, dt=own / 2), 2.0)]
+        found.append(Rung("dt", "coarser", longer, _changed(config, dt=longer, **tighter), 0.6))
+    return [*found, Rung("dt", "finer", own / 2, _changed(config, dt=own / 2, **tighter), 2.5)]
 
 
 def _order(config: Config) -> list[Rung]:
     if config.solver.order == 4:
         return []
-    return [Rung("order", "finer", 4, _changed(config, order=4), 5.0)]
+    return [Rung("order", "finer", 4, _changed(config, order=4, **_tighter(config)), 5.0)]
+
+
+def _tighter(config: Config) -> dict[str, float]:
+    """Cutoffs of runs with other steps, which are compared with the run of the finer cutoff.
+
+    More updates truncate more often: with the cutoff of the base that would pass for an error of
+    its step.
+    """
+    if hasattr(config.solver, "kraus_cutoff"):
+        return {}  # two cutoffs: there is no run with both of them finer
+    own = getattr(config.solver, "cutoff", 0.0)
+    return {"cutoff": own / _FINER} if own > 0 else {}
 
 
 def _tolerance(config: Config) -> list[Rung]:
