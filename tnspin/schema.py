@@ -11,9 +11,12 @@ from typing import Any, Literal, TypeVar
 
 from tnspin.errors import InputError, nearest
 
-__all__ = ["check_keys", "construct", "fields_of", "require"]
+__all__ = ["check_keys", "check_plain", "construct", "fields_of", "require"]
 
 T = TypeVar("T")
+
+#: Limits no sensible configuration comes near: lists in lists, whole numbers, characters.
+_DEEPEST, _LARGEST, _HUGE, _LONGEST = 8, 2**53, 1e60, 10_000
 
 
 def fields_of(cls: type) -> tuple[str, ...]:
@@ -30,6 +33,40 @@ def check_keys(section: str, table: Mapping[str, Any], allowed: Iterable[str]) -
             shown = "" if isinstance(value, Mapping) else f" = {value!r}"
             names = ", ".join(allowed) + nearest(key, allowed)
             raise InputError(f"{dotted}{shown}: no such key; allowed: {names}")
+
+
+def check_plain(key: str, value: Any, depth: int = 0) -> None:
+    """Refuse what no key takes: NaN and infinity, dates, numbers and texts without measure.
+
+    Parameters
+    ----------
+    key
+        Dotted key, for messages; "" for a whole configuration.
+    value
+        What TOML gave, tables included.
+    """
+    if depth > _DEEPEST:  # the value itself is not shown: it may be too deep to print
+        raise InputError(f"{key}: must not be nested more than {_DEEPEST} deep")
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            shown = name if len(name) < 80 else name[:80] + "..."
+            check_plain(f"{key}.{shown}" if key else shown, item, depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            check_plain(key, item, depth + 1)
+    elif isinstance(value, int):
+        if abs(value) > _LARGEST:
+            raise InputError(f"{key}: must be a number of at most 2**53 = {_LARGEST:.1e}")
+    elif isinstance(value, float):
+        require(math.isfinite(value), key, value, "a finite number")
+        # Squares and quotients of these must not overflow.
+        if value and not 1 / _HUGE <= abs(value) <= _HUGE:
+            raise InputError(f"{key} = {value!r}: must be 0, or between 1e-60 and 1e60 in size")
+    elif isinstance(value, str):
+        if len(value) > _LONGEST or "\0" in value:
+            raise InputError(f"{key}: must be a text of at most {_LONGEST} characters, none NUL")
+    else:
+        raise InputError(f"{key} = {value!s}: must be a number, true, false, a text or a list")
 
 
 def require(condition: bool, key: str, value: Any, allowed: str) -> None:

@@ -11,10 +11,27 @@ from typing import Any
 import numpy as np
 
 from tnspin.errors import InputError
+from tnspin.schema import check_plain
 
 __all__ = ["dumps", "flatten", "loads", "parse_override", "plain", "with_value"]
 
-loads = tomllib.loads
+
+def loads(text: str) -> dict[str, Any]:
+    """Read TOML text.
+
+    Raises
+    ------
+    tomllib.TOMLDecodeError
+        If it is none, or numbers in it are too long or lists in it too deep to be read.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("nested too deep") from error
+    except ValueError as error:  # more digits than Python turns into a number
+        raise tomllib.TOMLDecodeError(str(error)) from error
 
 
 def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
@@ -34,7 +51,10 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
         raise InputError(f"--set {text!r}: expected SECTION.KEY=VALUE, for instance time.stop=30")
     value = value.strip()
     try:
-        return parts, tomllib.loads(f"value = {value}")["value"]
+        tables = loads(f"value = {value}")
+        if len(tables) == 1 and "\n[" not in value:
+            check_plain(".".join(parts), tables["value"])
+            return parts, tables["value"]
     except tomllib.TOMLDecodeError:
         if re.fullmatch(r"[A-Za-z_][\w+-]*|[-+.\deE]+\s*[A-Za-zµ]+", value):
             return parts, value

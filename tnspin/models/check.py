@@ -10,10 +10,16 @@ import numpy as np
 from tnspin.errors import InputError, nearest
 
 
+#: Sites beyond which listing the terms alone takes minutes.
+LARGEST = 100_000
+
+
 def integer(name: str, value: Any, minimum: int) -> int:
-    """Return an integer of at least ``minimum``."""
+    """Return an integer of at least ``minimum``, and at most `LARGEST`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
         raise InputError(f"model.{name}: {value!r} is not an integer of at least {minimum}")
+    if value > LARGEST:
+        raise InputError(f"model.{name}: {value!r} is more than {LARGEST}")
     return int(value)
 
 

@@ -140,7 +140,10 @@ def wave_packet(
     x = np.arange(model.length)
     momentum = finite("state.momentum", momentum)
     packet = np.exp(1j * momentum * x - width**2 * (x - center) ** 2 / 4)
-    packet /= np.linalg.norm(packet)
+    norm = np.linalg.norm(packet)
+    if not norm > 0:
+        raise InputError(f"state.width: {width} leaves no site within the packet at {center}")
+    packet /= norm
     spins = localized_spin_vectors(model, localized_spins)
 
     def polarized(direction: Direction) -> SlaterProduct:
