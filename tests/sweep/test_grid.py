@@ -19,7 +19,7 @@ from tnspin.cli import main
 from tnspin.errors import InputError
 from tnspin.sweep import grid_of, open_folder, parse_over
 from tnspin.sweep.grid import split
-from tnspin.sweep.lock import Lock
+from tnspin.lock import Lock
 from tnspin.sweep.slurm import array_of
 
 
@@ -96,7 +96,8 @@ def test_refused_sweeps_leave_nothing(capsys: pytest.CaptureFixture[str]) -> Non
         ["chain.toml", "--over", "model.J=1,2", "-o", "no/such"],
         ["chain.toml", "--over", "model.J=1,2", "--workers", "-1"],
         ["chain.toml", "--over", "model.J=1,2", "--jobqueue", "abacus"],
-        ["chain.toml", "--over", "model.J=1,2", "--scheduler", "tcp://a", "--executor", "slurm"],
+        ["chain.toml", "--over", "model.J=1,2", "--scheduler", "tcp://a"],
+        ["chain.toml", "--over", "model.J=1,2", "--scheduler", "tcp://a:1", "--executor", "slurm"],
         ["chain.toml"],
         ["-o", "nothing"],
         ["--over", "model.J=1,2"],
@@ -160,7 +161,7 @@ def test_lock_is_held_by_one() -> None:
 
 
 def test_lock_of_a_dead_process_is_taken_over() -> None:
-    code = "import sys; from pathlib import Path; from tnspin.sweep.lock import Lock\n"
+    code = "import sys; from pathlib import Path; from tnspin.lock import Lock\n"
     code += "assert Lock(Path('lock')).acquire() is None; print('held', flush=True); input()"
     paths = {"PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(

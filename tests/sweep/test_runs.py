@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from tnspin.cli import main
 from tnspin.record import Interrupted
 from tnspin.result import Result
 from tnspin.sweep import Outcome, Task, carry_out, grid_of, lead, open_folder
-from tnspin.sweep.lock import Lock
+from tnspin.lock import Lock
 
 OVER = ["--over", "model.J=-1,1", "--over", "model.field=[0,0,0.2],[0.3,0,0]"]
 
@@ -362,3 +363,14 @@ def test_dask_cluster_that_loses_a_worker(undisturbed: Path) -> None:
         for process in reversed(cluster):
             process.kill()
             process.wait()
+
+
+def test_scheduler_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("distributed")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"
+        arguments = ["chain.toml", "--over", "model.J=1,2", "-o", "s", "--quiet"]
+        assert main(["sweep", *arguments, "--scheduler", address]) == 1
+    assert "nobody answers there" in capsys.readouterr().err
+    assert not Path("s/sweep.lock").exists()

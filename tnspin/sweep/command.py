@@ -27,8 +27,8 @@ from tnspin.sweep.folder import (
 )
 from tnspin.sweep.grid import Grid, Run, grid_of
 from tnspin.sweep.lead import lead
-from tnspin.sweep.lock import Lock
-from tnspin.sweep.pools import JOBQUEUES, Pool, dask_pool, local_pool
+from tnspin.lock import Lock
+from tnspin.sweep.pools import JOBQUEUES, Pool, check_address, dask_pool, local_pool
 from tnspin.sweep.runs import Outcome, Task, carry_out
 from tnspin.sweep.slurm import SCRIPT, write_script
 
@@ -73,6 +73,8 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"--workers {options.workers}: must be 0 (one per processor) or more")
     if options.jobqueue is not None and options.jobqueue not in JOBQUEUES:
         raise InputError(f"--jobqueue {options.jobqueue}: must be one of {', '.join(JOBQUEUES)}")
+    if options.scheduler:
+        check_address(options.scheduler)
     if options.scheduler and options.jobqueue:
         raise InputError("--scheduler: give this or --jobqueue, not both")
     if (options.scheduler or options.jobqueue) and options.executor not in (None, "dask"):

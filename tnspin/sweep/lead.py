@@ -17,7 +17,7 @@ from pathlib import Path
 from tnspin.errors import RunError
 from tnspin.record import Interrupted
 from tnspin.sweep.folder import write_failure
-from tnspin.sweep.lock import Lock
+from tnspin.lock import Lock
 from tnspin.sweep.pools import Pool
 from tnspin.sweep.runs import Outcome, Task
 

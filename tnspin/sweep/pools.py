@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from tnspin.errors import InputError, RunError
 from tnspin.executors import default_workers, process_pool
 from tnspin.sweep.runs import Outcome, Task, carry_out
 
-__all__ = ["JOBQUEUES", "LocalPool", "Pool", "dask_pool", "local_pool"]
+__all__ = ["JOBQUEUES", "LocalPool", "Pool", "check_address", "dask_pool", "local_pool"]
 
 #: Classes of dask-jobqueue.
 JOBQUEUES = {
@@ -138,15 +140,38 @@ def dask_pool(address: str | None, jobqueue: str | None, workers: int) -> Iterat
         from dask.distributed import Client
     except ModuleNotFoundError as error:
         raise RunError(f"sweep: {error.name} is missing: pip install 'tnspin[cluster]'") from error
+    if address is not None:
+        _knock(address)
     with contextlib.ExitStack() as stack:
         cluster = address or stack.enter_context(_cluster(jobqueue, workers))
         try:
             client = stack.enter_context(Client(cluster, timeout="30s", set_as_default=False))
-        except (OSError, TimeoutError) as error:
-            raise RunError(f"--scheduler {address}: nobody answers there: {error}") from error
-        except ValueError as error:
-            raise InputError(f"--scheduler {address}: {error}; such as tcp://host:8786") from error
+        except OSError as error:
+            raise RunError(f"--scheduler {address}: is no Dask scheduler: {error}") from error
         yield DaskPool(client)
+
+
+def check_address(address: str) -> tuple[str, int]:
+    """Host and port of the address of a scheduler.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(address)
+        if parts.scheme and parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    raise InputError(f"--scheduler {address!r}: must be an address such as tcp://host:8786")
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody is there; a Dask client takes minutes to give up."""
+    try:
+        socket.create_connection(check_address(address), timeout=10).close()
+    except OSError as error:
+        raise RunError(f"--scheduler {address}: nobody answers there: {error}") from error
 
 
 def _cluster(jobqueue: str | None, workers: int) -> Any:

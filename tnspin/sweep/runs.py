@@ -24,7 +24,7 @@ from tnspin.sweep.folder import (
     result_path,
     write_failure,
 )
-from tnspin.sweep.lock import Lock
+from tnspin.lock import Lock
 from tnspin.toml_text import loads
 
 __all__ = ["Outcome", "Task", "carry_out"]
