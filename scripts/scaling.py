@@ -1,160 +1,356 @@
-"""Entanglement of a spin valve against the number of spins, and what it costs to compute it.
+"""Cost and entanglement of a run against its size N, with the exponents that fit them.
 
-    python scripts/scaling.py FOLDER [--exact 1,2,4,7,10] [--mps 4,10,20] [--stop 70]
+    python scripts/scaling.py valve|pulse|wire|chain FOLDER [--sizes 1,2,4] [--solver exact|mps]
+                              [--stop T] [--bond-dim M] [--fit-from N]
 
-sends the unpolarized electron of the preset valve-single (Phys. Rev. A 109, 022414, Fig. 4)
-through ferromagnets of n + n spins for each n, exactly and by matrix product states, one process
-per run, and leaves the results, scaling.md (a table) and scaling.png in FOLDER.  Runs that are
-finished already are not repeated; one that was stopped goes on.
+valve  ferromagnets of n + n spins and one unpolarized electron (preset valve-single, Phys. Rev. A
+       109, 022414, Fig. 4), exactly and by matrix product states, to T = 70 fs
+pulse  n electrons on 75 sites (preset stt-collinear), to T = 25
+wire   2 electrons on n sites, localized spins in the middle (the same preset), to T = 20
+chain  open chains of n spins with a bath on each (preset chain-long), to T = 2
+
+One process per run, so that its peak memory is its own.  Results, scaling.md (a table, also
+printed) and scaling.png go into FOLDER.  Runs that are finished already are not repeated; one that
+was stopped goes on.  Without a study it is valve.
+
+Exponents are the slopes of least squares in log-log over the sizes shown (from --fit-from on), with
+their standard errors.  Runs that are mostly start-up (less than 1.5 s of CPU; less than 300 MiB) are
+left out of the fits of cost.
 """
 
 import argparse
-import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 import tnspin as ts
-from tnspin.figures.common import STYLE
+from tnspin.figures.common import BLUE, ORANGE, STYLE
+from tnspin.observables.base import HALVES
+from tnspin.result import Result
 
-# Counted from 0, as the preset: polarizer, spacer, and the wire behind the analyzer.
+Number = Callable[[Result], float]
+Runs = dict[tuple[int, str], Result]
+
+# Counted from 0, as the preset valve-single: polarizer, spacer, and the wire behind the analyzer.
 FIRST, SPACER, BEHIND = 90, 26, 77
-OBSERVABLES = (
-    "spin", "log_negativity", "mutual_information", "group_entropy", "group_discarded",
-    "magnon_probability", "energy", "norm", "particle_number", "total_sz", "bond_dim",
-    "discarded_weight",
-)  # fmt: skip
-MPS = ("solver.kind='tebd'", "solver.dt=0.2", "solver.order=4", "solver.bond_dim=400",
-       "solver.cutoff=1e-10")  # fmt: skip
 # Rows of the blocks that the density matrix of large groups is cut down to: a minute a matrix.
 LARGEST = 4096
-COLUMNS = (
-    "spins", "solver", "negativity", "mutual information", "bond dimension", "discarded (state)",
-    "discarded (groups)", "wall (s)", "CPU (s)", "memory (MiB)",
-)  # fmt: skip
+# Beyond these spins per ferromagnet the exact solver takes more than 10 GiB.
+MOST_EXACT = 10
+WELL, WIDE = 10, 5
+TRUNCATION = ("bond_dim", "discarded_weight")
 
 
-def valve(n: int) -> list[str]:
-    """Overrides for a valve of n + n spins with the wire behind it as long as for 4 + 4."""
+@dataclass(frozen=True)
+class Study:
+    """What is run for each size, and what is read off."""
+
+    preset: str
+    size: str  # label of the axis
+    overrides: Callable[[int, str, argparse.Namespace], list[str]]
+    sizes: dict[str, tuple[int, ...]]  # of each solver
+    entanglement: dict[str, Number]  # name of the column: what is in it
+    lines: tuple[str, str]  # variable against time and its label
+    stop: float
+    bond_dim: int
+    count: Callable[[int], int] = lambda n: n  # N from the size
+    name: Callable[[int], str] = str
+
+
+def largest(variable: str) -> Number:
+    return lambda result: float(result[variable].max())
+
+
+def final(variable: str) -> Number:
+    return lambda result: float(np.sum(result[variable][-1]))
+
+
+def valve(n: int, solver: str, options: argparse.Namespace) -> list[str]:
+    """A valve of n + n spins with the wire behind it as long as for 4 + 4."""
     second = FIRST + n + SPACER
     groups = [list(range(FIRST, FIRST + n)), list(range(second, second + n))]
-    return [f"model.sites={second + n + BEHIND}", f"model.localized={groups}"]
-
-
-def run(folder: Path, n: int, solver: str, stop: float) -> Path:
-    """Carry out one run in a process of its own, so that its peak memory is its own."""
-    path = folder / f"valve-{n}-{solver}.h5"
-    if path.exists() and ts.load(path)["time_fs"][-1] >= stop - 1e-9:
-        return path
-    names = [name for name in OBSERVABLES if solver == "mps" or name not in _TRUNCATION]
-    overrides = [
-        *valve(n),
-        *(MPS if solver == "mps" else ()),
-        f"time.stop='{stop:g} fs'",
+    names = [
+        "spin", "log_negativity", "mutual_information", "group_entropy", "group_discarded",
+        "magnon_probability", "energy", "norm", "particle_number", "total_sz",
+    ]  # fmt: skip
+    by_mps = ("solver.kind='tebd'", "solver.dt=0.2", "solver.order=4", "solver.cutoff=1e-10",
+              f"solver.bond_dim={options.bond_dim}")  # fmt: skip
+    return [
+        f"model.sites={second + n + BEHIND}",
+        f"model.localized={groups}",
+        *(by_mps if solver == "mps" else ()),
+        f"time.stop='{options.stop:g} fs'",
         f"time.every='{1 if n <= 5 else 2 if n <= 7 else 10} fs'",
-        f"record.observables={names}",
+        f"record.observables={[*names, *(TRUNCATION if solver == 'mps' else ())]}",
         f"record.group_largest={LARGEST}",
     ]
-    sets = [part for override in overrides for part in ("--set", override)]
-    command = [sys.executable, "-m", "tnspin", "run", "valve-single", *sets, "-o", str(path)]
-    print(f"{n} + {n} spins, {solver}", flush=True)
-    subprocess.run([*command, "--resume"], check=True, env={**os.environ})
+
+
+def pulse(n: int, solver: str, options: argparse.Namespace) -> list[str]:
+    """The published pulse with n electrons."""
+    return [
+        f"state.n_electrons={n}",
+        f"time.stop={options.stop}",
+        f"solver.bond_dim={options.bond_dim}",
+        "classical.kind='none'",
+        f"record.observables={['spin', 'entropy', 'energy', *TRUNCATION]}",
+    ]
+
+
+def wire(n: int, solver: str, options: argparse.Namespace) -> list[str]:
+    """Two electrons on n sites; as far from the well to the spins as published."""
+    if n < WELL + 25 + WIDE:
+        raise SystemExit(f"wire: {n} sites; at least {WELL + 25 + WIDE} are needed")
+    return [f"model.sites={n}", *pulse(2, solver, options)]
+
+
+def chain(n: int, solver: str, options: argparse.Namespace) -> list[str]:
+    """An open chain of n spins with a bath on each."""
+    names = ["spin", "operator_entropy", "trace_error", *TRUNCATION]
+    # The measures of few and of many spins: logarithmic negativity, and the Renyi one of order 3.
+    names.append("renyi_negativity" if 2**n > HALVES else "log_negativity")
+    return [
+        f"model.sites={n}",
+        f"time.stop={options.stop}",
+        f"solver.bond_dim={options.bond_dim}",
+        f"record.observables={names}",
+    ]
+
+
+PULSE = {"largest entropy": largest("entropy"), "discarded weight": final("discarded_weight")}
+STUDIES = {
+    "valve": Study(
+        "valve-single", "localized spins N", valve,
+        {"exact": (1, 2, 3, 4, 5, 7, 10), "mps": (4, 7, 10, 20)},
+        {
+            "negativity": final("log_negativity"),
+            "mutual information": final("mutual_information"),
+            "discarded (groups)": final("group_discarded"),
+            "discarded weight": final("discarded_weight"),
+        },
+        ("log_negativity", "logarithmic negativity (nat)"), 70.0, 400,
+        lambda n: 2 * n, lambda n: f"{n} + {n}",
+    ),
+    "pulse": Study(
+        "stt-collinear", "electrons N", pulse, {"mps": (1, 2, 3, 4, 5, 6, 7, 8)}, PULSE,
+        ("entropy", "largest entropy of a cut (nat)"), 25.0, 400,
+    ),
+    "wire": Study(
+        "stt-collinear", "sites N", wire, {"mps": (45, 60, 75, 100, 150)}, PULSE,
+        ("entropy", "largest entropy of a cut (nat)"), 20.0, 400,
+    ),
+    "chain": Study(
+        "chain-long", "spins N", chain, {"mps": (8, 12, 16, 24, 32)},
+        {
+            "largest operator entropy": largest("operator_entropy"),
+            "negativity": largest("log_negativity"),
+            "Renyi negativity": largest("renyi_negativity"),
+            "largest trace error": largest("trace_error"),
+            "discarded weight": final("discarded_weight"),
+        },
+        ("operator_entropy", "largest operator entropy of a cut (nat)"), 2.0, 60,
+    ),
+}  # fmt: skip
+COST: dict[str, Number] = {
+    "bond dimension": largest("bond_dim"),
+    "CPU (s)": lambda result: float(result.attrs["cpu_time_s"]),
+    "memory (MiB)": lambda result: float(result.attrs["peak_memory_bytes"]) / 2**20,
+}
+# Below these a run is mostly start-up: its cost says nothing about N.
+START_UP = {"CPU (s)": 1.5, "memory (MiB)": 300.0}
+# Errors say how far to trust a row; an exponent of theirs says nothing.
+ERRORS = ("discarded weight", "discarded (groups)", "largest trace error")
+
+
+def run(folder: Path, kind: str, n: int, solver: str, options: argparse.Namespace) -> Path:
+    """Carry out one run in a process of its own, so that its peak memory is its own."""
+    study, path = STUDIES[kind], folder / f"{kind}-{n}-{solver}.h5"
+    if path.exists():
+        found = ts.load(path)
+        if found["time_fs" if "time_fs" in found else "time"][-1] >= options.stop - 1e-9:
+            return path
+    sets = [p for one in study.overrides(n, solver, options) for p in ("--set", one)]
+    print(f"{kind} {study.name(n)}, {solver}", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "tnspin", "run", study.preset, *sets, "-o", str(path)]
+    subprocess.run([*command, "--resume", "--quiet"], check=True)
     return path
 
 
-_TRUNCATION = ("bond_dim", "discarded_weight")
+def exponent(sizes: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Slope of log(values) against log(sizes), and its standard error (nan below three points)."""
+    good = np.isfinite(values) & (values > 0)
+    x, y = np.log(sizes[good]), np.log(values[good])
+    if x.size < 2:
+        return np.nan, np.nan
+    x = x - x.mean()
+    slope = float(x @ y / (x @ x))
+    rest = y - y.mean() - slope * x
+    error = np.sqrt(rest @ rest / (x.size - 2) / (x @ x)) if x.size > 2 else np.nan
+    return slope, float(error)
 
 
-def row(path: Path) -> tuple[str, ...]:
-    """One line of the table."""
-    result = ts.load(path)
-    n, solver = path.stem.split("-")[1:]
-    truncated = "bond_dim" in result
-    return (
-        f"{n} + {n}",
-        solver,
-        f"{result['log_negativity'][-1]:.4f}",
-        f"{result['mutual_information'][-1]:.4f}",
-        str(result["bond_dim"].max()) if truncated else "",
-        f"{result['discarded_weight'][-1].sum():.0e}" if truncated else "",
-        f"{result['group_discarded'][-1]:.0e}" if result["group_discarded"][-1] else "0",
-        f"{result.attrs['wall_time_s']:.0f}",
-        f"{result.attrs['cpu_time_s']:.0f}",
-        f"{result.attrs['peak_memory_bytes'] / 2**20:.0f}",
-    )
+def columns(study: Study) -> dict[str, Number]:
+    return study.entanglement | COST
 
 
-def table(paths: list[Path]) -> str:
-    """Return the table as markdown."""
-    lines = [COLUMNS, ("---",) * len(COLUMNS), *(row(path) for path in paths)]
+def value(read: Number, result: Result) -> float:
+    """A number of a result; nan where the run has none (bond dimension of an exact one)."""
+    try:
+        return read(result)
+    except KeyError:
+        return float("nan")
+
+
+def series(study: Study, runs: Runs, solver: str, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(sizes N, values) of one column for one solver."""
+    sizes = sorted(n for n, kind in runs if kind == solver)
+    values = [value(columns(study)[name], runs[n, solver]) for n in sizes]
+    return np.array([study.count(n) for n in sizes], float), np.array(values)
+
+
+def fitted(
+    study: Study, runs: Runs, solver: str, name: str, start: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a series that an exponent is fitted to."""
+    sizes, values = series(study, runs, solver, name)
+    used = (sizes >= start) & (values > START_UP.get(name, 0.0)) & (name not in ERRORS)
+    return sizes[used], values[used]
+
+
+def shown(name: str, number: float) -> str:
+    if np.isnan(number):
+        return ""
+    if name in ERRORS:
+        return f"{number:.0e}" if number else "0"
+    return f"{number:.0f}" if number >= 50 else f"{number:.3g}" if name in COST else f"{number:.4f}"
+
+
+def measured(slope: float, error: float) -> str:
+    if np.isnan(slope):
+        return ""
+    return f"{slope:.2f}" + ("" if np.isnan(error) else f" ± {error:.2f}")
+
+
+def table(study: Study, runs: Runs, start: float) -> str:
+    """The table as markdown: a line for each run, and one of exponents for each solver."""
+    names = columns(study)
+    lines = [(study.size.removesuffix(" N"), "solver", *names), ("---",) * (len(names) + 2)]
+    for (n, solver), result in sorted(runs.items()):
+        cells = (shown(name, value(read, result)) for name, read in names.items())
+        lines.append((study.name(n), solver, *cells))
+    for solver in dict.fromkeys(kind for _, kind in sorted(runs)):
+        parts = (fitted(study, runs, solver, name, start) for name in names)
+        slopes = (measured(*exponent(*part)) for part in parts)
+        lines.append(("exponent of N", solver, *slopes))
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
-def figure(paths: list[Path]) -> Figure:
-    """Negativity against time for each n, at the end against N, and what it cost."""
+def figure(study: Study, runs: Runs, start: float) -> Figure:
+    """Entanglement against time for each size and against N, and what it cost."""
     drawing = Figure(figsize=(11.0, 8.0), layout="constrained")
     FigureCanvasAgg(drawing)
-    (time, growth), (work, memory) = drawing.subplots(2, 2)
-    results = {(int(n), solver): ts.load(path) for path in paths
-               for n, solver in [path.stem.split("-")[1:]]}  # fmt: skip
-    best = {n: results[n, s] for s in ("mps", "exact") for n, kind in results if kind == s}
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(best)))
-    for n, colour in zip(sorted(best), colours, strict=True):
-        series = best[n]["log_negativity"]
-        time.plot(best[n]["time_fs"], series, color=colour, label=f"{n} + {n}")
-    time.set(xlabel="time (fs)", ylabel="logarithmic negativity (nat)", ylim=(0, None))
-    time.set_title("(a)  one unpolarized electron")
-    time.legend(fontsize=9)
-    for solver, style in (("exact", "o-"), ("mps", "s--")):
-        sizes = sorted(n for n, kind in results if kind == solver)
-        chosen, spins = [results[n, solver] for n in sizes], [2 * n for n in sizes]
-        for ax, values in (
-            (growth, [r["log_negativity"][-1] for r in chosen]),
-            (work, [r.attrs["cpu_time_s"] for r in chosen]),
-            (memory, [r.attrs["peak_memory_bytes"] / 2**20 for r in chosen]),
-        ):
-            ax.plot(spins, values, style, label=solver, mfc="none")
-    ticks = sorted({2 * n for n in best})
-    for ax, letter, name, unit in (
-        (growth, "b", "negativity at the end", "logarithmic negativity (nat)"),
-        (work, "c", "cost", "CPU time (s)"),
-        (memory, "d", "memory", "peak memory (MiB)"),
+    axes = drawing.subplots(2, 2)
+    against_time(axes[0, 0], study, runs)
+    first = next(iter(study.entanglement))
+    for ax, name, unit, log in (
+        (axes[0, 1], first, study.lines[1].partition(" of a cut")[0], False),
+        (axes[1, 0], "CPU (s)", "CPU time (s)", True),
+        (axes[1, 1], "memory (MiB)", "peak memory (MiB)", True),
     ):
-        ax.set(xscale="log", yscale="linear" if ax is growth else "log")
-        ax.set(xlabel="localized spins N", ylabel=unit)
-        ax.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_title(f"({letter})  {name}")
-        ax.legend()
+        against_size(ax, study, runs, name, start, log=log)
+        ax.set_ylabel(unit if "(" in unit else f"{unit} (nat)")
+    for letter, ax in zip("abcd", axes.flat, strict=True):
+        ax.set_title(f"({letter})  {ax.get_title(loc='left')}")
     return drawing
 
 
-def main() -> None:
+def against_time(ax: Axes, study: Study, runs: Runs) -> None:
+    """What entangles against time, for each size (by matrix product states where both ran)."""
+    best = {n: runs[n, kind] for n, kind in sorted(runs)}  # "mps" comes after "exact"
+    variable, label = study.lines
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.88, len(best)))
+    for (n, result), colour in zip(best.items(), colours, strict=True):
+        data = result[variable].reshape(result["time"].size, -1).max(axis=1)
+        times = result["time_fs"] if "time_fs" in result else result["time"]
+        ax.plot(times, data, color=colour, label=study.name(n))
+    units = "fs" if "time_fs" in result else "ħ/energy unit"
+    ax.set(xlabel=f"time ({units})", ylabel=label, ylim=(0, None), title="entanglement in time")
+    ax.legend(title=study.size.removesuffix(" N"), fontsize=9)
+
+
+def against_size(ax: Axes, study: Study, runs: Runs, name: str, start: float, *, log: bool) -> None:
+    """One column against N with the power law that fits it."""
+    ticks: set[float] = set()
+    for solver, marker, colour in (("exact", "o", BLUE), ("mps", "s", ORANGE)):
+        sizes, values = series(study, runs, solver, name)
+        if not sizes.size:
+            continue
+        ticks |= set(sizes)
+        x, y = fitted(study, runs, solver, name, start)
+        found = measured(*exponent(x, y))
+        label = f"{solver}: exponent {found}" if found else solver
+        ax.plot(sizes, values, marker, color=colour, mfc="none", label=label)
+        if found:
+            line = np.geomspace(x[0], x[-1], 50)
+            law = np.exp(np.log(y).mean()) * (line / np.exp(np.log(x).mean())) ** exponent(x, y)[0]
+            ax.plot(line, law, color=colour, lw=1, ls="--")
+    ax.set(xscale="log", yscale="log" if log else "linear", xlabel=study.size)
+    ax.set_title(name.partition(" (")[0])
+    if not log:
+        ax.set_ylim(bottom=0)
+    ax.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.legend(fontsize=9)
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", choices=STUDIES)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--exact", default="1,2,3,4,5,7,10", help="n of the exact runs")
-    parser.add_argument("--mps", default="4,7,10,20", help="n of the runs by matrix product states")
-    parser.add_argument("--stop", type=float, default=70.0, help="end, in femtoseconds")
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        (int(n), kind)
-        for kind in ("exact", "mps")
-        for n in filter(None, getattr(options, kind).split(","))
-    ]
-    paths = [run(options.folder, n, kind, options.stop) for n, kind in sorted(jobs)]
-    text = table(paths)
-    (options.folder / "scaling.md").write_text(text)
+    parser.add_argument("--sizes", help=f"n of the runs, exact ones only up to {MOST_EXACT}")
+    parser.add_argument("--solver", choices=("exact", "mps"), help="only this one")
+    parser.add_argument("--stop", type=float, help="end (valve: in femtoseconds)")
+    parser.add_argument("--bond-dim", type=int, help="largest bond dimension")
+    parser.add_argument("--fit-from", type=float, default=0, help="smallest N of the fits")
+    # Without a study: the valve, but for the options that ask for help.
+    named = bool(words) and (words[0] in STUDIES or words[0].startswith("-"))
+    options = parser.parse_args(words if named else ["valve", *words])
+    study = STUDIES[options.study]
+    options.stop = study.stop if options.stop is None else options.stop
+    options.bond_dim = study.bond_dim if options.bond_dim is None else options.bond_dim
+    return options
+
+
+def jobs(options: argparse.Namespace) -> list[tuple[int, str]]:
+    """(n, solver) of every run, small ones first."""
+    found = []
+    for solver, usual in STUDIES[options.study].sizes.items():
+        wanted = usual if options.sizes is None else map(int, options.sizes.split(","))
+        if options.solver in (None, solver):
+            found += [(n, solver) for n in wanted if solver == "mps" or n <= MOST_EXACT]
+    return sorted(found)
+
+
+def main(words: list[str]) -> None:
+    options = arguments(words)
+    study, folder = STUDIES[options.study], options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = {job: ts.load(run(folder, options.study, *job, options)) for job in jobs(options)}
+    text = table(study, runs, options.fit_from)
+    (folder / "scaling.md").write_text(text)
     print(text)
     with mpl.rc_context(STYLE):
-        figure(paths).savefig(options.folder / "scaling.png", dpi=160)
+        figure(study, runs, options.fit_from).savefig(folder / "scaling.png", dpi=160)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
