@@ -94,6 +94,8 @@ def carry_out(task: Task) -> Outcome:
 
 
 def _locked(task: Task, folder: Path) -> Outcome:
+    from threadpoolctl import threadpool_limits
+
     from tnspin.simulation import simulate
 
     path = result_path(folder, task.name)
@@ -105,7 +107,8 @@ def _locked(task: Task, folder: Path) -> Outcome:
         return Outcome("failed", before)
     forget_failure(folder, task.name)
     log(folder, "started", task.name)
-    with _stop() as stop:
+    # Workers of a cluster know nothing of our one BLAS thread, on which the last bit depends.
+    with threadpool_limits(1), _stop() as stop:
 
         def on_step(progress: Any) -> None:
             stop.check()
