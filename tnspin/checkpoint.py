@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tnspin.errors import InputError
-from tnspin.result import Result, write_atomically
+from tnspin.result import LIBVER, Result, readable, write_atomically
 from tnspin.sites import Site
 from tnspin.toml_text import flatten
 
@@ -134,9 +134,11 @@ def load_checkpoint(path: Path, sites: Sequence[Site]) -> Saved:
     from tnspin.mps.ledger import Ledger
 
     result = Result.load(path)
-    with h5py.File(path, "r") as file:
+    if "time" not in result or not result["time"].size:
+        raise InputError(f"{path}: is damaged (it has no times)")
+    with readable(path), h5py.File(path, "r") as file:
         if "state" not in file:
-            raise InputError(f"{path}: is a result, not a checkpoint")
+            raise InputError("is a result, not a checkpoint")
         state = _state_kind(str(file["state"].attrs["kind"])).load(file["state"], sites)
         ledger = Ledger.load(file["ledger"]) if "ledger" in file else None
     return Saved(result, state, ledger)
@@ -168,7 +170,7 @@ def _image(snapshot: Any, result: Result) -> Any:
     import h5py
 
     buffer = result.image()
-    with h5py.File(buffer, "r+") as file:
+    with h5py.File(buffer, "r+", libver=LIBVER) as file:
         group = file.create_group("state")
         snapshot.state.save(group)
         group.attrs["kind"] = type(snapshot.state).__name__

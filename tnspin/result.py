@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnspin.errors import InputError, RunError
+from tnspin.toml_text import loads
+from tnspin.version import __version__
 
 if TYPE_CHECKING:
     import xarray
@@ -26,10 +30,17 @@ __all__ = [
     "check_writable",
     "is_result",
     "load",
+    "readable",
     "write_atomically",
 ]
 
 FORMAT = "tnspin-result"
+#: Version of the layout; files without one are of version 1, which had no number but is the same.
+FORMAT_VERSION = 2
+#: Attributes that say how the file is written, not what it holds.
+_OF_THE_FILE = ("format", "format_version", "_NCProperties")
+#: Of the HDF5 layout: since 1.10, names and shapes carry checksums.
+LIBVER = "v110"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -81,14 +92,15 @@ class Result:
         import h5netcdf
 
         buffer = io.BytesIO()
-        with h5netcdf.File(buffer, "w") as file:
+        with h5netcdf.File(buffer, "w", libver=LIBVER) as file:
             for variable in self.variables.values():
                 for dim, size in zip(variable.dims, variable.data.shape, strict=True):
                     if dim not in file.dimensions:
                         file.dimensions[dim] = size
             for name, variable in self.variables.items():
                 _write_variable(file, name, variable)
-            for key, value in {"format": FORMAT, **self.attrs}.items():
+            own = {"format": FORMAT, "format_version": FORMAT_VERSION}
+            for key, value in {**own, **self.attrs}.items():
                 file.attrs[key] = value
         return buffer
 
@@ -109,15 +121,15 @@ class Result:
         Raises
         ------
         InputError
-            If there is no such file, or it is not a result of tnspin.
+            If there is no such file, it is not a result of tnspin, was made by a newer version,
+            or is damaged.
         """
         import h5netcdf
 
-        if not is_result(path):
-            raise InputError(f"FILE = {str(path)!r}: {_why_not(Path(path))}")
-        with h5netcdf.File(path, "r") as file:
+        attrs = attributes(path)
+        with readable(path), h5netcdf.File(path, "r") as file:
+            _check_sizes(file, Path(path).stat().st_size)
             variables = {name: _read_variable(file.variables[name]) for name in file.variables}
-            attrs = {key: _scalar(file.attrs[key]) for key in file.attrs if key != "format"}
         return cls(variables, attrs)
 
     def to_xarray(self) -> xarray.Dataset:
@@ -144,14 +156,62 @@ def attributes(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If there is no such file, or it is not a result of tnspin.
+        As `Result.load`.
     """
     import h5py
 
     if not is_result(path):
         raise InputError(f"FILE = {str(path)!r}: {_why_not(Path(path))}")
-    with h5py.File(path, "r") as file:
-        return {key: _scalar(value) for key, value in file.attrs.items() if key != "format"}
+    with readable(path), h5py.File(path, "r") as file:
+        found = {key: _scalar(value) for key, value in file.attrs.items()}
+        _check_version(found)
+        for key in ("config", "versions"):
+            if not isinstance(found.get(key, ""), str):
+                raise InputError(f"attribute {key!r} is no text")
+        loads(found.get("config", ""))
+        json.loads(found.get("versions", "{}"))
+    return {key: found[key] for key in found if key not in _OF_THE_FILE}
+
+
+@contextlib.contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Turn whatever the HDF5 library, or a decoder, says of a damaged file into one line.
+
+    Raises
+    ------
+    InputError
+        In place of every other error.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"FILE = {str(path)!r}: {error}") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"FILE = {str(path)!r}: is damaged ({type(error).__name__}: {reason})"
+        ) from error
+
+
+def _check_version(attrs: Mapping[str, Any]) -> None:
+    version = attrs.get("format_version", 1)
+    if not isinstance(version, int) or version < 1:
+        raise InputError(f"is damaged (format_version = {version!r})")
+    if version > FORMAT_VERSION:
+        raise InputError(
+            f"has format version {version}, made by tnspin {attrs.get('tnspin_version', '?')}; "
+            f"this is tnspin {__version__}, which reads up to {FORMAT_VERSION}: install a newer one"
+        )
+
+
+def _check_sizes(file: Any, size: int) -> None:
+    """Refuse arrays that the file has no room for, before memory is taken for them."""
+    for name in file.variables:
+        variable = file.variables[name]
+        count = math.prod(variable.shape)
+        packed = variable.compression is not None
+        if not packed and count * variable.dtype.itemsize > size:
+            raise InputError(f"is damaged ({name!r} is larger than the file)")
 
 
 def is_result(path: str | Path) -> bool:
@@ -161,7 +221,7 @@ def is_result(path: str | Path) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return bool(_scalar(file.attrs.get("format", "")) == FORMAT)
-    except (OSError, RuntimeError):
+    except Exception:  # a damaged file can make the library say anything
         return False
 
 
@@ -212,7 +272,8 @@ def write_atomically(path: Path, image: io.BytesIO) -> None:
         If the disk is full or the folder cannot be written; ``path`` is as it was before.
     """
     _refuse_devices(path)
-    partial = path.with_name(path.name + ".partial")
+    # Of two processes that write the same file, the later one's stays, never a mixture.
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
             file.write(image.getbuffer())

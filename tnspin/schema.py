@@ -58,7 +58,7 @@ def check_plain(key: str, value: Any, depth: int = 0) -> None:
         if abs(value) > _LARGEST:
             raise InputError(f"{key}: must be a number of at most 2**53 = {_LARGEST:.1e}")
     elif isinstance(value, float):
-        require(math.isfinite(value), key, value, "a finite number")
+        require(math.isfinite(value), key, value, "a number, neither NaN nor infinite")
         # Squares and quotients of these must not overflow.
         if value and not 1 / _HUGE <= abs(value) <= _HUGE:
             raise InputError(f"{key} = {value!r}: must be 0, or between 1e-60 and 1e60 in size")

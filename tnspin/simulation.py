@@ -20,6 +20,7 @@ from tnspin.checkpoint import (
 from tnspin.config import Config
 from tnspin.errors import InputError
 from tnspin.hybrid.run import with_hybrid
+from tnspin.lock import only_writer
 from tnspin.preparation import (
     form_of,
     initial_state,
@@ -83,21 +84,33 @@ def simulate(
     Raises
     ------
     InputError
-        If the parameters contradict each other, or the checkpoint is that of another run.
+        If the parameters contradict each other, the checkpoint is that of another run, or
+        another process is writing to ``path``.
     RunError
         If the result or a checkpoint cannot be written.
     """
-    if path is not None:
-        check_output(Path(path))
-    if isinstance(config.solver, ClosedForm):
-        result = _edge_information(config)
-    elif config.hysteresis is not None:
-        result = _loop(config, on_step, say)
-    else:
-        result = _evolve_and_record(config, path, resume, on_step, on_snapshot, say)
-    if path is not None:
+    if path is None:
+        return _carried_out(config, None, resume, on_step, on_snapshot, say)
+    check_output(Path(path))
+    with only_writer(Path(path)):
+        result = _carried_out(config, path, resume, on_step, on_snapshot, say)
         result.save(path)
     return result
+
+
+def _carried_out(
+    config: Config,
+    path: str | Path | None,
+    resume: bool,
+    on_step: Callable[[Any], None] | None,
+    on_snapshot: Callable[[Any], None] | None,
+    say: Say,
+) -> Result:
+    if isinstance(config.solver, ClosedForm):
+        return _edge_information(config)
+    if config.hysteresis is not None:
+        return _loop(config, on_step, say)
+    return _evolve_and_record(config, path, resume, on_step, on_snapshot, say)
 
 
 def _loop(config: Config, on_step: Callable[[Any], None] | None, say: Say) -> Result:

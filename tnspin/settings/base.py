@@ -286,6 +286,10 @@ class ClosedForm:
     kind: ClassVar[str] = "closed_form"
 
 
+#: Rows of a result.
+_MOST_POINTS = 10_000_000
+
+
 @dataclass(frozen=True)
 class Time:
     """Measure at 0, every, 2 every, ... and at stop (units of hbar/energy unit)."""
@@ -296,6 +300,8 @@ class Time:
     def __post_init__(self) -> None:
         require(self.stop >= 0, "time.stop", self.stop, "0 or more")
         require(self.every > 0, "time.every", self.every, "above 0")
+        least = self.stop / _MOST_POINTS
+        require(self.every >= least, "time.every", self.every, f"{least:g} or more for this stop")
 
     @property
     def grid(self) -> np.ndarray:

@@ -32,6 +32,6 @@ class Hysteresis:
 
     def __post_init__(self) -> None:
         require(self.largest > 0, "hysteresis.largest", self.largest, "above 0")
-        require(self.steps >= 1, "hysteresis.steps", self.steps, "1 or more")
+        require(1 <= self.steps <= 10**6, "hysteresis.steps", self.steps, "1 to 1000000")
         require(self.hold > 0, "hysteresis.hold", self.hold, "above 0")
         require(self.settled >= 0, "hysteresis.settled", self.settled, "0 or more")

@@ -181,7 +181,7 @@ def werner(model: Any, bell: str = "psi+", p: float = 0.9) -> Mixture | BellPair
 
 
 def _check(model: Any, bell: str) -> None:
-    if bell not in BELL:
+    if not isinstance(bell, str) or bell not in BELL:
         raise InputError(
             f"state.bell: {bell!r} is not one of {', '.join(BELL)}{nearest(str(bell), BELL)}"
         )
