@@ -17,9 +17,9 @@ from small_sweeps import CHAIN
 
 from tnspin.cli import main
 from tnspin.errors import InputError
+from tnspin.lock import Lock
 from tnspin.sweep import grid_of, open_folder, parse_over
 from tnspin.sweep.grid import split
-from tnspin.lock import Lock
 from tnspin.sweep.slurm import array_of
 
 

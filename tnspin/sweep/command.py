@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tnspin.errors import InputError, RunError
 from tnspin.executors import default_workers
+from tnspin.lock import Lock
 from tnspin.progress import StopOnSignal
 from tnspin.record import Interrupted
 from tnspin.result import Result
@@ -27,7 +28,6 @@ from tnspin.sweep.folder import (
 )
 from tnspin.sweep.grid import Grid, Run, grid_of
 from tnspin.sweep.lead import lead
-from tnspin.lock import Lock
 from tnspin.sweep.pools import JOBQUEUES, Pool, check_address, dask_pool, local_pool
 from tnspin.sweep.runs import Outcome, Task, carry_out
 from tnspin.sweep.slurm import SCRIPT, write_script

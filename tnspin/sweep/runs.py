@@ -15,6 +15,7 @@ from typing import Any, Literal
 from tnspin.checkpoint import checkpoint_path
 from tnspin.config import Config, from_dict
 from tnspin.errors import InputError, RunError
+from tnspin.lock import Lock
 from tnspin.sweep.folder import (
     MANIFEST,
     failure,
@@ -24,7 +25,6 @@ from tnspin.sweep.folder import (
     result_path,
     write_failure,
 )
-from tnspin.lock import Lock
 from tnspin.toml_text import loads
 
 __all__ = ["Outcome", "Task", "carry_out"]
