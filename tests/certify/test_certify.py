@@ -212,14 +212,15 @@ BATH = """
     window = 0
 
 """
+SHORT = ["model.sites=3", "time.stop=0.5", "solver.bond_dim=16"]
 KINDS = {
     "tdvp": (False, ["solver.dt=0.05"]),
     "exact": (False, []),
     "llg": (False, []),
     "mean_field": (True, []),
     "master_equation": (True, []),
-    "density_matrix": (True, []),
-    "purification": (True, []),
+    "density_matrix": (True, SHORT),
+    "purification": (True, [*SHORT, "solver.kraus_dim=8"]),
     "trajectories": (True, ["solver.trajectories=20", "solver.workers=1"]),
 }
 
