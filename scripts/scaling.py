@@ -14,8 +14,8 @@ printed) and scaling.png go into FOLDER.  Runs that are finished already are not
 was stopped goes on.  Without a study it is valve.
 
 Exponents are the slopes of least squares in log-log over the sizes shown (from --fit-from on), with
-their standard errors.  Runs that are mostly start-up (less than 1.5 s of CPU; less than 300 MiB) are
-left out of the fits of cost.
+their standard errors; none below three points.  Runs that are mostly start-up (less than 1.5 s of
+CPU; less than 300 MiB) are left out of the fits of cost.
 """
 
 import argparse
@@ -30,7 +30,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogFormatter, NullLocator
 
 import tnspin as ts
 from tnspin.figures.common import BLUE, ORANGE, STYLE
@@ -235,9 +235,8 @@ def shown(name: str, number: float) -> str:
 
 
 def measured(slope: float, error: float) -> str:
-    if np.isnan(slope):
-        return ""
-    return f"{slope:.2f}" + ("" if np.isnan(error) else f" ± {error:.2f}")
+    """As it is printed; nothing without an error."""
+    return "" if np.isnan(error) else f"{round(slope, 2) + 0.0:.2f} ± {error:.2f}"
 
 
 def table(study: Study, runs: Runs, start: float) -> str:
@@ -305,8 +304,11 @@ def against_size(ax: Axes, study: Study, runs: Runs, name: str, start: float, *,
             ax.plot(line, law, color=colour, lw=1, ls="--")
     ax.set(xscale="log", yscale="log" if log else "linear", xlabel=study.size)
     ax.set_title(name.partition(" (")[0])
-    if not log:
-        ax.set_ylim(bottom=0)
+    if log:
+        ax.yaxis.set_major_formatter(LogFormatter())
+        ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.0, 0.5)))
+    else:
+        ax.set_ylim(0, 1.25 * ax.dataLim.y1)
     ax.set_xticks(sorted(ticks), [f"{tick:g}" for tick in sorted(ticks)])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.legend(fontsize=9)

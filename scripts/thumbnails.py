@@ -23,7 +23,7 @@ from tnspin.figures import figure
 from tnspin.figures.common import STYLE
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-WIDTH, COLOURS, LARGEST = 320, 40, 30_000
+WIDTH, LARGEST = 320, 30_000
 
 
 def rows() -> Iterator[tuple[str, str]]:
@@ -58,9 +58,11 @@ def thumbnail(large: Image.Image) -> bytes:
     """A small PNG with few colours."""
     height = round(large.height * WIDTH / large.width)
     small = large.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-    for colours in (COLOURS, 24, 16, 10):
+    for colours in (128, 96, 64, 40, 24, 16):
         buffer = io.BytesIO()
-        small.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+        small.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            buffer, "PNG", optimize=True
+        )
         if buffer.tell() <= LARGEST:
             break
     return buffer.getvalue()

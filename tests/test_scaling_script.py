@@ -64,13 +64,13 @@ def test_the_valve_is_meant_without_a_study(scaling) -> None:
 
 def test_a_series_as_typed(scaling, tmp_path: Path, capsys, monkeypatch) -> None:
     """Runs, table and figure; what is finished is not run again."""
-    words = ["chain", str(tmp_path), "--sizes", "6,4", "--stop", "0.5", "--bond-dim", "8"]
+    words = ["chain", str(tmp_path), "--sizes", "6,4,5", "--stop", "0.5", "--bond-dim", "8"]
     scaling.main(words)
     table = capsys.readouterr().out.splitlines()
-    assert [line.split("|")[1].strip() for line in table[2:-1]] == ["4", "6", "exponent of N"]
-    sizes, entropies = zip(*[line.split("|")[1:4:2] for line in table[2:4]], strict=True)
+    assert [line.split("|")[1].strip() for line in table[2:-1]] == ["4", "5", "6", "exponent of N"]
+    sizes, entropies = zip(*[line.split("|")[1:4:2] for line in table[2:5]], strict=True)
     expected, _ = scaling.exponent(np.array(sizes, float), np.array(entropies, float))
-    assert float(table[4].split("|")[3]) == pytest.approx(expected, abs=0.01)
+    assert float(table[5].split("|")[3].split("±")[0]) == pytest.approx(expected, abs=0.01)
     assert (tmp_path / "scaling.md").read_text().splitlines() == table[:-1]
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
 
