@@ -64,7 +64,8 @@ def overlay_figure(results: Sequence[Result], names: Sequence[str]) -> Figure:
     labels = labels_of(results, names)
     columns = min(3, len(lines))
     rows = -(-len(lines) // columns)
-    drawing = Figure(figsize=(4.6 * columns + 0.6, 3.1 * rows + 1.2), layout="constrained")
+    size = (max(4.6 * columns + 0.6, 7.6), 3.1 * rows + 1.2)  # titles need some width
+    drawing = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(drawing)
     faint = "faint: not converged" * any(map(unconverged, results))
     drawing.suptitle("\n".join(filter(None, (shared_title(results), faint))), fontsize=12)

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from tnspin.errors import InputError
 from tnspin.figures.common import time_label, title
 from tnspin.figures.curves import Line, lines_of
-from tnspin.figures.overlay import legend, panel, styles, unconverged
+from tnspin.figures.overlay import legend, overlay_figure, panel, styles, unconverged
 from tnspin.result import Result, Variable
 
 __all__ = ["runs_of", "sweep_figure"]
@@ -25,14 +25,20 @@ _COLUMNS, _LEGEND = 4, 24
 
 
 def sweep_figure(collection: Result) -> Figure:
-    """Above: each run against time.  Below: final values against the key with most values."""
+    """Above: each run against time.  Below: final values against the key with most values.
+
+    Runs without time, such as loops, are laid on each other.
+    """
     keys = json.loads(str(collection.attrs["sweep"]))
     runs = runs_of(collection)
-    lines = lines_of(list(runs.values()))[:_COLUMNS] if runs else []
-    if not lines:
-        raise InputError("FILE: holds nothing that depends on time; there is nothing to draw")
+    if not runs:
+        raise InputError("FILE: none of its runs is done; there is nothing to draw")
     labels = [_label(collection, keys, place) for place in runs]
-    drawing = Figure(figsize=(4.4 * len(lines) + 0.6, 7.4), layout="constrained")
+    timed = all("time" in run for run in runs.values())
+    lines = lines_of(list(runs.values()))[:_COLUMNS] if timed else []
+    if not lines:
+        return overlay_figure(list(runs.values()), labels)
+    drawing = Figure(figsize=(max(4.4 * len(lines) + 0.6, 7.6), 7.4), layout="constrained")
     FigureCanvasAgg(drawing)
     missing = collection["run_state"].size - len(runs)
     notes = [f"{missing} of {collection['run_state'].size} runs are missing"] * bool(missing)
@@ -130,6 +136,10 @@ def _final(
         named = zip((key for k, key in enumerate(keys) if k != along), other, strict=True)
         label = ", ".join(f"{_short(key)} = {_value(collection, key, k)}" for key, k in named)
         ax.plot(x[order], ends[order], marker="o", markersize=4, label=label or None, **style)
+        sampled = [line.error(runs[p]) if p in runs else None for p in places]
+        errors = np.array([0.0 if error is None else error[-1] for error in sampled])
+        if errors.any():
+            ax.errorbar(x, ends, errors, fmt="none", ecolor=style["color"], capsize=3)
         late = [k for k, p in enumerate(places) if p in runs and unconverged(runs[p])]
         ax.plot(x[late], ends[late], "o", markersize=4, mfc="white", mec=style["color"])
     if values.dtype.kind == "i":
