@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tnspin.errors import InputError
+from tnspin.errors import InputError, RunError
 from tnspin.figures.common import (
     BLACK,
     GREEN,
@@ -64,6 +64,8 @@ def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
                     draw(k)
                     writer.grab_frame()
         image = io.BytesIO(partial.read_bytes())
+    except OSError as error:
+        raise RunError(f"{path}: could not be written: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
     write_atomically(path, image)

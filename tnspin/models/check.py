@@ -9,7 +9,6 @@ import numpy as np
 
 from tnspin.errors import InputError, nearest
 
-
 #: Sites beyond which listing the terms alone takes minutes.
 LARGEST = 100_000
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
 from tnspin.packing import Layout
+from tnspin.result import LIBVER, readable, write_atomically
 from tnspin.solvers.trajectory_walk import Plan, Still
 
 __all__ = ["Sample", "Store"]
@@ -165,31 +166,22 @@ class Store:
 
     def _write(self, name: str, data: dict[str, Any], attrs: dict[str, Any]) -> None:
         path = self.folder / name
+        image = io.BytesIO()
+        with h5py.File(image, "w", libver=LIBVER) as file:
+            file.attrs["format"] = _FORMAT
+            for key, value in data.items():
+                file[key] = value
+            for key, value in attrs.items():
+                file.attrs[key] = value
         # Two processes may write the same chunk, which is the same numbers.
-        partial = path.with_name(f"{name}.{os.getpid()}.partial")
-        try:
-            with h5py.File(partial, "w") as file:
-                file.attrs["format"] = _FORMAT
-                for key, value in data.items():
-                    file[key] = value
-                for key, value in attrs.items():
-                    file.attrs[key] = value
-            os.replace(partial, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise RunError(f"{path}: could not be written: {error}") from error
+        write_atomically(path, image)
 
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[Any]:
     if not path.exists():
         raise InputError(f"store: {path} does not exist")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error}") from error
-    with file:
+    with readable(path), h5py.File(path, "r") as file:
         if file.attrs.get("format") != _FORMAT:
             raise InputError(f"store: {path} holds no trajectories")
         yield file
