@@ -94,7 +94,7 @@ def _means_panel(ax: Axes, result: Result) -> None:
         label = "energy per spin"
         ax.plot(times(result), result["energy"] / signs.size, "--", color=GREEN, label=label)
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
-    ax.set(title="means over the chain")
+    ax.set(title="means over the chain", ylabel=r"$S^z/S$, energy (energy unit)")
     ax.legend(fontsize=9)
 
 

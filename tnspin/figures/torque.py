@@ -59,7 +59,9 @@ def totals_panel(ax: Axes, result: Result) -> None:
             ax.plot(times(result), result[name][:, axis], style, color=colour,
                     label="xyz"[axis] if style == "-" else None)  # fmt: skip
     ax.plot([], [], "--", color=BLACK, label="localized")
-    ax.set(ylabel="ħ/2", title="total spin of electrons, and of localized spins (dashed)")
+    ax.set(
+        ylabel="total spin (ħ/2)", title="total spin of electrons, and of localized spins (dashed)"
+    )
     low, high = ax.dataLim.intervaly
     ax.set_ylim(low - 0.06 * (high - low), high + 0.3 * max(high - low, 1e-6))
     ax.legend(loc="upper left", fontsize=9, ncols=4, handlelength=1.4, columnspacing=0.9)
@@ -72,7 +74,11 @@ def gap_panel(ax: Axes, result: Result, name: str) -> None:
     colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, count))
     for k, colour in enumerate(colours):
         ax.plot(times(result), apart[:, k], color=colour, label=f"{sites[k]}")
-    ax.set(ylabel="|difference|", title=f"{name} on each site: quantum minus classical")
+    units = _LABELS[name].partition(" ")[2] if name == "torque" else ""
+    ax.set(
+        ylabel=f"|difference| {units}".rstrip(),
+        title=f"{name} on each site: quantum minus classical",
+    )
     ax.set_ylim(0, 1.3 * max(float(apart.max(initial=0.0)), 1e-6))
     if count <= 12:
         ax.legend(title="site", loc="upper left", ncols=min(6, count), fontsize=9,
