@@ -16,7 +16,7 @@ from typing import Any
 
 from tnspin.errors import InputError, RunError
 
-__all__ = ["Lock", "only_writer"]
+__all__ = ["Lock", "check_free", "only_writer"]
 
 #: Seconds between two signs of life of a holder, and without one until it is taken for dead.
 HEARTBEAT, PATIENCE = 10.0, 120.0
@@ -45,10 +45,14 @@ class Lock:
             if holder is None:
                 continue
             if self._alive(holder):
-                pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
-                return f"process {pid} on {host}, since {since}"
+                return _in_words(holder)
             self._break(holder)
         return "somebody else"
+
+    def holder(self) -> str | None:
+        """Who holds the lock and lives, None if nobody."""
+        holder = self._holder()
+        return _in_words(holder) if holder is not None and self._alive(holder) else None
 
     def release(self) -> None:
         """Give the lock back."""
@@ -129,6 +133,22 @@ class Lock:
                 os.utime(self.path)
 
 
+def _in_words(holder: dict[str, Any]) -> str:
+    pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
+    return f"process {pid} on {host}, since {since}"
+
+
+def check_free(path: Path) -> None:
+    """Refuse, before any work is done, a file that another run writes.
+
+    Raises
+    ------
+    InputError
+        If another run holds the lock of the file, see `only_writer`.
+    """
+    _refuse(path, _lock_of(path).holder())
+
+
 @contextlib.contextmanager
 def only_writer(path: Path) -> Iterator[None]:
     """Hold ``FILE.h5.lock`` while a run writes ``FILE.h5`` and what stands beside it.
@@ -140,19 +160,27 @@ def only_writer(path: Path) -> Iterator[None]:
     RunError
         If the lock cannot be written.
     """
-    lock = Lock(path.with_name(path.name + ".lock"))
+    lock = _lock_of(path)
     try:
         holder = lock.acquire()
     except OSError as error:
         raise RunError(f"{lock.path}: could not be written: {error.strerror}") from error
-    if holder is not None:
-        raise InputError(
-            f"-o {path}: another run writes this file ({holder}); wait for it, or choose another"
-        )
+    _refuse(path, holder)
     try:
         yield
     finally:
         lock.release()
+
+
+def _lock_of(path: Path) -> Lock:
+    return Lock(path.with_name(path.name + ".lock"))
+
+
+def _refuse(path: Path, holder: str | None) -> None:
+    if holder is not None:
+        raise InputError(
+            f"-o {path}: another run writes this file ({holder}); wait for it, or choose another"
+        )
 
 
 def _born(pid: int) -> str | None:

@@ -20,7 +20,7 @@ from tnspin.checkpoint import (
 from tnspin.config import Config
 from tnspin.errors import InputError
 from tnspin.hybrid.run import with_hybrid
-from tnspin.lock import only_writer
+from tnspin.lock import check_free, only_writer
 from tnspin.preparation import (
     form_of,
     initial_state,
@@ -339,6 +339,7 @@ def check_output(path: Path) -> None:
     check_writable(path)
     if path.is_file() and path.stat().st_size and not is_result(path):
         raise InputError(f"-o {path}: exists and is not a tnspin result; it is left alone")
+    check_free(path)
 
 
 def _saved(config: Config, path: str | Path, say: Say) -> Saved | None:
