@@ -15,7 +15,8 @@ was stopped goes on.  Without a study it is valve.
 
 Exponents are the slopes of least squares in log-log over the sizes shown (from --fit-from on), with
 their standard errors; none below three points.  Runs that are mostly start-up (less than 1.5 s of
-CPU; less than 300 MiB) are left out of the fits of cost.
+CPU; less than 300 MiB) are left out of the fits of cost, runs with more than 1 % of the norm
+discarded out of those of entanglement.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from matplotlib.ticker import LogFormatter, NullLocator
 
 import tnspin as ts
 from tnspin.figures.common import BLUE, ORANGE, STYLE
+from tnspin.figures.panels import CONVERGED
 from tnspin.observables.base import HALVES
 from tnspin.result import Result
 
@@ -223,6 +225,11 @@ def fitted(
     """The part of a series that an exponent is fitted to."""
     sizes, values = series(study, runs, solver, name)
     used = (sizes >= start) & (values > START_UP.get(name, 0.0)) & (name not in ERRORS)
+    if name in study.entanglement and name not in ERRORS:
+        # Too much truncated: entanglement is then a lower estimate.
+        lost = [value(final("discarded_weight"), runs[n, solver])
+                for n in sorted(n for n, kind in runs if kind == solver)]  # fmt: skip
+        used &= ~(np.array(lost) > CONVERGED)
     return sizes[used], values[used]
 
 
