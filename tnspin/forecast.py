@@ -196,7 +196,9 @@ def _of_pilot(config: Config) -> Forecast:
 def _look(snapshot: Any, config: Config) -> _Look:
     state, solver = snapshot.state, config.solver
     dims = state.bond_dims().astype(float)
-    needed = _needed([state.schmidt(bond) for bond in range(dims.size)], solver.cutoff)
+    needed = dims  # of the initial state itself
+    if snapshot.time > 0:
+        needed = _needed([state.schmidt(bond) for bond in range(dims.size)], solver.cutoff)
     full = np.concatenate(([1.0], dims, [1.0]))
     sizes = full[:-1] * _local(config) * full[1:]
     fill = np.array([tensor.data.size for tensor in state.tensors]) / sizes
