@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from tnspin.basis import ChargeBasis, Ints
 from tnspin.errors import InputError
 from tnspin.sites import Matrix, Site
+from tnspin.state_file import read_sectors, write_sectors
 
 if TYPE_CHECKING:
     import h5py
@@ -293,11 +294,7 @@ class DensityState:
 
     def save(self, group: h5py.Group) -> None:
         """Write to an open HDF5 group."""
-        group.attrs["format"] = _FORMAT
-        group.attrs["dims"] = np.array([site.dim for site in self.sites])
-        group.attrs["charge_names"] = list(self.charge_names)
-        charges = [list(basis.charges.values()) for basis in self.bases]
-        group.attrs["charges"] = np.array(charges, dtype=np.int64)
+        write_sectors(group, _FORMAT, self.bases)
         group["elements"] = self.elements
 
     @classmethod
@@ -309,15 +306,7 @@ class DensityState:
         InputError
             If the group holds something else or a state of another chain.
         """
-        if group.attrs.get("format") != _FORMAT:
-            raise InputError(f"state: {group.name} of {group.file.filename} is no density matrix")
-        if not np.array_equal(group.attrs["dims"], [site.dim for site in sites]):
-            raise InputError(f"state: {group.file.filename} holds a state of another chain")
-        names = [str(name) for name in group.attrs["charge_names"]]
-        bases = [
-            ChargeBasis(sites, dict(zip(names, totals, strict=True)))
-            for totals in group.attrs["charges"].tolist()
-        ]
+        bases = read_sectors(group, _FORMAT, sites, "is no density matrix")
         return cls.from_blocks(sites, bases, _split(group["elements"][:], bases))
 
 

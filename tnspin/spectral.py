@@ -20,6 +20,7 @@ from tnspin.basis import ChargeBasis, Ints
 from tnspin.density import MOST_ELEMENTS, DensityState
 from tnspin.errors import InputError
 from tnspin.sites import Matrix, Site
+from tnspin.state_file import read_sectors, write_sectors
 from tnspin.vector import VectorState
 
 if TYPE_CHECKING:
@@ -262,10 +263,7 @@ class SpectralState:
 
     def save(self, group: h5py.Group) -> None:
         """Write to an open HDF5 group."""
-        group.attrs["format"] = _FORMAT
-        group.attrs["dims"] = np.array([site.dim for site in self.sites])
-        group.attrs["charge_names"] = list(self.charge_names)
-        group.attrs["charges"] = np.array(list(self.basis.charges.values()), dtype=np.int64)
+        write_sectors(group, _FORMAT, [self.basis])
         group.attrs["background"] = self.background
         group.attrs["blocks"] = len(self.blocks)
         for k, block in enumerate(self.blocks):
@@ -283,19 +281,14 @@ class SpectralState:
         InputError
             If the group holds something else or a state of another chain.
         """
-        if group.attrs.get("format") != _FORMAT:
-            raise InputError(f"state: {group.name} of {group.file.filename} has no eigenvectors")
-        if not np.array_equal(group.attrs["dims"], [site.dim for site in sites]):
-            raise InputError(f"state: {group.file.filename} holds a state of another chain")
-        names = [str(name) for name in group.attrs["charge_names"]]
-        charges = dict(zip(names, group.attrs["charges"].tolist(), strict=True))
+        (basis,) = read_sectors(group, _FORMAT, sites, "has no eigenvectors")
         blocks = []
         for k in range(int(group.attrs["blocks"])):
             part = group[str(k)]
             inside = part["inside"][:] if "inside" in part else None
             blocks.append(Block(inside, part["frames"][:], part["weights"][:]))
         background = float(group.attrs["background"])
-        return cls(sites, ChargeBasis(sites, charges), blocks, background)
+        return cls(sites, basis, blocks, background)
 
 
 def _site_rdms(state: VectorState) -> list[Matrix]:

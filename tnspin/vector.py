@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from tnspin.basis import ChargeBasis, Ints
 from tnspin.errors import InputError
 from tnspin.sites import Matrix, Site, make_site
+from tnspin.state_file import read_sectors, write_sectors
 
 if TYPE_CHECKING:
     import h5py
@@ -266,10 +267,7 @@ class VectorState:
 
     def save(self, group: h5py.Group) -> None:
         """Write to an open HDF5 group."""
-        group.attrs["format"] = _FORMAT
-        group.attrs["dims"] = np.array([site.dim for site in self.sites])
-        group.attrs["charge_names"] = list(self.charge_names)
-        group.attrs["charges"] = np.array(list(self.basis.charges.values()), dtype=np.int64)
+        write_sectors(group, _FORMAT, [self.basis])
         group["vector"] = self.vector
 
     @classmethod
@@ -281,13 +279,8 @@ class VectorState:
         InputError
             If the group holds something else or a state of another chain.
         """
-        if group.attrs.get("format") != _FORMAT:
-            raise InputError(f"state: {group.name} of {group.file.filename} holds no state vector")
-        if not np.array_equal(group.attrs["dims"], [site.dim for site in sites]):
-            raise InputError(f"state: {group.file.filename} holds a state of another chain")
-        names = [str(name) for name in group.attrs["charge_names"]]
-        charges = dict(zip(names, group.attrs["charges"].tolist(), strict=True))
-        return cls(sites, group["vector"][:], ChargeBasis(sites, charges))
+        (basis,) = read_sectors(group, _FORMAT, sites, "holds no state vector")
+        return cls(sites, group["vector"][:], basis)
 
 
 def _split_sites(
