@@ -10,33 +10,29 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.compile import bonds
 from tnspin.errors import InputError
 from tnspin.executors import threads_here
-from tnspin.mps.apply import Operator, apply_operator, drop_charges, joined, spin_mpo
-from tnspin.mps.ledger import Ledger
+from tnspin.mps.apply import Operator, joined, spin_mpo
 from tnspin.mps.spin_operator import SpinOperator
 from tnspin.mps.state import MPS
-from tnspin.mps.tebd import Tebd, single_threaded_blas
+from tnspin.mps.tebd import Tebd
 from tnspin.solvers.open_system import damping, reduced_rates
+from tnspin.solvers.trajectory_products import ProductBackend, Walk
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
     from tnspin.models import Model
     from tnspin.solvers.trajectory_walk import Backend
 
-__all__ = ["JUMP_TOLERANCE", "MPSBackend", "Walk", "backend"]
+__all__ = ["MPSBackend", "backend"]
 
 T = TypeVar("T")
-#: Jump times are no better than the Trotter step anyway.
-JUMP_TOLERANCE = 1e-5
 # Step lengths whose gates and decay factors are kept; looking for a jump time uses many others.
 _REMEMBERED = 4
 _LONGEST_STRIDE = 10
@@ -62,16 +58,7 @@ def backend(
     return TdvpBackend(model, jumps, names, **options)
 
 
-@dataclass(frozen=True, eq=False)
-class Walk:
-    """A normalized state, the norm squared it stands for, and what truncation has cost."""
-
-    state: MPS
-    norm2: float
-    ledger: Ledger
-
-
-class MPSBackend:
+class MPSBackend(ProductBackend):
     """Moves and measures matrix product states for `tnspin.solvers.trajectory_walk`.
 
     Parameters
@@ -80,10 +67,8 @@ class MPSBackend:
         With on-site and nearest-neighbour terms that are constant in time.
     jumps : sequence of JumpOperator
         What may happen to its localized spins.
-    names : sequence of str
-        Charges that are definite on every trajectory.
-    tolerance : float
-        Of the logarithm of the norm squared at which a jump happens, but not below 1e-5.
+    names, tolerance
+        See `ProductBackend`.
     dt, order, bond_dim, cutoff, method
         As for `tnspin.solvers.tebd`.  The decay is applied every ``stride`` steps: h being the
         largest norm of a bond term and D that of the damping, the Trotter error goes as h^3 dt^2,
@@ -103,11 +88,7 @@ class MPSBackend:
         cutoff: float = 1e-7,
         method: str = "auto",
     ) -> None:
-        self.jumps = tuple(jumps)
-        self.names = tuple(names)
-        self.tolerance = max(tolerance, JUMP_TOLERANCE)
-        self.dt = dt
-        self.limits: dict[str, Any] = {"cutoff": cutoff, "bond_dim": bond_dim}
+        super().__init__(jumps, names, tolerance=tolerance, dt=dt, bond_dim=bond_dim, cutoff=cutoff)
         self._options = {"order": order, "method": method, "threads": threads_here(), **self.limits}
         self._terms = bonds(model.hamiltonian)
         self._spectra = {sites: np.linalg.eigh(m) for sites, m in damping(jumps).items()}
@@ -123,18 +104,7 @@ class MPSBackend:
             return _LONGEST_STRIDE
         return int(np.clip(np.sqrt(strength / decay), 1, _LONGEST_STRIDE))
 
-    def start(self, state: MPS) -> Walk:
-        """The normalized state with the charges that stay definite."""
-        kept = drop_charges(state, self.names).copy()
-        kept.canonicalize()
-        return Walk(kept, 1.0, Ledger.empty(kept.length))
-
-    def advance(self, walk: Walk, span: float) -> Walk:
-        """exp(-i (H - i/2 sum L+L) span) times the state."""
-        if span <= 0:
-            return walk
-        steps = max(1, ceil(span / self.dt - 1e-9))
-        step = span / steps
+    def _steps(self, walk: Walk, step: float, steps: int) -> Walk:
         if not self.jumps:
             return self._move(walk, step, steps)
         # Stretches between two decays, as equal as whole steps allow.
@@ -147,26 +117,13 @@ class MPSBackend:
             walk = self._decay(walk, (part + following) * step / 2)
         return walk
 
-    def norm2(self, walk: Walk) -> float:
-        """Norm squared: the probability that no jump has happened."""
-        return walk.norm2
-
     def rates(self, walk: Walk) -> Iterator[float]:
         """``||L psi||^2`` of each jump operator in the normalized state."""
         return reduced_rates(walk.state, self.jumps)
 
-    def jump(self, walk: Walk, which: int | None) -> Walk:
-        """Apply a jump operator (None: nothing) and normalize."""
-        if which is None:
-            return Walk(walk.state, 1.0, walk.ledger)
-        jump, state = self.jumps[which], walk.state
-        operator = spin_mpo(jump.matrix, jump.sites, state.sites, state.code)
-        after = self._apply(walk, operator, jump.sites[0])
-        return Walk(after.state, 1.0, after.ledger)
-
-    def measured(self, walk: Walk) -> tuple[MPS, NDArray[np.float64]]:
-        """What observables look at, and the discarded weight of each bond."""
-        return walk.state, walk.ledger.discarded
+    def _operator(self, state: MPS, which: int) -> Operator:
+        jump = self.jumps[which]
+        return spin_mpo(jump.matrix, jump.sites, state.sites, state.code)
 
     def _move(self, walk: Walk, step: float, steps: int) -> Walk:
         """Trotter steps of H alone."""
@@ -193,14 +150,6 @@ class MPSBackend:
         for operator in _remembered(self._factors, span, operators):
             walk = self._apply(walk, operator, min(self._spectra)[0])
         return walk
-
-    def _apply(self, walk: Walk, operator: Operator, site: int) -> Walk:
-        with single_threaded_blas():
-            after, norm, discarded = apply_operator(walk.state, operator, **self.limits)
-        ledger = walk.ledger.copy()
-        # One bond stands for all that compressing the product has cost.
-        ledger.add(min(site, after.length - 2), discarded)
-        return Walk(after, walk.norm2 * norm**2, ledger)
 
 
 def _remembered(known: OrderedDict[float, T], key: float, make: Callable[[], T]) -> T:

@@ -8,24 +8,18 @@ product with L, compressed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil, exp
-from typing import TYPE_CHECKING, Any
+from math import exp
+from typing import TYPE_CHECKING
 
 from tnspin.executors import threads_here
-from tnspin.mps.apply import apply_operator, drop_charges
 from tnspin.mps.dissipator import decay
 from tnspin.mps.expectation import Expectation
-from tnspin.mps.ledger import Ledger
 from tnspin.mps.spin_operator import Operator
 from tnspin.mps.tdvp import Tdvp
-from tnspin.mps.tebd import single_threaded_blas
-from tnspin.solvers.trajectory_mps import JUMP_TOLERANCE, Walk
+from tnspin.solvers.trajectory_products import ProductBackend, Walk
 from tnspin.terms import OperatorSum
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from tnspin.baths import JumpOperator
     from tnspin.models import Model
     from tnspin.mps.state import MPS
@@ -36,7 +30,7 @@ __all__ = ["TdvpBackend"]
 _SQUARES = 1e-7
 
 
-class TdvpBackend:
+class TdvpBackend(ProductBackend):
     """Moves and measures matrix product states for `tnspin.solvers.trajectory_walk`.
 
     Parameters
@@ -45,10 +39,8 @@ class TdvpBackend:
         With terms of any range, constant in time.
     jumps : sequence of JumpOperator
         What may happen to its localized spins.
-    names : sequence of str
-        Charges that are definite on every trajectory.
-    tolerance : float
-        Of the logarithm of the norm squared at which a jump happens, but not below 1e-5.
+    names, tolerance
+        See `ProductBackend`.
     dt, bond_dim, cutoff
         As for `tnspin.solvers.tdvp`.
     """
@@ -64,11 +56,7 @@ class TdvpBackend:
         bond_dim: int = 400,
         cutoff: float = 1e-7,
     ) -> None:
-        self.jumps = tuple(jumps)
-        self.names = tuple(names)
-        self.tolerance = max(tolerance, JUMP_TOLERANCE)
-        self.dt = dt
-        self.limits: dict[str, Any] = {"cutoff": cutoff, "bond_dim": bond_dim}
+        super().__init__(jumps, names, tolerance=tolerance, dt=dt, bond_dim=bond_dim, cutoff=cutoff)
         self._hamiltonian = model.hamiltonian
         self._sites = model.local_sites
         self._decay = decay(self._sites, jumps, _SQUARES) if jumps else None
@@ -76,27 +64,13 @@ class TdvpBackend:
         self._operators: dict[int, Operator] = {}
         self._squares: list[Expectation] = []
 
-    def start(self, state: MPS) -> Walk:
-        """The normalized state with the charges that stay definite."""
-        kept = drop_charges(state, self.names).copy()
-        kept.canonicalize()
-        return Walk(kept, 1.0, Ledger.empty(kept.length))
-
-    def advance(self, walk: Walk, span: float) -> Walk:
-        """exp(-i (H - i/2 sum L+L) span) times the state."""
-        if span <= 0:
-            return walk
-        steps = max(1, ceil(span / self.dt - 1e-9))
+    def _steps(self, walk: Walk, step: float, steps: int) -> Walk:
         engine = self._engine(walk.state)
         engine.state, engine.ledger = walk.state.copy(), walk.ledger.copy()
         engine.log_norm = 0.0
-        for _ in engine.advance(0.0, span / steps, steps):
+        for _ in engine.advance(0.0, step, steps):
             pass
         return Walk(engine.state, walk.norm2 * exp(2 * engine.log_norm), engine.ledger)
-
-    def norm2(self, walk: Walk) -> float:
-        """Norm squared: the probability that no jump has happened."""
-        return walk.norm2
 
     def rates(self, walk: Walk) -> Iterator[float]:
         """``||L psi||^2`` of each jump operator in the normalized state."""
@@ -109,23 +83,11 @@ class TdvpBackend:
         for square in self._squares:
             yield max(0.0, -2 * square(walk.state).imag)
 
-    def jump(self, walk: Walk, which: int | None) -> Walk:
-        """Apply a jump operator (None: nothing) and normalize."""
-        if which is None:
-            return Walk(walk.state, 1.0, walk.ledger)
-        state, jump = walk.state, self.jumps[which]
+    def _operator(self, state: MPS, which: int) -> Operator:
         if which not in self._operators:
-            self._operators[which] = jump.on(self._sites).on_chain(state.sites, state.code)
-        with single_threaded_blas():
-            after, _, discarded = apply_operator(state, self._operators[which], **self.limits)
-        ledger = walk.ledger.copy()
-        # One bond stands for all that compressing the product has cost.
-        ledger.add(min(jump.sites[0], after.length - 2), discarded)
-        return Walk(after, 1.0, ledger)
-
-    def measured(self, walk: Walk) -> tuple[MPS, NDArray[np.float64]]:
-        """What observables look at, and the discarded weight of each bond."""
-        return walk.state, walk.ledger.discarded
+            on_sites = self.jumps[which].on(self._sites)
+            self._operators[which] = on_sites.on_chain(state.sites, state.code)
+        return self._operators[which]
 
     def _engine(self, state: MPS) -> Tdvp:
         """TDVP in the sector of a state."""
