@@ -13,6 +13,7 @@ from small_runs import write_config
 
 from tnspin import config
 from tnspin.errors import InputError, nearest
+from tnspin.settings import Exact, Trajectories
 from tnspin.toml_text import dumps, parse_override
 
 NAMES = (
@@ -166,7 +167,7 @@ def test_missing_tables_and_keys_are_named(tmp_path: Path) -> None:
 
 def test_another_kind_drops_the_keys_of_the_old_one_but_not_those_asked_for() -> None:
     run = config.load("stt-collinear", ["state.n_electrons=1", "solver.kind=exact"])
-    assert run.solver == config.Exact()
+    assert run.solver == Exact()
     with pytest.raises(InputError, match=r"solver\.dt"):
         config.load("stt-collinear", ["solver.dt=0.05", "solver.kind=exact"])
     packet = config.load("stt-collinear", ["state.center=20", "state.kind=wave_packet"])
@@ -234,7 +235,7 @@ def test_baths_belong_to_solvers_of_open_systems() -> None:
 
 def test_trajectories_have_their_own_keys() -> None:
     run = config.load("stt-collinear", ["solver.kind=trajectories", "solver.seed=3"])
-    wanted = config.Trajectories(seed=3)
+    wanted = Trajectories(seed=3)
     assert run.solver == wanted and (wanted.trajectories, wanted.chunk) == (200, 10)
     for bad in ("trajectories=0", "chunk=0", "seed=-1", "target_error=-1.0", "engine=fast"):
         with pytest.raises(InputError, match=rf"solver\.{bad.partition('=')[0]}"):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tnspin import cli, config
+from tnspin.kinds import kinds
 from tnspin.observables import OBSERVABLES
 from tnspin.schema import fields_of
 from tnspin.simulation import simulate
@@ -189,8 +190,8 @@ def test_every_key_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
         for cls in classes:
             for key in fields_of(cls):
                 assert f"| `{key}` |" in text, f"{section}.{key}"
-    for registered in (config._models(), config._baths(), config.SOLVERS, config._BESIDE):
-        for name in registered:
+    for section in ("model", "bath", "solver", "classical"):
+        for name in kinds(section):
             assert f'kind = "{name}"`' in text
 
 

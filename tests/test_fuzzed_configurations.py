@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 from tnspin import config
 from tnspin.cli import main
 from tnspin.errors import InputError
+from tnspin.kinds import keys as keys_of
+from tnspin.kinds import kinds
 from tnspin.toml_text import dumps, loads
 
 TABLES = {name: config.read_tables(name)[1] for name in config.preset_names()}
 KINDS = {
-    "model": (*config._models(), "heisenburg"),
+    "model": (*kinds("model"), "heisenburg"),
     "state": ("confined_electrons", "wave_packet", "product", "ground", "bell", "werner", "gibbs"),
-    "bath": (*config._baths(), "none"),
-    "solver": tuple(config.SOLVERS),
+    "bath": (*kinds("bath"), "none"),
+    "solver": tuple(kinds("solver")),
     "classical": ("llg", "mean_field", "hybrid", "none"),
 }
 SECTIONS = (*KINDS, "time", "record", "units", "hysteresis", "about")
@@ -79,7 +81,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def _names(section: str, table: dict[str, Any]) -> tuple[str, ...]:
-    return config._keys(section, str(table.get("kind"))) if section in KINDS else ()
+    return keys_of(section, str(table.get("kind"))) if section in KINDS else ()
 
 
 @settings(

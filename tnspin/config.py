@@ -14,8 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tnspin import toml_text
+from tnspin import combinations, toml_text
 from tnspin.errors import InputError, nearest
+from tnspin.kinds import WITH_KINDS, chosen_kind, keys, kinds, of_kind
 from tnspin.schema import check_keys, check_plain, construct, fields_of
 from tnspin.settings import (
     About,
@@ -23,23 +24,16 @@ from tnspin.settings import (
     ClosedForm,
     DensityMatrix,
     EdgeState,
-    Exact,
-    Hybrid,
     HybridBeside,
     Hysteresis,
-    Llg,
-    MasterEquation,
     MeanField,
     MeanFieldBeside,
     Purification,
-    QuantumLl,
     QuantumLlg,
     Record,
     State,
-    Tdvp,
     Tebd,
     Time,
-    Trajectories,
     Units,
 )
 from tnspin.toml_text import dumps, parse_override, plain, with_value
@@ -50,29 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["SOLVERS", "Config", "load", "preset_names", "presets"]
+__all__ = ["Config", "load", "preset_names", "presets"]
 
-SOLVERS = {
-    cls.kind: cls
-    for cls in (
-        Tebd, Tdvp, Exact, Trajectories, MasterEquation, DensityMatrix, Purification, Llg,
-        QuantumLlg, QuantumLl,
-        MeanField, Hybrid,
-        ClosedForm,
-    )
-}  # fmt: skip
-#: Solvers of open systems; the others refuse a bath.
-_OPEN = (Trajectories, MasterEquation, DensityMatrix, Purification, MeanField)
-#: What may stand beside a quantum run.
-_BESIDE = {cls.kind: cls for cls in (Classical, MeanFieldBeside, HybridBeside)}
-# Names of the public contract that belong to parts not built yet: not a misspelling.
-PLANNED: dict[str, tuple[str, ...]] = {
-    "model": (),
-    "state": (),
-    "bath": (),
-    "classical": (),
-    "solver": (),
-}
 #: Keys that may be texts with a unit, and what they measure.
 _QUANTITIES = {
     ("time", "stop"): "time",
@@ -200,17 +173,17 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
             raise InputError(f"{section} = {table!r}: must be a table, [{section}] in a file")
     units = _optional(Units, "units", tables)
     tables = _in_run_units(tables, units)
-    model = _of_kind("model", tables.get("model", {}), _models())
+    model = of_kind("model", tables.get("model", {}), kinds("model"))
     if isinstance(model, EdgeState):
         check_keys("", tables, ("about", "units", "model", "solver"))
         state, default = None, ClosedForm.kind
     else:
         state, default = _state(tables.get("state", {})), Tebd.kind
-    allowed = {k: c for k, c in SOLVERS.items() if (c is ClosedForm) == (state is None)}
+    allowed = {k: c for k, c in kinds("solver").items() if (c is ClosedForm) == (state is None)}
     config = Config(
         model=model,
         state=state,
-        solver=_of_kind("solver", {"kind": default, **tables.get("solver", {})}, allowed),
+        solver=of_kind("solver", {"kind": default, **tables.get("solver", {})}, allowed),
         time=construct(Time, "time", tables.get("time", {})),
         record=construct(Record, "record", tables.get("record", {})),
         about=construct(About, "about", tables.get("about", {})),
@@ -220,27 +193,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         hysteresis=_optional(Hysteresis, "hysteresis", tables),
         name=name,
     )
-    if config.bath is not None and not isinstance(config.solver, _OPEN):
-        allowed_names = ", ".join(cls.kind for cls in _OPEN)
-        raise InputError(
-            f"solver.kind = {config.solver.kind!r}: takes no [bath]; allowed: {allowed_names}"
-        )
-    dense = isinstance(config.solver, MasterEquation)
-    if config.bath is not None and config.bath.kind == "reaction_coordinate" and not dense:
-        raise InputError(
-            f"solver.kind = {config.solver.kind!r}: takes no reaction coordinate; allowed: "
-            f"{MasterEquation.kind}"
-        )
-    _check_classical(config)
-    _check_mean_field(config)
-    if isinstance(config.solver, Hybrid) or isinstance(config.classical, HybridBeside):
-        from tnspin.hybrid.run import check_hybrid
-
-        check_hybrid(config)
-    if config.hysteresis is not None:
-        from tnspin.hysteresis import check_loop
-
-        check_loop(config.model, config.solver.kind, config.hysteresis.tilt, config.classical)
+    combinations.check(config)
     if state is not None:
         _ = config.initial_state  # refuses now what would otherwise be refused after the setup
     return config
@@ -253,43 +206,14 @@ def _optional(cls: type[T], section: str, tables: Mapping[str, Any]) -> T | None
 def _bath(tables: Mapping[str, Any]) -> Any:
     table = tables.get("bath", {"kind": "none"})
     # "none" leaves out the bath of a preset, which --set cannot delete.
-    return None if table.get("kind") == "none" else _of_kind("bath", table, _baths())
+    return None if table.get("kind") == "none" else of_kind("bath", table, kinds("bath"))
 
 
 def _beside(tables: Mapping[str, Any]) -> Classical | MeanFieldBeside | HybridBeside | None:
     table = {"kind": Classical.kind, **tables.get("classical", {"kind": "none"})}
     if table["kind"] in ("none", tables.get("solver", {}).get("kind")):
         return None  # not wanted, or what the run itself is
-    return _of_kind("classical", table, _BESIDE)
-
-
-def _check_mean_field(config: Config) -> None:
-    """Refuse mean fields of models and baths that have none."""
-    for keys in (config.solver, config.classical):
-        if not isinstance(keys, MeanField | MeanFieldBeside):
-            continue
-        if config.bath is not None and config.bath.kind == "reaction_coordinate":
-            raise InputError("bath.kind = 'reaction_coordinate': has no mean field")
-        from tnspin.solvers.mean_field import check_model
-
-        check_model(config.model, config.bath, keys.variant)
-
-
-def _check_classical(config: Config) -> None:
-    """Refuse classical spins where the model or the solver has none."""
-    solver, beside = config.solver, config.classical
-    if beside is not None and isinstance(solver, Llg | Hybrid):
-        kind = solver.kind
-        raise InputError(
-            f"solver.kind = {kind!r}: is classical itself; leave out [classical], or"
-            " set classical.kind = 'none'"
-        )
-    if beside is None and not isinstance(solver, Llg):
-        return
-    if not isinstance(beside, MeanFieldBeside | HybridBeside):
-        from tnspin.classical.energy import energy_of
-
-        energy_of(config.model, solver.limit if beside is None else beside.limit)
+    return of_kind("classical", table, kinds("classical"))
 
 
 def presets_folder() -> Path:
@@ -310,20 +234,6 @@ def presets() -> list[dict[str, str]]:
         {"name": name, **_read(presets_folder() / f"{name}.toml").get("about", {})}
         for name in preset_names()
     ]
-
-
-def _models() -> dict[str, type]:
-    # Imported here because listing presets and printing help need no physics.
-    from tnspin import models
-
-    return {**models.MODELS, EdgeState.kind: EdgeState}
-
-
-def _baths() -> dict[str, type]:
-    from tnspin import baths
-
-    kinds = (baths.UniversalLindblad, baths.ReactionCoordinate, baths.OpenHeisenbergBath)
-    return {bath.kind: bath for bath in kinds}
 
 
 def _in_run_units(tables: Mapping[str, Any], units: Units | None) -> dict[str, Any]:
@@ -372,52 +282,21 @@ def _override(tables: dict[str, Any], parts: tuple[str, ...], value: Any) -> dic
     section, key = parts[0], parts[1]
     before = tables.get(section)
     tables = with_value(tables, parts, value)
-    if key == "kind" and section in PLANNED and isinstance(before, Mapping):
+    if key == "kind" and section in WITH_KINDS and isinstance(before, Mapping):
         # Another kind: what the file said for the old one does not concern the new one.
-        old, new = (_keys(section, str(kind)) for kind in (before.get("kind"), value))
+        old, new = (keys(section, str(kind)) for kind in (before.get("kind"), value))
         stale = set(old) - set(new) if new else set()
         tables[section] = {k: v for k, v in tables[section].items() if k not in stale}
     return tables
 
 
-def _keys(section: str, kind: str) -> tuple[str, ...]:
-    """Keys of a table of this kind; none if there is no such kind."""
-    if section == "state":
-        from tnspin import states
-
-        return tuple(states.parameters(kind)) if kind in states.BUILDERS else ()
-    kinds: Mapping[str, type]
-    if section == "classical":
-        kinds = _BESIDE
-    else:
-        kinds = SOLVERS if section == "solver" else _baths() if section == "bath" else _models()
-    return fields_of(kinds[kind]) if kind in kinds else ()
-
-
 def _state(table: Mapping[str, Any]) -> State:
     from tnspin import states
 
-    kind = _kind("state", table, states.BUILDERS)
+    kind = chosen_kind("state", table, states.BUILDERS)
     defaults = {
         name: default
         for name, default in states.parameters(kind).items()
         if default is not inspect.Parameter.empty
     }
     return State(kind, defaults | {k: v for k, v in table.items() if k != "kind"})
-
-
-def _kind(section: str, table: Mapping[str, Any], kinds: Iterable[str]) -> str:
-    allowed = ", ".join(kinds)
-    if "kind" not in table:
-        raise InputError(f"{section}.kind: missing; allowed: {allowed}")
-    kind = str(table["kind"])
-    if kind not in kinds:
-        problem = "not in this version" if kind in PLANNED[section] else "no such kind"
-        hint = nearest(kind, kinds)
-        raise InputError(f"{section}.kind = {kind!r}: {problem}; allowed: {allowed}{hint}")
-    return kind
-
-
-def _of_kind(section: str, table: Mapping[str, Any], kinds: Mapping[str, type]) -> Any:
-    kind = _kind(section, table, kinds)
-    return construct(kinds[kind], section, {k: v for k, v in table.items() if k != "kind"})

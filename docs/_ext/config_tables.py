@@ -9,23 +9,20 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tnspin import baths, config, settings, states
-from tnspin.models import MODELS
+from tnspin import config, settings, states
+from tnspin.kinds import kinds
 from tnspin.observables import OBSERVABLES
 from tnspin.schema import _describe
-from tnspin.settings import HybridBeside, Hysteresis, MeanFieldBeside
 
-_BATHS = (baths.UniversalLindblad, baths.ReactionCoordinate, baths.OpenHeisenbergBath)
-_BESIDE = (settings.Classical, HybridBeside, MeanFieldBeside)
 #: Table of the file -> the dataclasses that it may become.
 SECTIONS: dict[str, tuple[type, ...]] = {
-    "model": (*MODELS.values(), settings.EdgeState),
-    "bath": _BATHS,
-    "solver": tuple(config.SOLVERS.values()),
+    "model": tuple(kinds("model").values()),
+    "bath": tuple(kinds("bath").values()),
+    "solver": tuple(kinds("solver").values()),
     "time": (settings.Time,),
     "record": (settings.Record,),
-    "classical": _BESIDE,
-    "hysteresis": (Hysteresis,),
+    "classical": tuple(kinds("classical").values()),
+    "hysteresis": (settings.Hysteresis,),
     "units": (settings.Units,),
     "about": (settings.About,),
 }
