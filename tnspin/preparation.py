@@ -24,6 +24,7 @@ from tnspin.settings import (
     MasterEquation,
     MeanField,
     Purification,
+    QuantumLl,
     QuantumLlg,
     Tdvp,
     Tebd,
@@ -54,27 +55,24 @@ _MOST_STATES = 2**14
 #: Vectors that a series needs beside the state itself.
 _WORK = 4
 _GIB = 2**30
+# Forms of the states of all solvers but those of matrix product states.
+_FORMS: dict[type, str] = {
+    Exact: "vector",
+    MasterEquation: "density",
+    DensityMatrix: "density_mps",
+    Purification: "purified",
+    Trajectories: "average",
+    Llg: "classical",
+    MeanField: "mean_field",
+    Hybrid: "hybrid",
+    QuantumLlg: "isospectral",
+    QuantumLl: "isospectral",
+}
 
 
 def form_of(config: Config) -> str:
     """Return the form of the states of a run, as observables ask for it."""
-    if isinstance(config.solver, MasterEquation):
-        return "density"
-    if isinstance(config.solver, DensityMatrix):
-        return "density_mps"
-    if isinstance(config.solver, Purification):
-        return "purified"
-    if isinstance(config.solver, Trajectories):
-        return "average"
-    if isinstance(config.solver, Llg):
-        return "classical"
-    if isinstance(config.solver, MeanField):
-        return "mean_field"
-    if isinstance(config.solver, Hybrid):
-        return "hybrid"
-    if isinstance(config.solver, QuantumLlg):
-        return "isospectral"
-    return "vector" if isinstance(config.solver, Exact) else "mps"
+    return _FORMS.get(type(config.solver), "mps")
 
 
 def jump_operators(config: Config) -> list[JumpOperator]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -45,6 +45,7 @@ __all__ = ["evolve"]
 # Largest growth exponent of one step back in time: 0.2 is a factor of 1.2.
 _MOST_GROWTH = 0.2
 ENGINES = ("auto", "tebd", "tdvp")
+Runner: TypeAlias = Tebd | Tdvp | PairedTebd
 
 
 def evolve(
@@ -108,11 +109,7 @@ def evolve(
         too far for the engine, or damping too strong for the order.
     """
     model = model.model if isinstance(model, Purified) else model
-    # Members of a mixture may differ in charges that the density matrix keeps its blocks of.
-    charged = state.states[0].charge_names if hasattr(state, "states") else state.charge_names
-    broken = set(charged) - set(model.hamiltonian.conserved())
-    if broken:
-        raise InputError(f"state: the Hamiltonian does not conserve {sorted(broken)}")
+    charged = _charges(model, state)
     if engine not in ENGINES:
         raise InputError(f"solver.engine: {engine!r} is not one of {', '.join(ENGINES)}")
     generator, long, conserved = _generator(model, jumps, charged, engine)
@@ -125,18 +122,13 @@ def evolve(
     limits: dict[str, Any] = {
         "bond_dim": bond_dim, "cutoff": cutoff, "threads": threads, "ledger": ledger
     }  # fmt: skip
-    run: Tebd | Tdvp | PairedTebd
-    if isinstance(generator, OperatorSum):
-        constant = dissipator(model.local_sites, long, jump_tolerance) if long else None
-        run = Tdvp(
-            rho.mps, generator, factor=1.0, hermitian=False, tolerance=tolerance,
-            constant=constant, **limits,
-        )  # fmt: skip
-    elif generator.length < rho.length:
-        run = PairedTebd(rho.mps, generator, order=order, method=method, **limits)
+    run: Runner
+    if isinstance(generator, BondTerms):
+        run = _by_gates(rho, generator, order=order, method=method, **limits)
     else:
-        driven = [generator.time_dependent(k) for k in range(generator.length - 1)]
-        run = Tebd(rho.mps, generator.matrix, driven, order=order, method=method, **limits)
+        constant = dissipator(model.local_sites, long, jump_tolerance) if long else None
+        limits |= {"tolerance": tolerance, "constant": constant}
+        run = Tdvp(rho.mps, generator, factor=1.0, hermitian=False, **limits)
     run.log_norm = rho.log_norm
     try:
         yield Snapshot(times[0], model, rho, run.ledger.copy())
@@ -150,6 +142,25 @@ def evolve(
             yield Snapshot(stop, model, rho, run.ledger.copy())
     finally:
         run.close()
+
+
+def _charges(model: Model, state: Any) -> Sequence[str]:
+    """Names of the charges of a state, all of them conserved by the Hamiltonian."""
+    # Members of a mixture may differ in charges that the density matrix keeps its blocks of.
+    member = state.states[0] if hasattr(state, "states") else state
+    charged: Sequence[str] = member.charge_names
+    broken = set(charged) - set(model.hamiltonian.conserved())
+    if broken:
+        raise InputError(f"state: the Hamiltonian does not conserve {sorted(broken)}")
+    return charged
+
+
+def _by_gates(rho: DensityMPS, generator: BondTerms, **options: Any) -> Tebd | PairedTebd:
+    """Trotter steps of bonds, or of bonds between pairs of sites."""
+    if generator.length < rho.length:
+        return PairedTebd(rho.mps, generator, **options)
+    driven = [generator.time_dependent(k) for k in range(generator.length - 1)]
+    return Tebd(rho.mps, generator.matrix, driven, **options)
 
 
 def _generator(
@@ -177,9 +188,7 @@ def _generator(
     return bonds(whole * 1j) if trotter else whole, long, conserved
 
 
-def _interval(
-    run: Tebd | Tdvp | PairedTebd, start: float, stop: float, dt: float
-) -> Iterator[float]:
+def _interval(run: Runner, start: float, stop: float, dt: float) -> Iterator[float]:
     """Make the steps from one output time to the next."""
     steps = max(1, ceil((stop - start) / dt - 1e-9))
     span = (stop - start) / steps
@@ -189,7 +198,7 @@ def _interval(
         yield from run.advance(start + step * span, span, stride)
 
 
-def _bond_dim(run: Tebd | Tdvp | PairedTebd) -> int:
+def _bond_dim(run: Runner) -> int:
     if isinstance(run, PairedTebd):
         return run.bond_dim()
     dims = run.bond_dims() if isinstance(run, Tdvp) else run.state.bond_dims()
