@@ -188,7 +188,7 @@ def _certify(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from tnspin.config import load
     from tnspin.progress import Bar, StopOnSignal
-    from tnspin.report import summary
+    from tnspin.report import reached, summary
     from tnspin.simulation import check_output, simulate
 
     config = load(options.config, options.overrides)
@@ -200,7 +200,8 @@ def _run(options: argparse.Namespace) -> int:
             print(f"tnspin: {text}", file=sys.stderr, flush=True)
 
     expected, watch = (None, None) if options.quiet else _expect(config, options.resume, say)
-    bar = Bar(config.time.stop, shown=not options.quiet, share=expected)
+    label = "t =" if config.hysteresis is None else "fields"
+    bar = Bar(config.length, shown=not options.quiet, share=expected, label=label)
     with StopOnSignal() as stop:
 
         def on_step(progress: Any) -> None:
@@ -227,8 +228,7 @@ def _run(options: argparse.Namespace) -> int:
         finally:
             bar.close()
     if not result.complete:
-        reached = f"stopped at t = {result['time'][-1]:g}"
-        raise RunError(reached + _how_to_go_on(options, path))
+        raise RunError(f"stopped {reached(result)}" + _how_to_go_on(options, path))
     if not options.quiet:
         print(summary(result, str(path)))
     return DONE

@@ -42,9 +42,7 @@ def check(config: Config) -> None:
 
         check_hybrid(config)
     if config.hysteresis is not None:
-        from tnspin.hysteresis import check_loop
-
-        check_loop(config.model, config.solver.kind, config.hysteresis.tilt, config.classical)
+        _check_loop(config)
 
 
 def _check_bath(config: Config) -> None:
@@ -88,3 +86,19 @@ def _check_mean_field(config: Config) -> None:
         from tnspin.solvers.mean_field import check_model
 
         check_model(config.model, config.bath, keys.variant)
+
+
+def _check_loop(config: Config) -> None:
+    """Refuse loops of fields that the solver, the model or the initial state rules out."""
+    from tnspin.hysteresis import check_loop
+
+    tilt = None if config.hysteresis is None else config.hysteresis.tilt
+    check_loop(config.model, config.solver.kind, tilt, config.classical)
+    dense = isinstance(config.solver, MasterEquation)
+    if dense and config.bath is not None and config.bath.kind == "reaction_coordinate":
+        raise InputError("bath.kind = 'reaction_coordinate': has no hysteresis")
+    if dense and config.initial_state.purified:
+        raise InputError(
+            f"state.kind = {config.state and config.state.kind!r}: is purified, which hysteresis "
+            "by 'master_equation' does not take; allowed: density_matrix, purification, mean_field"
+        )

@@ -120,6 +120,11 @@ class Config:
             return WithCoordinate(model, self.bath)
         return model
 
+    @property
+    def length(self) -> float:
+        """Where the run ends: ``time.stop``, or the number of fields of a hysteresis loop."""
+        return self.time.stop if self.hysteresis is None else 2.0 * (self.hysteresis.steps + 1)
+
     def to_toml(self) -> str:
         """Return the TOML text of `as_dict`; loading it gives this configuration again."""
         return dumps(self.as_dict())

@@ -342,7 +342,7 @@ class Watch:
     """
 
     def __init__(self, config: Config, say: Callable[[str], None]) -> None:
-        self._stop = config.time.stop
+        self._stop = config.length
         self._grows = hasattr(config.solver, "bond_dim")
         self._say = say
         self._first: tuple[float, float] | None = None

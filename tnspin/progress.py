@@ -28,12 +28,19 @@ class Bar:
     share
         Share of the work that is done at a time, so that the time left is told from what the
         rest will cost, not from how long it is; None: in proportion to time.
+    label
+        What is counted, if not time.
     """
 
     def __init__(
-        self, stop: float, shown: bool = True, share: Callable[[float], float] | None = None
+        self,
+        stop: float,
+        shown: bool = True,
+        share: Callable[[float], float] | None = None,
+        label: str = "t =",
     ) -> None:
         self._stop = stop
+        self._label = label
         self._shown = shown and sys.stderr.isatty() and stop > 0
         self._share = share or (lambda time: time / stop)
         self._bar: Any = None
@@ -56,7 +63,7 @@ class Bar:
         self._bar.update(min(self._share(progress.time), 1.0) - self._bar.n)
 
     def _where(self, progress: Any) -> str:
-        return f"t = {progress.time:.1f}/{self._stop:g}"
+        return f"{self._label} {progress.time:.1f}/{self._stop:g}"
 
     def close(self) -> None:
         """Remove the bar."""

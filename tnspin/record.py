@@ -23,7 +23,7 @@ from tnspin.errors import InputError, nearest
 from tnspin.result import Result, Variable
 from tnspin.version import __version__
 
-__all__ = ["Interrupted", "Result", "Variable", "provenance", "record"]
+__all__ = ["Interrupted", "Result", "Stopwatch", "Variable", "provenance", "record"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "quimb", "h5py", "h5netcdf", "xarray")
 
@@ -106,7 +106,6 @@ class _Rows:
     def __init__(self, columns: list[_Column], config: Any, previous: Result | None) -> None:
         self.columns = columns
         self.config = config
-        self.previous = previous
         self.times: list[float] = [] if previous is None else list(previous["time"])
         self.data: dict[str, list[np.ndarray]] = {
             column.name: [] if previous is None else list(previous[column.name])
@@ -119,7 +118,7 @@ class _Rows:
             if previous is not None and _error(column.name) in previous
         }
         self.snapshot: Any = None
-        self.start = time.perf_counter(), cpu_time()
+        self.watch = Stopwatch(previous)
 
     def add(self, snapshot: Any) -> bool:
         self.snapshot = snapshot
@@ -153,14 +152,27 @@ class _Rows:
         return Result(_coordinates(variables, self.snapshot) | variables, self._attrs(complete))
 
     def _attrs(self, complete: bool) -> dict[str, Any]:
-        old = {} if self.previous is None else self.previous.attrs
-        wall, cpu = time.perf_counter() - self.start[0], cpu_time() - self.start[1]
         text = self.config.to_toml() if hasattr(self.config, "to_toml") else self.config or ""
         sampled = getattr(getattr(self.snapshot, "state", None), "trajectories", None)
         return provenance(text) | {
             **({} if sampled is None else {"trajectories": sampled}),
-            "wall_time_s": wall + old.get("wall_time_s", 0.0),
-            "cpu_time_s": cpu + old.get("cpu_time_s", 0.0),
+            **self.watch.attrs(complete),
+        }
+
+
+class Stopwatch:
+    """What a run has taken since now, and before in what it continues."""
+
+    def __init__(self, previous: Result | None = None) -> None:
+        self._old = {} if previous is None else previous.attrs
+        self._start = time.perf_counter(), cpu_time()
+
+    def attrs(self, complete: bool) -> dict[str, Any]:
+        """Attributes of a result: times, memory, how often it was continued, whether it is done."""
+        old, (wall, cpu) = self._old, self._start
+        return {
+            "wall_time_s": time.perf_counter() - wall + old.get("wall_time_s", 0.0),
+            "cpu_time_s": cpu_time() - cpu + old.get("cpu_time_s", 0.0),
             "peak_memory_bytes": peak_memory(),
             "resumed": int(old.get("resumed", -1)) + 1 if old else 0,
             "complete": int(complete),

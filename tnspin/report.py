@@ -14,7 +14,7 @@ from tnspin.result import Result
 from tnspin.toml_text import flatten, loads
 from tnspin.units import EnergyScale
 
-__all__ = ["conservation", "info", "info_text", "summary"]
+__all__ = ["conservation", "info", "info_text", "reached", "summary"]
 
 _SAMPLED = ("log_negativity", "mutual_information")
 _CONSERVED = (
@@ -144,6 +144,13 @@ def summary(result: Result, file: str) -> str:
     if "peak_memory_bytes" in attrs:
         rows.append(("peak memory", f"{attrs['peak_memory_bytes'] / 2**20:.0f} MiB"))
     return _table(file, rows)
+
+
+def reached(result: Result) -> str:
+    """Where a run has come to, in words."""
+    if "loop_done" in result.attrs:
+        return f"after {result.attrs['loop_done']} of {2 * result['field'].size} fields"
+    return f"at t = {result['time'][-1]:g}"
 
 
 def conservation(result: Result) -> dict[str, dict[str, float]]:

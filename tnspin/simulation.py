@@ -27,7 +27,7 @@ from tnspin.preparation import (
     jump_operators,
     product_state,
 )
-from tnspin.record import Interrupted, provenance, record
+from tnspin.record import provenance, record
 from tnspin.result import Result, Variable, check_writable, is_result
 from tnspin.schema import fields_of
 from tnspin.settings import (
@@ -108,18 +108,27 @@ def _carried_out(
 ) -> Result:
     if isinstance(config.solver, ClosedForm):
         return _edge_information(config)
-    if config.hysteresis is not None:
-        return _loop(config, on_step, say)
-    return _evolve_and_record(config, path, resume, on_step, on_snapshot, say)
+    follow = _evolve_and_record if config.hysteresis is None else _loop
+    return follow(config, path, resume, on_step, on_snapshot, say)
 
 
-def _loop(config: Config, on_step: Callable[[Any], None] | None, say: Say) -> Result:
+def _loop(
+    config: Config,
+    path: str | Path | None,
+    resume: bool,
+    on_step: Callable[[Any], None] | None,
+    on_snapshot: Callable[[Any], None] | None,
+    say: Say,
+) -> Result:
     from tnspin.hysteresis.run import hysteresis_result
 
-    try:
-        return hysteresis_result(config, on_step, say)
-    except Interrupted as stopped:
-        raise KeyboardInterrupt from stopped  # there is nothing yet to continue from
+    saved = checkpoint = None
+    if path is not None:
+        saved = _saved(config, path, say) if resume else None
+        checkpoint = Checkpoint(checkpoint_path(path), config.record.checkpoint)
+    _compile_kernels(config, say)
+    keys: dict[str, Any] = {"on_step": on_step, "on_snapshot": on_snapshot, "say": say}
+    return hysteresis_result(config, saved=saved, checkpoint=checkpoint, **keys)
 
 
 def _evolve_and_record(
@@ -198,8 +207,7 @@ def _snapshots(
         keys |= {"threads": config.solver.threads or None, "ledger": ledger}
         if isinstance(config.solver, DensityMatrix | Purification):
             keys["jumps"] = jumps
-    if form_of(config) in ("mps", "density_mps", "purified"):
-        _compile_kernels(say, variational=isinstance(config.solver, Tdvp))
+    _compile_kernels(config, say)
     solver = config.solver.kind
     for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):
         if config.classical is not None and snapshot.time == points[0] and saved is None:
@@ -315,10 +323,13 @@ def _in_units(result: Result, config: Config) -> Result:
     return Result({**first, "time_fs": femtoseconds, **variables}, attrs)
 
 
-def _compile_kernels(say: Say, *, variational: bool) -> None:
+def _compile_kernels(config: Config, say: Say) -> None:
     """Compile now, and say so, rather than leave a silent pause at the first step."""
     from tnspin.mps.compiled import is_compiled, warm_up
 
+    variational = isinstance(config.solver, Tdvp)
+    if form_of(config) not in ("mps", "density_mps", "purified"):
+        return
     if not is_compiled(variational=variational):
         say("compiling the numerical kernels (once per installation, about a minute) ...")
         warm_up(variational=variational)

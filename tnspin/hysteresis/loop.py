@@ -7,7 +7,7 @@ loops close as the field is held longer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import pi, prod
 from typing import Any
@@ -26,11 +26,14 @@ from tnspin.solvers import evolve
 
 __all__ = [
     "MOST_STATES",
+    "PIECES",
     "SOLVERS",
     "TILT",
     "Loop",
+    "Place",
     "check_loop",
     "coercive_fields",
+    "follow",
     "hysteresis_loop",
     "steady_spins",
 ]
@@ -42,8 +45,8 @@ SOLVERS = ("mean_field", "master_equation", "density_matrix", "purification", "l
 TILTED = ("mean_field", "llg")
 #: Angle of the initial states of OHM Fig. 2.
 TILT = pi / 40
-# Parts of the time at one field after which it is seen whether anything still changes.
-_PIECES = 20
+#: Parts of the time at one field after which it is seen whether anything still changes.
+PIECES = 20
 #: Most states of a chain whose steady state is looked for at every field.
 MOST_STATES = 256
 _SPIN = OBSERVABLES["spin"].function
@@ -51,7 +54,7 @@ _SPIN = OBSERVABLES["spin"].function
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """Spins at the end of every field.
+    """Spins at the end of every field, NaN where the sweep has not come to yet.
 
     Attributes
     ----------
@@ -70,6 +73,26 @@ class Loop:
     residual: Reals
     discarded: Reals
 
+    @classmethod
+    def empty(cls, fields: Reals, count: int) -> Loop:
+        """A sweep of ``count`` spins that is still to begin."""
+        spins, residual = (
+            np.full((2, fields.size, count, 3), np.nan),
+            np.full((2, fields.size), np.nan),
+        )
+        return cls(fields, spins, residual, np.zeros((2, fields.size)))
+
+    def enter(self, place: Place) -> None:
+        """Take note of the field that ends at a place; nothing if none does."""
+        if place.piece:
+            return
+        branch, index = divmod(place.number - 1, self.fields.size)
+        index = index if branch else self.fields.size - 1 - index
+        self.spins[branch, index] = _SPIN(place.snapshot)
+        self.residual[branch, index] = place.change
+        if place.snapshot.ledger is not None:
+            self.discarded[branch, index] = place.snapshot.ledger.discarded.sum()
+
     @property
     def magnetization(self) -> Reals:
         """(2, F, 3) mean over the spins."""
@@ -79,6 +102,28 @@ class Loop:
         """Area of the loop, the integral of M(down) - M(up) over the field."""
         down, up = self.magnetization[..., axis]
         return float(np.trapezoid(down - up, self.fields))
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a sweep is.
+
+    Attributes
+    ----------
+    number
+        Fields that are done, of 2 F.
+    piece
+        Twentieths of ``hold`` that have passed at the next one; 0: it is still to begin.
+    snapshot
+        State (and ledger) there; its time is that since the field was set.
+    change
+        Largest change of any spin in the last twentieth.
+    """
+
+    number: int
+    piece: int
+    snapshot: Snapshot
+    change: float = np.inf
 
 
 def hysteresis_loop(
@@ -132,27 +177,80 @@ def hysteresis_loop(
     values = np.unique(np.asarray(fields, float))
     if values.size < 2 or not np.all(np.isfinite(values)):
         raise InputError("fields: at least two different finite numbers are needed")
+    loop = Loop.empty(values, len(model.localized_sites))
+    for place in follow(
+        model, state, values, axis=axis, solver=solver, bath=bath, hold=hold, settled=settled,
+        tilt=tilt, **options,
+    ):  # fmt: skip
+        loop.enter(place)
+        if on_field is not None and not place.piece:
+            share = place.number / (2 * values.size)
+            on_field(Progress(share, 0, float(loop.discarded.sum())))
+    return loop
+
+
+def follow(
+    model: Model,
+    state: Any,
+    fields: Reals,
+    *,
+    axis: int = 2,
+    solver: str = "mean_field",
+    bath: Any = None,
+    hold: float = 200.0,
+    settled: float = 1e-8,
+    tilt: float | None = None,
+    start: Place | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> Iterator[Place]:
+    """Sweep a component of the field down and up again, and yield every twentieth of a field.
+
+    Going on from a place that was yielded gives the same numbers.
+
+    Parameters
+    ----------
+    model, state, axis, solver, bath, hold, settled, tilt, options
+        See `hysteresis_loop`.
+    fields : (F,)
+        Ascending.
+    start : Place, optional
+        Where to go on; ``state`` does not matter then.
+    on_step : callable, optional
+        Called after every step with a `Progress` whose time is the number of fields done; may
+        raise to stop.
+
+    Raises
+    ------
+    InputError
+        If the model has no field, or the solver cannot do it.
+    """
     tilt = check_loop(model, solver, tilt)
-    order = np.arange(len(values))
-    count = len(model.localized_sites)
-    spins = np.empty((2, len(values), count, 3))
-    residual, discarded = np.zeros((2, 2, len(values)))
-    for branch, places in enumerate((order[::-1], order)):
-        for done, place in enumerate(places):
-            here = _with_field(model, axis, float(values[place]))
-            if tilt:
-                state = _turned(here, state, solver, tilt)
-            keys = options | _bath_keys(here, bath, solver, options)
-            last, change = _held(here, state, solver, hold, settled, keys)
-            state = last.state
-            spins[branch, place] = _SPIN(last)
-            residual[branch, place] = change
-            if last.ledger is not None:
-                discarded[branch, place] = last.ledger.discarded.sum()
-            if on_field is not None:
-                share = (branch * len(values) + done + 1) / (2 * len(values))
-                on_field(Progress(share, 0, float(discarded.sum())))
-    return Loop(values, spins, residual, discarded)
+    times = np.linspace(0.0, hold, PIECES + 1).tolist()
+    number, piece, ledger = 0, 0, None
+    if start is not None:
+        number, piece = start.number, start.piece
+        state, ledger = start.snapshot.state, start.snapshot.ledger if piece else None
+    for value in np.concatenate((fields[::-1], fields))[number:]:
+        here = _with_field(model, axis, float(value))
+        if tilt and not piece:
+            state = _turned(here, state, solver, tilt)
+        keys = options | _bath_keys(here, bath, solver, options)
+        if ledger is not None:
+            keys["ledger"] = ledger
+        if on_step is not None:
+            keys["on_step"] = _counted(on_step, number, hold)
+        snapshots = evolve(here, state, times[piece:], solver=solver, **keys)
+        before, change = _SPIN(next(snapshots)), np.inf
+        for now in snapshots:
+            spins = _SPIN(now)
+            change, before = float(np.abs(spins - before).max()), spins
+            piece += 1
+            if change <= settled or piece == PIECES:
+                break
+            yield Place(number, piece, now, change)
+        number, piece, state, ledger = number + 1, 0, now.state, None
+        yield Place(number, 0, now, change)
 
 
 def steady_spins(
@@ -189,6 +287,7 @@ def coercive_fields(fields: Reals, magnetization: Reals) -> Reals:
     found = np.full(2, np.nan)
     for branch, reverse in enumerate((True, False)):
         b, m = (x[::-1] if reverse else x for x in (fields, magnetization[branch]))
+        b, m = b[np.isfinite(m)], m[np.isfinite(m)]  # of a sweep that is still under way
         flips = np.flatnonzero(np.sign(m[1:]) != np.sign(m[:-1]))
         if flips.size:
             k = int(flips[0])
@@ -253,17 +352,8 @@ def _bath_keys(model: Any, bath: Any, solver: str, options: dict[str, Any]) -> d
     return {"jumps": jumps_of(model, bath)}
 
 
-def _held(
-    model: Any, state: Any, solver: str, hold: float, settled: float, options: dict[str, Any]
-) -> tuple[Snapshot, float]:
-    """The last snapshot at one field, and how much any spin changed since the one before."""
-    times = np.linspace(0.0, hold, _PIECES + 1).tolist()
-    before, change = None, np.inf
-    for now in evolve(model, state, times, solver=solver, **options):
-        spins = _SPIN(now)
-        if before is not None:
-            change = float(np.abs(spins - before).max())
-        before = spins
-        if change <= settled:
-            break
-    return now, change
+def _counted(
+    on_step: Callable[[Progress], None], number: int, hold: float
+) -> Callable[[Progress], None]:
+    """The same, told how many fields are done instead of the time at this one."""
+    return lambda progress: on_step(progress._replace(time=number + progress.time / hold))
