@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 # Keys that do not change the numbers measured up to a given time.
-_MAY_CHANGE = ("time.stop", "solver.threads", "record.checkpoint")
+_MAY_CHANGE = ("time.stop", "solver.threads", "record.checkpoint", "hysteresis.steady")
 #: Kinds of states that are no pure ones -> module.
 _MIXED = {
     "Ensemble": "tnspin.ensemble",
@@ -109,7 +109,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Saved:
-    """What a checkpoint holds: ``result`` ends at the time of ``state``."""
+    """What a checkpoint holds: ``result`` ends at the time, or in the field, of ``state``."""
 
     result: Result
     state: Any
@@ -131,16 +131,21 @@ def load_checkpoint(path: Path, sites: Sequence[Site]) -> Saved:
     """
     import h5py
 
+    from tnspin.checksums import naming_damage, verify_all
     from tnspin.mps.ledger import Ledger
 
     result = Result.load(path)
-    if "time" not in result or not result["time"].size:
+    if "loop_done" not in result.attrs and not ("time" in result and result["time"].size):
         raise InputError(f"{path}: is damaged (it has no times)")
     with readable(path), h5py.File(path, "r") as file:
         if "state" not in file:
             raise InputError("is a result, not a checkpoint")
-        state = _state_kind(str(file["state"].attrs["kind"])).load(file["state"], sites)
-        ledger = Ledger.load(file["ledger"]) if "ledger" in file else None
+        with naming_damage(file):
+            for name in ("state", "ledger"):
+                if name in file:
+                    verify_all(file[name])
+            state = _state_kind(str(file["state"].attrs["kind"])).load(file["state"], sites)
+            ledger = Ledger.load(file["ledger"]) if "ledger" in file else None
     return Saved(result, state, ledger)
 
 
@@ -169,13 +174,19 @@ def first_difference(
 def _image(snapshot: Any, result: Result) -> Any:
     import h5py
 
+    from tnspin.checksums import GuardedGroup, sign_all
+
     buffer = result.image()
     with h5py.File(buffer, "r+", libver=LIBVER) as file:
-        group = file.create_group("state")
+        root = GuardedGroup(file["/"].id)
+        group = root.create_group("state")
         snapshot.state.save(group)
         group.attrs["kind"] = type(snapshot.state).__name__
+        sign_all(group)
         if snapshot.ledger is not None:
-            snapshot.ledger.save(file.create_group("ledger"))
+            ledger = root.create_group("ledger")
+            snapshot.ledger.save(ledger)
+            sign_all(ledger)
     return buffer
 
 

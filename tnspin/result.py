@@ -38,7 +38,7 @@ FORMAT = "tnspin-result"
 #: Version of the layout; files without one are of version 1, which had no number but is the same.
 FORMAT_VERSION = 2
 #: Attributes that say how the file is written, not what it holds.
-_OF_THE_FILE = ("format", "format_version", "_NCProperties")
+_OF_THE_FILE = ("format", "format_version", "checksum", "_NCProperties")
 #: Of the HDF5 layout: since 1.10, names and shapes carry checksums.
 LIBVER = "v110"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -91,6 +91,8 @@ class Result:
         """Return the bytes of the HDF5 file, with netCDF-4 dimensions."""
         import h5netcdf
 
+        from tnspin.checksums import sign
+
         buffer = io.BytesIO()
         with h5netcdf.File(buffer, "w", libver=LIBVER) as file:
             for variable in self.variables.values():
@@ -102,6 +104,7 @@ class Result:
             own = {"format": FORMAT, "format_version": FORMAT_VERSION}
             for key, value in {**own, **self.attrs}.items():
                 file.attrs[key] = value
+            sign(file.attrs)
         return buffer
 
     def save(self, path: str | Path) -> None:
@@ -129,7 +132,9 @@ class Result:
         attrs = attributes(path)
         with readable(path), h5netcdf.File(path, "r") as file:
             _check_sizes(file, Path(path).stat().st_size)
-            variables = {name: _read_variable(file.variables[name]) for name in file.variables}
+            variables = {
+                name: _read_variable(name, source) for name, source in file.variables.items()
+            }
         return cls(variables, attrs)
 
     def to_xarray(self) -> xarray.Dataset:
@@ -160,6 +165,8 @@ def attributes(path: str | Path) -> dict[str, Any]:
     """
     import h5py
 
+    from tnspin.checksums import verify
+
     if not is_result(path):
         raise InputError(f"FILE = {str(path)!r}: {_why_not(Path(path))}")
     with readable(path), h5py.File(path, "r") as file:
@@ -170,6 +177,7 @@ def attributes(path: str | Path) -> dict[str, Any]:
                 raise InputError(f"attribute {key!r} is no text")
         loads(found.get("config", ""))
         json.loads(found.get("versions", "{}"))
+        verify(file.attrs)
     return {key: found[key] for key in found if key not in _OF_THE_FILE}
 
 
@@ -300,22 +308,34 @@ def _why_not(path: Path) -> str:
 def _write_variable(file: Any, name: str, variable: Variable) -> None:
     import h5py
 
+    from tnspin.checksums import guarded, loose, sign
+
     data = np.asarray(variable.data)
     if data.dtype.kind in "UO":
-        texts = data.astype(object)
-        target = file.create_variable(name, variable.dims, dtype=h5py.string_dtype(), data=texts)
-    else:
-        target = file.create_variable(name, variable.dims, dtype=data.dtype, data=data)
+        data = data.astype(object)
+    dtype = h5py.string_dtype() if data.dtype.kind == "O" else data.dtype
+    target = file.create_variable(name, variable.dims, dtype=dtype, data=data, **guarded(data))
     target.attrs["units"] = variable.units
     target.attrs["long_name"] = variable.long_name
+    sign(target.attrs, {"(dimensions)": list(variable.dims)} | loose(data))
 
 
-def _read_variable(source: Any) -> Variable:
-    data = np.asarray(source[...])
+def _read_variable(name: str, source: Any) -> Variable:
+    from tnspin.checksums import damaged, loose, verify
+
+    try:
+        data = np.asarray(source[...])
+    except OSError as error:
+        raise damaged(name) from error
     if data.dtype.kind == "O":
         data = np.array([_scalar(text) for text in data.ravel()]).reshape(data.shape)
+    dims = tuple(source.dimensions)
+    try:
+        verify(source.attrs, {"(dimensions)": list(dims)} | loose(data))
+    except InputError as error:
+        raise InputError(f"variable {name!r}: {error}") from error
     units, long_name = (str(_scalar(source.attrs.get(key, ""))) for key in ("units", "long_name"))
-    return Variable(tuple(source.dimensions), data, units, long_name)
+    return Variable(dims, data, units, long_name)
 
 
 def _scalar(value: Any) -> Any:

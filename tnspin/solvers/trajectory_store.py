@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from tnspin.checksums import guarded, naming_damage, sign, verify
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
 from tnspin.packing import Layout
@@ -161,8 +162,8 @@ class Store:
             count = len(chunks) * len(stills) * int(self.marks()["share"])
             for k in range(stills[0]["rows"].shape[0]):
                 shares = [file.attrs["probability"] * file.attrs["weight"] for file in stills]
-                parts = [x * file["rows"][k] for x, file in zip(shares, stills, strict=True)]
-                yield Sample(np.sum(parts, axis=0), [file["rows"][k] for file in chunks], count)
+                parts = [x * _row(file, k) for x, file in zip(shares, stills, strict=True)]
+                yield Sample(np.sum(parts, axis=0), [_row(file, k) for file in chunks], count)
 
     def _write(self, name: str, data: dict[str, Any], attrs: dict[str, Any]) -> None:
         path = self.folder / name
@@ -170,9 +171,12 @@ class Store:
         with h5py.File(image, "w", libver=LIBVER) as file:
             file.attrs["format"] = _FORMAT
             for key, value in data.items():
-                file[key] = value
+                # Row by row, as they are read.
+                options = guarded(value, at_once=max(1, value[:1].nbytes))
+                file.create_dataset(key, data=value, **options)
             for key, value in attrs.items():
                 file.attrs[key] = value
+            sign(file.attrs)
         # Two processes may write the same chunk, which is the same numbers.
         write_atomically(path, image)
 
@@ -181,10 +185,20 @@ class Store:
 def _reading(path: Path) -> Iterator[Any]:
     if not path.exists():
         raise InputError(f"store: {path} does not exist")
-    with readable(path), h5py.File(path, "r") as file:
+    # No cache: every row is read once, of hundreds of files at a time.
+    with readable(path), h5py.File(path, "r", rdcc_nbytes=0) as file:
         if file.attrs.get("format") != _FORMAT:
             raise InputError(f"store: {path} holds no trajectories")
-        yield file
+        verify(file.attrs)
+        with naming_damage(file):
+            yield file
+
+
+def _row(file: Any, number: int) -> Rows:
+    """One row; the error names this file, whichever others are open."""
+    with readable(file.filename), naming_damage(file):
+        row: Rows = file["rows"][number]
+    return row
 
 
 def _marks(plan: Plan) -> dict[str, Any]:
