@@ -10,7 +10,7 @@ wire   2 electrons on n sites, localized spins in the middle (the same preset), 
 chain  open chains of n spins with a bath on each (preset chain-long), to T = 2
 
 One process per run, so that its peak memory is its own.  Results, scaling.md (a table, also
-printed) and scaling.png go into FOLDER.  Runs that are finished already are not repeated; one that
+printed), scaling.png and scaling.pdf go into FOLDER.  Runs that are finished already are not repeated; one that
 was stopped goes on.  Without a study it is valve.
 
 Exponents are the slopes of least squares in log-log over the sizes shown (from --fit-from on), with
@@ -26,15 +26,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, NullLocator
 
 import tnspin as ts
-from tnspin.figures.common import BLUE, ORANGE, STYLE
+from tnspin.figures.common import BLUE, ORANGE, letter, new_figure, save, steps
+from tnspin.figures.ledger import footer
 from tnspin.figures.panels import CONVERGED
 from tnspin.observables.base import HALVES
 from tnspin.result import Result
@@ -262,8 +261,7 @@ def table(study: Study, runs: Runs, start: float) -> str:
 
 def figure(study: Study, runs: Runs, start: float) -> Figure:
     """Entanglement against time for each size and against N, and what it cost."""
-    drawing = Figure(figsize=(11.0, 8.0), layout="constrained")
-    FigureCanvasAgg(drawing)
+    drawing = new_figure(11.0, 8.0)
     axes = drawing.subplots(2, 2)
     against_time(axes[0, 0], study, runs)
     first = next(iter(study.entanglement))
@@ -274,8 +272,8 @@ def figure(study: Study, runs: Runs, start: float) -> Figure:
     ):
         against_size(ax, study, runs, name, start, log=log)
         ax.set_ylabel(unit if "(" in unit else f"{unit} (nat)")
-    for letter, ax in zip("abcd", axes.flat, strict=True):
-        ax.set_title(f"({letter})  {ax.get_title(loc='left')}")
+    letter(axes.flat)
+    footer(drawing, list(runs.values()))
     return drawing
 
 
@@ -283,8 +281,7 @@ def against_time(ax: Axes, study: Study, runs: Runs) -> None:
     """What entangles against time, for each size (by matrix product states where both ran)."""
     best = {n: runs[n, kind] for n, kind in sorted(runs)}  # "mps" comes after "exact"
     variable, label = study.lines
-    colours = mpl.colormaps["viridis"](np.linspace(0, 0.88, len(best)))
-    for (n, result), colour in zip(best.items(), colours, strict=True):
+    for (n, result), colour in zip(best.items(), steps(len(best)), strict=True):
         data = result[variable].reshape(result["time"].size, -1).max(axis=1)
         times = result["time_fs"] if "time_fs" in result else result["time"]
         ax.plot(times, data, color=colour, label=study.name(n))
@@ -357,8 +354,8 @@ def main(words: list[str]) -> None:
     text = table(study, runs, options.fit_from)
     (folder / "scaling.md").write_text(text)
     print(text)
-    with mpl.rc_context(STYLE):
-        figure(study, runs, options.fit_from).savefig(folder / "scaling.png", dpi=160)
+    for ending in ("png", "pdf"):
+        save(folder / f"scaling.{ending}", lambda: figure(study, runs, options.fit_from))
 
 
 if __name__ == "__main__":

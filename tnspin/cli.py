@@ -87,10 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="as JSON")
     info.set_defaults(function=_info)
 
-    plot = commands.add_parser("plot", help="draw the figure for a result file, or a sweep")
+    plot = commands.add_parser("plot", help="draw a result, a sweep or a certificate")
     plot.add_argument(
         "files", metavar="FILE.h5", type=Path, nargs="+",
-        help="several of the same kind are drawn on the same axes",
+        help="several of the same kind are drawn on the same axes; also sweep.nc, CERTIFICATE.json",
     )  # fmt: skip
     plot.add_argument(
         "-o", "--output", metavar="FILE.png", type=Path,
@@ -109,7 +109,8 @@ def _add_certify(commands: Any) -> None:
     certify = commands.add_parser(
         "certify", help="how far a run can be trusted, from runs of other accuracy",
         epilog="Stopped or killed, it continues when the same command is given again. "
-        "Exit status 3: the tolerance does not hold to the end.",
+        "Exit status 3: the tolerance does not hold to the end. The figure as PDF: tnspin plot "
+        "FILE.json -o FILE.pdf.",
     )  # fmt: skip
     certify.add_argument("config", metavar="CONFIG", help="as for run")
     certify.add_argument(
@@ -283,20 +284,27 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
+    from tnspin.certify.certificate import read_certificate
     from tnspin.result import Result, check_writable
 
-    results = [Result.load(file) for file in options.files]
-    if options.movie and len(results) > 1:
+    first, several = options.files[0], len(options.files) > 1
+    certificate = any(file.suffix == ".json" for file in options.files)
+    if options.movie and several:
         raise InputError("--movie: takes one FILE.h5")
-    first = options.files[0]
-    ending = "-overlay.png" if len(results) > 1 else ".gif" if options.movie else ".png"
+    if certificate and (several or options.movie):
+        raise InputError("FILE: a certificate is drawn alone, and not as a movie")
+    facts = read_certificate(first) if certificate else {}
+    results = [] if certificate else [Result.load(file) for file in options.files]
+    ending = "-overlay.png" if several else ".gif" if options.movie else ".png"
     path = options.output or first.with_name(first.stem + ending)
     check_writable(path)
     try:
         from tnspin import figures, movie
     except ModuleNotFoundError as error:
         raise RunError(f"plot: {error.name} is missing: pip install 'tnspin[plot]'") from error
-    if options.movie:
+    if certificate:
+        figures.save_certificate_figure(facts, path)
+    elif options.movie:
         movie.save_movie(results[0], path)
     elif len(results) > 1:
         figures.save_overlay(results, [file.stem for file in options.files], path)

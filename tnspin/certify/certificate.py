@@ -5,17 +5,20 @@ The format of the file is described in `Certificate.to_dict`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tnspin.certify.estimate import Array, Extrapolation, holds_until
 from tnspin.certify.ladder import AXES
+from tnspin.errors import InputError
 from tnspin.version import __version__
 
-__all__ = ["FORMAT", "Certificate", "Observed"]
+__all__ = ["FORMAT", "Certificate", "Observed", "read_certificate"]
 
 FORMAT = "tnspin-certificate-1"
 #: Series of at most so many components are written out extrapolated.
@@ -191,6 +194,25 @@ class Certificate:
                 "values": found.values if flat.shape[1] <= _WRITTEN else None,
             }
         return table
+
+
+def read_certificate(path: Path) -> dict[str, Any]:
+    """Return what `Certificate.to_dict` gave, from its file.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or it is not a certificate.
+    """
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"FILE = {str(path)!r}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"FILE = {str(path)!r}: is not JSON ({error})") from error
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise InputError(f"FILE = {str(path)!r}: is not a certificate of tnspin certify")
+    return facts
 
 
 def _plain(value: Any) -> Any:

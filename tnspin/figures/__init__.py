@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
+from tnspin.figures.certificate import certificate_figure, save_certificate_figure
 from tnspin.figures.chain import chain_figure
-from tnspin.figures.common import STYLE, parameters
+from tnspin.figures.common import STYLE, parameters, save
 from tnspin.figures.dimer import dimer_figure
 from tnspin.figures.hysteresis import hysteresis_figure
 from tnspin.figures.long_chain import long_chain_figure
@@ -24,9 +23,10 @@ from tnspin.figures.pulse import pulse_figure
 from tnspin.figures.sweep import sweep_figure
 from tnspin.figures.valve import valve_figure
 from tnspin.onsets import group_members
-from tnspin.result import Result, write_atomically
+from tnspin.result import Result
 
 __all__ = [
+    "certificate_figure",
     "chain_figure",
     "dimer_figure",
     "edge_figure",
@@ -38,6 +38,7 @@ __all__ = [
     "open_heisenberg_figure",
     "overlay_figure",
     "pulse_figure",
+    "save_certificate_figure",
     "save_figure",
     "save_overlay",
     "sweep_figure",
@@ -53,7 +54,7 @@ def save_figure(result: Result, path: Path) -> None:
     InputError
         If the suffix is not a format that matplotlib writes.
     """
-    _save(path, lambda: figure(result))
+    save(path, lambda: figure(result))
 
 
 def save_overlay(results: Sequence[Result], names: Sequence[str], path: Path) -> None:
@@ -69,18 +70,7 @@ def save_overlay(results: Sequence[Result], names: Sequence[str], path: Path) ->
     """
     if any("sweep" in result.attrs for result in results):
         raise InputError("FILE: a sweep has a figure of its own; draw it alone")
-    _save(path, lambda: overlay_figure(results, names))
-
-
-def _save(path: Path, drawn: Callable[[], Figure]) -> None:
-    suffix = path.suffix.lstrip(".").lower()
-    formats = FigureCanvasAgg(Figure()).get_supported_filetypes()
-    if suffix not in formats:
-        raise InputError(f"-o {path}: no such picture format; allowed: {', '.join(formats)}")
-    buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        drawn().savefig(buffer, format=suffix)
-    write_atomically(path, buffer)
+    save(path, lambda: overlay_figure(results, names))
 
 
 def figure(result: Result) -> Figure:

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tnspin.figures.common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE
-from tnspin.result import write_atomically
+from tnspin.figures.common import BLACK, GREEN, PALETTE, beside, letter, new_figure, save
+from tnspin.figures.ledger import settings, write_below
 from tnspin.units import EnergyScale
 
 __all__ = ["certificate_figure", "save_certificate_figure"]
 
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00", BLACK, "0.5")
+_COLOURS = (*PALETTE, "0.5")
 _STYLES = {"coarser": ":", "finer": "-", "exact": "-"}
 #: Errors below the tolerance by more than this are not shown.
 _DECADES = 1e-6
 
 
 def save_certificate_figure(facts: Mapping[str, Any], path: Path) -> None:
-    """Draw what `Certificate.to_dict` gives and write it as PNG."""
-    buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        certificate_figure(facts).savefig(buffer, format="png")
-    write_atomically(path, buffer)
+    """Draw what `Certificate.to_dict` gives and write it (format from the suffix).
+
+    Raises
+    ------
+    InputError
+        If the suffix is not a format that matplotlib writes.
+    """
+    save(path, lambda: certificate_figure(facts))
 
 
 def certificate_figure(facts: Mapping[str, Any]) -> Figure:
     """Errors of the judged observables; if estimated, what they come from, and the rungs."""
     rows = 1 if facts["known"] else 3
-    drawing = Figure(figsize=(8.6, 1.2 + 2.9 * rows), layout="constrained")
-    FigureCanvasAgg(drawing)
+    drawing = new_figure(8.6, 1.2 + 2.9 * rows)
     drawing.suptitle(_title(facts), fontsize=12)
     axes = drawing.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
     name = facts["limited_by"][0]
@@ -45,12 +44,16 @@ def certificate_figure(facts: Mapping[str, Any]) -> Figure:
     if not facts["known"]:
         _contributions(axes[1], facts, name)
         _rungs(axes[2], facts, name)
-    for k, ax in enumerate(axes):
-        ax.set_title(f"({'abc'[k]})  {ax.get_title(loc='left')}")
+    for ax in axes:
         _frame(ax, facts)
+    letter(axes)
     axes[-1].set_xlabel(
         r"time ($\hbar$/energy unit)" if facts["energy_ev"] is None else "time (fs)"
     )
+    how = "known" if facts["known"] else "estimated"
+    count = sum(rung["axis"] != "base" for rung in facts["rungs"])
+    runs = f"errors {how} from {count} other run" + "s" * (count != 1)
+    write_below(drawing, f"accuracy: {settings(facts['config'].get('solver', {}))}; {runs}")
     return drawing
 
 
@@ -129,5 +132,4 @@ def _frame(ax: Axes, facts: Mapping[str, Any]) -> None:
     ax.set_yscale("log")
     ax.set_xlim(first, max(stop, first + 1e-9))
     ax.set_ylabel("largest error so far")
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    beside(ax)

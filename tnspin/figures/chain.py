@@ -6,7 +6,6 @@ from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.classical.judgement import Verdict, verdict
@@ -14,82 +13,71 @@ from tnspin.figures.common import (
     BLACK,
     BLUE,
     GREEN,
-    ORANGE,
     PURPLE,
+    components,
     localized_sites,
     parameters,
-    time_label,
     times,
     title,
 )
+from tnspin.figures.stack import Panel, stacked
 from tnspin.result import Result
 
-_COLOURS = (BLUE, ORANGE, GREEN)
+__all__ = ["chain_figure", "difference_panel", "judged", "mark", "negativity_panel", "spin_panel"]
+
 # Characters that fit above the panels.
 _WIDTH = 84
 
 
 def chain_figure(result: Result) -> Figure:
     """First spin, quantum and classical; their difference; the negativity below."""
-    entangled = "log_negativity" in result
-    heights = (1.5, 1.0, 1.0) if entangled else (1.5, 1.0)
-    drawing = Figure(figsize=(8.2, 3.0 * sum(heights) - 1.0), layout="constrained")
-    FigureCanvasAgg(drawing)
-    axes = drawing.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    found, words = judged(result)
+    panels: list[tuple[float, Panel]] = [(1.5, spin_panel), (1.0, difference_panel)]
+    if "log_negativity" in result:
+        panels.append((1.0, negativity_panel))
+    heading = "\n".join(filter(None, (title(result), words)))
+    drawing, axes = stacked(result, heading, panels)
+    for ax in axes:
+        mark(ax, result, found)
+    return drawing
+
+
+def judged(result: Result) -> tuple[Verdict, str]:
+    """Verdict on the classical spins, and its words as lines that fit above the panels."""
     within = float(parameters(result).get("classical", {}).get("within", 0.05))
     found = verdict(result["time"], result["spin"], result["classical_spin"], within)
-    # Above the panels: a verdict may be longer than a panel's title has room for.
-    words = fill(found.text(float(result["time"][0])), _WIDTH)
-    drawing.suptitle("\n".join(filter(None, (title(result), words))), fontsize=11)
-    spin_panel(axes[0], result)
-    difference_panel(axes[1], result, found)
-    if entangled:
-        negativity_panel(axes[2], result)
-    for k, ax in enumerate(axes):
-        ax.set_title(f"({'abc'[k]})  {ax.get_title(loc='left')}")
-        mark(ax, result, found)
-    axes[-1].set_xlabel(time_label(result))
-    axes[-1].set_xlim(times(result)[0], max(times(result)[-1], times(result)[0] + 1e-9))
-    return drawing
+    return found, fill(found.text(float(result["time"][0])), _WIDTH)
 
 
 def spin_panel(ax: Axes, result: Result) -> None:
     """Components and length of the first spin, quantum solid and classical, if any, dashed."""
-    t, quantum = times(result), result["spin"][:, 0]
-    ax.plot(t, np.linalg.norm(quantum, axis=1), color="0.6", lw=1.1, label="length")
-    for axis, colour in enumerate(_COLOURS):
-        ax.plot(t, quantum[:, axis], color=colour, label="xyz"[axis])
+    quantum = result["spin"][:, 0]
+    length = np.linalg.norm(quantum, axis=1)
+    ax.plot(times(result), length, color="0.6", lw=1.1, label="length")
     sites = localized_sites(result)
     heading = f"spin on site {sites[0] if sites.size else 0}"
     if "classical_spin" in result:
-        _classical_lines(ax, result)
+        components(ax, result, quantum, result["classical_spin"][:, 0])
+        damping = float(result.attrs.get("classical_damping", 0.0))
+        how = "fitted" if result.attrs.get("classical_fitted") else "given"
+        label = f"classical,\ndamping\n{damping:.3g} ({how})"
+        ax.plot([], [], "--", color=BLACK, lw=1.2, label=label)
         heading += ": quantum (solid), classical (dashed)"
+    else:
+        components(ax, result, quantum)
     ax.set(ylabel=r"$\langle \mathbf{S} \rangle / S$, $\mathbf{n}$", ylim=(-1.06, 1.06))
     ax.set_title(heading)
-    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
-    # Beside the panel: curves that turn leave no corner free.
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
-def _classical_lines(ax: Axes, result: Result) -> None:
-    for axis, colour in enumerate(_COLOURS):
-        ax.plot(times(result), result["classical_spin"][:, 0, axis], "--", color=colour, lw=1.2)
-    damping = float(result.attrs.get("classical_damping", 0.0))
-    how = "fitted" if result.attrs.get("classical_fitted") else "given"
-    label = f"classical,\ndamping\n{damping:.3g} ({how})"
-    ax.plot([], [], "--", color=BLACK, lw=1.2, label=label)
-
-
-def difference_panel(ax: Axes, result: Result, found: Verdict) -> None:
+def difference_panel(ax: Axes, result: Result) -> None:
     """Distance of quantum and classical spins: of the first, and the largest of all."""
-    t = times(result)
+    t, tolerance = times(result), judged(result)[0].tolerance
     apart = np.linalg.norm(result["spin"] - result["classical_spin"], axis=-1)
     ax.plot(t, apart.max(axis=1), color=PURPLE, lw=2.4, label="largest of all")
     ax.plot(t, apart[:, 0], "--", color=BLACK, lw=1.1, label="this spin")
-    ax.axhline(found.tolerance, color="0.5", ls=":", lw=1, label=f"{found.tolerance:g}")
+    ax.axhline(tolerance, color="0.5", ls=":", lw=1, label=f"{tolerance:g}")
     ax.set(ylabel=r"$|\langle \mathbf{S} \rangle / S - \mathbf{n}|$", title="difference")
     ax.set_ylim(bottom=0)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
 def negativity_panel(ax: Axes, result: Result) -> None:

@@ -77,7 +77,7 @@ def lines_of(results: Sequence[Result]) -> list[Line]:
         found.append(Line("largest bond dimension", "bond dimension",
                           lambda r: r["bond_dim"].max(axis=1)))  # fmt: skip
     if "energy" in common:
-        found.append(Line("change of the energy", "|E - E(0)|",
+        found.append(Line("change of the energy", "|E - E(0)| (energy unit)",
                           lambda r: np.abs(r["energy"] - r["energy"][0]), log=True))  # fmt: skip
     return found
 

@@ -6,25 +6,22 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tnspin.classical.judgement import verdict
-from tnspin.figures.chain import difference_panel, mark, spin_panel
+from tnspin.figures.chain import difference_panel, judged, mark, spin_panel
 from tnspin.figures.common import (
+    AXES,
     BLACK,
     BLUE,
-    GREEN,
     ORANGE,
     PURPLE,
     SKY,
     parameters,
-    time_label,
     times,
 )
+from tnspin.figures.stack import Panel, stacked
 from tnspin.result import Result
 
-_DIAGONAL = ((0, BLUE), (1, ORANGE), (2, GREEN))
 _BESIDE = (((0, 1), PURPLE), ((0, 2), SKY), ((1, 2), BLACK))
 _BELL = {"psi+": r"\Psi_+", "psi-": r"\Psi_-", "phi+": r"\Phi_+", "phi-": r"\Phi_-"}
 _STATES = {"bell": "Bell", "werner": "Werner", "gibbs": "Gibbs"}
@@ -32,34 +29,24 @@ _STATES = {"bell": "Bell", "werner": "Werner", "gibbs": "Gibbs"}
 
 def dimer_figure(result: Result) -> Figure:
     """First spin and its classical counterpart, their difference, T_kl, and what is nonlocal."""
-    beside = "classical_spin" in result
-    heights = (1.3, 0.7, 1.3, 0.9) if beside else (1.3, 1.3, 0.9)
-    drawing = Figure(figsize=(8.2, 2.2 * sum(heights) + 1.0), layout="constrained")
-    FigureCanvasAgg(drawing)
-    axes = drawing.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    panels: list[tuple[float, Panel]] = [
+        (1.2, spin_panel), (1.2, _correlation_panel), (0.8, _nonlocality_panel)
+    ]  # fmt: skip
     words = [_title(parameters(result))]
-    spin_panel(axes[0], result)
-    if beside:
-        within = float(parameters(result).get("classical", {}).get("within", 0.05))
-        found = verdict(result["time"], result["spin"], result["classical_spin"], within)
-        words.append(found.text(float(result["time"][0])))
-        difference_panel(axes[1], result, found)
-        for ax in axes[:2]:
-            mark(ax, result, found)
-    drawing.suptitle("\n".join(words), fontsize=11)
-    _correlation_panel(axes[-2], result)
-    _nonlocality_panel(axes[-1], result)
-    for k, ax in enumerate(axes):
-        ax.set_title(f"({'abcd'[k]})  {ax.get_title(loc='left')}")
-    axes[-1].set_xlabel(time_label(result))
-    axes[-1].set_xlim(times(result)[0], max(times(result)[-1], times(result)[0] + 1e-9))
+    if "classical_spin" not in result:
+        return stacked(result, words[0], panels)[0]
+    panels.insert(1, (0.7, difference_panel))
+    found, verdict = judged(result)
+    drawing, axes = stacked(result, "\n".join((*words, verdict)), panels)
+    for ax in axes[:2]:
+        mark(ax, result, found)
     return drawing
 
 
 def _correlation_panel(ax: Axes, result: Result) -> None:
     """The nine elements of the correlation matrix of the pair."""
     t, matrix = times(result), result["correlation_matrix"][:, 0]
-    for k, colour in _DIAGONAL:
+    for k, colour in enumerate(AXES):
         ax.plot(t, matrix[:, k, k], color=colour, label=f"${'xyz'[k] * 2}$")
     for (k, other), colour in _BESIDE:
         names = "xyz"[k] + "xyz"[other], "xyz"[other] + "xyz"[k]
@@ -67,7 +54,6 @@ def _correlation_panel(ax: Axes, result: Result) -> None:
         ax.plot(t, matrix[:, other, k], ":", color=colour, lw=1.7, label=f"${names[1]}$")
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.set(ylabel=r"$T_{kl}$", ylim=(-1.06, 1.06), title="correlation matrix of the two spins")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
 def _nonlocality_panel(ax: Axes, result: Result) -> None:
@@ -78,8 +64,7 @@ def _nonlocality_panel(ax: Axes, result: Result) -> None:
         ax.plot(t, result["concurrence"][:, 0], "--", color=ORANGE, label="concurrence")
     if "purity" in result:
         ax.plot(t, result["purity"], ":", color=BLACK, lw=1.2, label="purity")
-    ax.set(ylabel="0 to 1", ylim=(-0.03, 1.06), title="nonlocality and entanglement")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    ax.set(ylabel="measure (0 to 1)", ylim=(-0.03, 1.06), title="nonlocality and entanglement")
 
 
 def _title(tables: dict[str, Any]) -> str:

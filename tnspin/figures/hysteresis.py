@@ -6,10 +6,20 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tnspin.figures.common import BLACK, BLUE, GREEN, ORANGE, parameters, title
+from tnspin.figures.common import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    beside,
+    letter,
+    new_figure,
+    parameters,
+    title,
+)
+from tnspin.figures.ledger import footer
 from tnspin.figures.open_heisenberg import statement
 from tnspin.result import Result
 
@@ -24,35 +34,38 @@ def hysteresis_figure(result: Result) -> Figure:
     """Swept component of the magnetization, the largest other one, and what was still moving."""
     swept = "xyz".index(parameters(result)["hysteresis"]["axis"])
     across = [axis for axis in range(3) if axis != swept]
-    sizes = [np.abs(result["magnetization"][..., axis]).max() for axis in across]
+    # NaN: a loop that was stopped has not come to these fields.
+    sizes = [np.nan_to_num(np.abs(result["magnetization"][..., axis])).max() for axis in across]
     other = across[int(np.argmax(sizes))]
-    drawing = Figure(figsize=(7.6, 9.0), layout="constrained")
-    FigureCanvasAgg(drawing)
+    drawing = new_figure(8.2, 9.0)
     axes = drawing.subplots(3, 1, sharex=True, height_ratios=(1.6, 1.2, 0.7))
     heading = "\n".join((title(result), statement(result), _solver(result)))
     drawing.suptitle(heading, fontsize=11)
     for ax, axis in zip(axes, (swept, other), strict=False):
         _loop(ax, result, axis)
     _residual(axes[2], result)
-    area = f"area of the loop {result.attrs['loop_area']:.3g}"
-    axes[0].set_title(f"(a)  along the swept field: {_crossings(result)}; {area}")
-    axes[1].set_title("(b)  across it")
+    area = f"area {result.attrs['loop_area']:.3g}" if result.complete else "stopped before its end"
+    axes[0].set_title(f"along the field: {_crossings(result)}; {area}")
+    axes[1].set_title("across it")
     if sizes[across.index(other)] < _SMALL:
         axes[1].set_ylim(-_SMALL, _SMALL)
-    axes[2].set_title("(c)  change in the last twentieth of the time at each field")
-    axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    axes[2].set_title("change in the last twentieth of the time at each field")
+    beside(axes[0])
+    letter(axes)
     axes[2].set_xlabel(rf"$B_{'xyz'[swept]}$ (energy unit)")
-    axes[2].set_xlim(result["field"][0], result["field"][-1])
+    margin = 0.01 * np.ptp(result["field"])  # so that the last points are seen whole
+    axes[2].set_xlim(result["field"].min() - margin, result["field"].max() + margin)
+    footer(drawing, [result])
     return drawing
 
 
 def _crossings(result: Result) -> str:
     """Where the component along the field passes zero, to half a step of the field."""
-    low, high = result["coercive_field"]
-    if np.isnan([low, high]).all():
+    found = [f"{value:.3f}" for value in result["coercive_field"] if np.isfinite(value)]
+    if not found:
         return "never zero"
     half = np.diff(result["field"]).max() / 2
-    return f"zero at {low:.3f} and {high:.3f} ± {half:.2g}"
+    return f"zero at {' and '.join(found)} ± {half:.2g}"
 
 
 def _solver(result: Result) -> str:

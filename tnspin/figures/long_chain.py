@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.figures.common import (
@@ -14,13 +13,17 @@ from tnspin.figures.common import (
     ORANGE,
     PURPLE,
     SKY,
+    above,
     edges,
+    letter,
     log_lines,
+    new_figure,
     parameters,
-    time_label,
+    time_axis,
     times,
     title,
 )
+from tnspin.figures.ledger import footer
 from tnspin.figures.panels import discarded_panel
 from tnspin.result import Result
 
@@ -31,8 +34,7 @@ TRACE = 1e-2
 
 def long_chain_figure(result: Result) -> Figure:
     """Spins, energy, entanglement and operator entropy; below, what truncation has cost."""
-    drawing = Figure(figsize=(12.4, 10.6), layout="constrained")
-    FigureCanvasAgg(drawing)
+    drawing = new_figure(12.5, 10.6)
     axes = drawing.subplots(3, 2, sharex=True)
     drawing.suptitle(f"{title(result)}\n{_bath(result)}", fontsize=12)
     panels = (
@@ -40,17 +42,16 @@ def long_chain_figure(result: Result) -> Figure:
         _audit_panel,
     )  # fmt: skip
     start = not_converged_from(result)
-    for k, (ax, panel) in enumerate(zip(axes.flat, panels, strict=True)):
+    for ax, panel in zip(axes.flat, panels, strict=True):
         panel(ax, result)
-        ax.set_title(f"({'abcdef'[k]})  {ax.get_title(loc='left')}")
         if start is not None:
             ax.axvspan(start, times(result)[-1], color="0.5", alpha=0.2, lw=0, zorder=3)
     if start is not None:
         text = f"grey: trace off by more than {TRACE:g}, not converged"
         axes[0, 1].set_title(text, loc="right", fontsize=8.5, color="0.25")
-    for ax in axes[-1]:
-        ax.set_xlabel(time_label(result))
-    axes[0, 0].set_xlim(times(result)[0], max(times(result)[-1], times(result)[0] + 1e-9))
+    letter(axes.flat)
+    time_axis(axes[-1], result)
+    footer(drawing, [result])
     return drawing
 
 
@@ -95,7 +96,7 @@ def _means_panel(ax: Axes, result: Result) -> None:
         ax.plot(times(result), result["energy"] / signs.size, "--", color=GREEN, label=label)
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.set(title="means over the chain", ylabel=r"$S^z/S$, energy (energy unit)")
-    ax.legend(fontsize=9)
+    above(ax, share=0.15, ncols=3)
 
 
 def _entanglement_panel(ax: Axes, result: Result) -> None:
@@ -104,14 +105,15 @@ def _entanglement_panel(ax: Axes, result: Result) -> None:
     ax.plot(t, block, color=BLUE, label="log-negativity, central block")
     if "renyi_negativity" in result:
         ax.plot(t, result["renyi_negativity"], "--", color=PURPLE,
-                label="Renyi negativity of order 3, halves of the chain")  # fmt: skip
+                label="Rényi negativity of order 3, halves of the chain")  # fmt: skip
     gone = np.flatnonzero(block > 1e-6)
     if gone.size and gone[-1] + 1 < t.size:
         end = t[gone[-1] + 1]
         ax.axvline(end, color=BLACK, ls=":", lw=1, label=f"block: none from t = {end:g} on")
-    top = max(1.15 * float(ax.dataLim.y1), 1e-3)
-    ax.set(ylim=(-0.03 * top, top), ylabel="nat", title="entanglement of the two sides")
-    ax.legend(fontsize=9)
+    top = max(1.02 * float(np.nanmax(ax.dataLim.intervaly)), 1e-3)
+    ax.set(ylim=(-0.03 * top, top), title="entanglement of the two sides")
+    ax.set_ylabel("negativity (nat)")
+    above(ax, share=0.28)
 
 
 def _operator_panel(ax: Axes, result: Result) -> None:
@@ -123,9 +125,9 @@ def _operator_panel(ax: Axes, result: Result) -> None:
         t, entropy.min(axis=1), entropy.max(axis=1), color=SKY, alpha=0.35, lw=0, label="all bonds"
     )
     ax.plot(t, entropy[:, middle], color=BLUE, label=f"cut {middle}|{middle + 1}")
-    ax.set(ylim=(0, 1.15 * max(float(entropy.max()), 1e-3)), ylabel="nat")
+    ax.set(ylim=(0, 1.02 * max(float(entropy.max()), 1e-3)), ylabel="operator entropy (nat)")
     ax.set_title("operator entropy of the density matrix")
-    ax.legend(fontsize=9)
+    above(ax, share=0.15, ncols=2)
 
 
 def _audit_panel(ax: Axes, result: Result) -> None:
@@ -144,5 +146,4 @@ def _audit_panel(ax: Axes, result: Result) -> None:
             lines.append((below, GREEN, "negative eigenvalue, central block"))
     ax.set(title="errors of truncation", ylabel="deviation")
     log_lines(ax, times(result), *lines)
-    if lines:
-        ax.legend(fontsize=9)
+    above(ax, share=0.25, ncols=3)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.figures.chain import negativity_panel
-from tnspin.figures.common import GREEN, localized_sites, time_label, times, title
+from tnspin.figures.common import GREEN, localized_sites, times, title
+from tnspin.figures.stack import stacked
 from tnspin.result import Result
 
 __all__ = ["neel_figure"]
@@ -17,18 +17,9 @@ _STYLES = ("-", "--", ":", "-.")
 
 def neel_figure(result: Result) -> Figure:
     """Spins along z, negativity of the halves and probability of the Neel states."""
-    drawing = Figure(figsize=(8.2, 8.0), layout="constrained")
-    FigureCanvasAgg(drawing)
-    drawing.suptitle(title(result), fontsize=11)
-    axes = drawing.subplots(3, 1, sharex=True)
-    _spins(axes[0], result)
-    negativity_panel(axes[1], result)
-    _overlap(axes[2], result)
-    for k, ax in enumerate(axes):
-        ax.set_title(f"({'abc'[k]})  {ax.get_title(loc='left')}")
-    axes[-1].set_xlabel(time_label(result))
-    axes[-1].set_xlim(times(result)[0], max(times(result)[-1], times(result)[0] + 1e-9))
-    return drawing
+    return stacked(
+        result, title(result), ((1.0, _spins), (1.0, negativity_panel), (1.0, _overlap))
+    )[0]
 
 
 def _spins(ax: Axes, result: Result) -> None:
@@ -42,7 +33,6 @@ def _spins(ax: Axes, result: Result) -> None:
     top = max(1.2 * float(abs(spins).max()), 1e-3)
     ax.set(ylabel=r"$\langle S^z \rangle / S$", title="spins", ylim=(-top, top))
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
 
 
 def _overlap(ax: Axes, result: Result) -> None:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.figures.common import (
     BLACK,
     BLUE,
-    GREEN,
     ORANGE,
     PURPLE,
+    components,
     localized_sites,
     parameters,
-    time_label,
     times,
     title,
 )
+from tnspin.figures.stack import Panel, stacked
 from tnspin.result import Result
 
 __all__ = ["connected_correlation", "open_heisenberg_figure", "statement"]
 
-Panel = Callable[[Axes, Result], None]
-_COLOURS = (BLUE, ORANGE, GREEN)
 # Pairs with a line of their own.
 _MOST_PAIRS = 4
 # A concurrence below this is round-off.
@@ -36,27 +32,12 @@ _NOTHING = 1e-9
 
 def open_heisenberg_figure(result: Result) -> Figure:
     """Magnetization, exact and mean field; their difference; correlations; concurrence."""
-    panels: list[Panel] = [_magnetization, _difference]
+    panels: list[tuple[float, Panel]] = [(1.6, _magnetization), (1.0, _difference)]
     if "correlation_matrix" in result:
-        panels.append(_correlations)
+        panels.append((1.0, _correlations))
     if "concurrence" in result:
-        panels.append(_concurrence)
-    heights = [1.6, *[1.0] * (len(panels) - 1)]
-    drawing = Figure(figsize=(8.2, 2.7 * sum(heights)), layout="constrained")
-    FigureCanvasAgg(drawing)
-    axes = np.atleast_1d(drawing.subplots(len(panels), 1, sharex=True, height_ratios=heights))
-    drawing.suptitle(f"{title(result)}\n{statement(result)}", fontsize=11)
-    for k, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
-        panel(ax, result)
-        ax.set_title(f"({'abcd'[k]})  {ax.get_title(loc='left')}")
-        handles = ax.get_legend_handles_labels()[0]
-        if handles:
-            # Beside the panel: curves that turn leave no corner free.
-            ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
-    axes[-1].set_xlabel(time_label(result))
-    moments = times(result)
-    axes[-1].set_xlim(moments[0], max(moments[-1], moments[0] + 1e-9))
-    return drawing
+        panels.append((1.0, _concurrence))
+    return stacked(result, f"{title(result)}\n{statement(result)}", panels)[0]
 
 
 def connected_correlation(result: Result, axis: int = 0) -> np.ndarray:
@@ -91,12 +72,9 @@ def statement(result: Result) -> str:
 
 def _magnetization(ax: Axes, result: Result) -> None:
     exact, mean_field = (result[name].mean(axis=1) for name in ("spin", "classical_spin"))
-    for axis, colour in enumerate(_COLOURS):
-        ax.plot(times(result), exact[:, axis], color=colour, label="xyz"[axis])
-        ax.plot(times(result), mean_field[:, axis], "--", color=colour, lw=1.2)
+    components(ax, result, exact, mean_field)
     variant = result.attrs.get("classical_variant", "")
     ax.plot([], [], "--", color=BLACK, lw=1.2, label=f"mean field,\n{variant}")
-    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.set(ylabel=r"$M = \frac{1}{N}\sum_j \langle\sigma_j\rangle$", ylim=(-1.06, 1.06))
     ax.set_title("magnetization: quantum (solid), mean field (dashed)")
 

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
-from tnspin.figures.common import BLACK, BLUE, ORANGE, edges, time_label, times, title
+from tnspin.figures.common import (
+    BLACK,
+    BLUE,
+    ORANGE,
+    above,
+    edges,
+    letter,
+    new_figure,
+    time_label,
+    times,
+    title,
+)
+from tnspin.figures.ledger import footer
+from tnspin.figures.panels import discarded_panel, drift_panel, mark_unconverged
+from tnspin.figures.stack import Panel
 from tnspin.result import Result
+
+# Drawn together as truncation, and as drift.
+_TRUNCATION = {"discarded_weight", "bond_dim"}
+_KEPT = {"norm", "particle_number"}
 
 
 def edge_figure(result: Result) -> Figure:
     """Mutual information of the edge spins against the length of the ferromagnet."""
-    drawing = Figure(figsize=(7.0, 4.6), layout="constrained")
-    FigureCanvasAgg(drawing)
+    drawing = new_figure(7.0, 4.6)
     ax = drawing.add_subplot()
+    ax.set_title("edge spins of a ferromagnet")
+    letter([ax])
     sizes = result["n_localized"]
     ax.plot(sizes, result["mutual_information_closed_form"], color=BLUE, label="closed form")
     ax.plot(
@@ -31,6 +51,7 @@ def edge_figure(result: Result) -> Figure:
     ax.set_xlabel("number of localized spins, as many electrons")
     ax.set_ylabel("mutual information of the edge spins (nat)")
     ax.legend()
+    footer(drawing, [result])
     return drawing
 
 
@@ -44,23 +65,32 @@ def generic_figure(result: Result) -> Figure:
     ]  # fmt: skip
     if not names:
         raise InputError("FILE: holds nothing that depends on time; there is nothing to draw")
-    columns = min(3, len(names))
-    rows = -(-len(names) // columns)
-    drawing = Figure(figsize=(4.3 * columns, 3.0 * rows), layout="constrained")
-    FigureCanvasAgg(drawing)
+    panels: list[Panel] = [
+        partial(_panel, name=name) for name in names if name not in _TRUNCATION | _KEPT
+    ]
+    for together, panel in ((_TRUNCATION, discarded_panel), (_KEPT, drift_panel)):
+        if together & set(names):
+            panels.append(panel)
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    drawing = new_figure(4.6 * columns, 3.0 * rows + 0.5)
     drawing.suptitle(title(result), fontsize=13)
-    for k, name in enumerate(names):
-        ax = drawing.add_subplot(rows, columns, k + 1)
-        _panel(ax, result, name)
-        ax.set_title(f"({chr(97 + k)})  {name}")
+    axes = [drawing.add_subplot(rows, columns, k + 1) for k in range(len(panels))]
+    for ax, draw in zip(axes, panels, strict=True):
+        draw(ax, result)
         ax.set_xlabel(time_label(result))
+        if not ax.collections and draw not in (discarded_panel, drift_panel):
+            mark_unconverged(ax, result, note=False)
+    letter(axes)
+    footer(drawing, [result])
     return drawing
 
 
 def _panel(ax: Axes, result: Result, name: str) -> None:
     variable, axis = result.variables[name], times(result)
-    data = variable.data
-    ax.set_ylabel(f"{name.replace('_', ' ')} ({variable.units})" * (data.ndim != 2))
+    data, unit = variable.data, f" ({variable.units})" * (variable.units != "1")
+    ax.set_title(name)
+    ax.set_ylabel(f"{name.replace('_', ' ')}{unit}")
     if data.ndim == 1:
         ax.plot(axis, data)
         if f"{name}_error" in result:
@@ -68,14 +98,16 @@ def _panel(ax: Axes, result: Result, name: str) -> None:
             ax.fill_between(axis, data - error, data + error, alpha=0.3, lw=0)
     elif data.shape[-1] == 3 and variable.dims[-1] == "axis":
         mean = data.reshape(axis.size, -1, 3).mean(axis=1)
+        if data.ndim > 2:
+            ax.set_ylabel(f"mean {name.replace('_', ' ')}{unit}")
         for k in range(3):
             ax.plot(axis, mean[:, k], label="xyz"[k])
-        ax.legend(fontsize=8)
+        above(ax, share=0.2, ncols=3)
     else:
         flat = data.reshape(axis.size, -1)
         image = ax.pcolormesh(
             edges(axis), np.arange(flat.shape[1] + 1) - 0.5, flat.T, cmap="cividis",
             rasterized=True,
         )  # fmt: skip
-        ax.figure.colorbar(image, ax=ax, label=variable.units)
+        ax.figure.colorbar(image, ax=ax, label=unit.strip(" ()"))
         ax.set_ylabel(variable.dims[-1])

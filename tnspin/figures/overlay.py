@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
@@ -20,11 +18,15 @@ from tnspin.figures.common import (
     ORANGE,
     PURPLE,
     SKY,
+    letter,
+    new_figure,
     parameters,
+    steps,
     time_label,
     title,
 )
 from tnspin.figures.curves import Line, draw, lines_of
+from tnspin.figures.ledger import footer
 from tnspin.figures.panels import unconverged_from
 from tnspin.result import Result
 from tnspin.toml_text import dumps, flatten
@@ -64,17 +66,17 @@ def overlay_figure(results: Sequence[Result], names: Sequence[str]) -> Figure:
     labels = labels_of(results, names)
     columns = min(3, len(lines))
     rows = -(-len(lines) // columns)
-    size = (max(4.6 * columns + 0.6, 7.6), 3.1 * rows + 1.2)  # titles need some width
-    drawing = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(drawing)
+    # Titles need some width.
+    drawing = new_figure(max(4.6 * columns + 0.6, 7.6), 3.1 * rows + 1.2)
     faint = "faint: not converged" * any(map(unconverged, results))
     drawing.suptitle("\n".join(filter(None, (shared_title(results), faint))), fontsize=12)
     for k, line in enumerate(lines):
         ax = drawing.add_subplot(rows, columns, k + 1)
         panel(ax, line, results, labels, abscissae)
-        ax.set_title(f"({'abcdefghijkl'[k]})  {line.title}")
+        ax.set_title(line.title)
         ax.set_xlabel(label)
-    legend(drawing)
+    letter(drawing.axes)
+    legend(drawing, footer(drawing, results))
     return drawing
 
 
@@ -94,14 +96,15 @@ def panel(
         ax.set_yscale("log")
 
 
-def legend(drawing: Figure) -> None:
-    """One legend for all panels, below them."""
+def legend(drawing: Figure, bottom: float) -> None:
+    """One legend for all panels, below them and above a share of the height."""
     handles, labels = drawing.axes[0].get_legend_handles_labels()
     widest = max(map(len, labels)) + 8
     across = max(1, int(drawing.get_figwidth() * 11 / widest))
     drawing.legend(
-        handles, labels, loc="outside lower center", ncols=min(len(labels), across), handlelength=3
-    )
+        handles, labels, loc="outside lower center", ncols=min(len(labels), across), handlelength=3,
+        bbox_to_anchor=(0.0, bottom, 1.0, 1.0 - bottom),
+    )  # fmt: skip
 
 
 def _axes(results: Sequence[Result]) -> tuple[list[Line], list[np.ndarray | None], str]:
@@ -185,10 +188,9 @@ def styles(count: int) -> list[dict[str, Any]]:
     """Colour and dashes of each of so many lines."""
     if count <= len(_COLOURS):
         return [{"color": c, "ls": d} for c, d in zip(_COLOURS[:count], _DASHES, strict=False)]
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.92, count))
     return [
         {"color": colour, "ls": dash}
-        for colour, dash in zip(colours, cycle(_DASHES[:3]), strict=False)
+        for colour, dash in zip(steps(count, 0.92), cycle(_DASHES[:3]), strict=False)
     ]
 
 

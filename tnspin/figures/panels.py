@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
@@ -15,12 +14,16 @@ from tnspin.figures.common import (
     GREEN,
     ORANGE,
     PURPLE,
+    above,
+    beside,
     edges,
     localized_sites,
     log_lines,
     polarization,
+    steps,
     times,
 )
+from tnspin.figures.ledger import conserved
 from tnspin.onsets import group_members
 from tnspin.result import Result
 
@@ -68,7 +71,7 @@ def localized_panel(ax: Axes, result: Result) -> None:
     spins, sites = result["spin"], localized_sites(result)
     axis = polarization(result)
     shown = [2] if axis == 2 else [2, axis]
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, spins.shape[1]))
+    colours = steps(spins.shape[1])
     for a, style in zip(shown, ("-", "--"), strict=False):
         for k, colour in enumerate(colours):
             label = f"{sites[k]}" if style == "-" else None
@@ -83,15 +86,14 @@ def localized_panel(ax: Axes, result: Result) -> None:
         # Short: what is not converged is said on the same line.
         ax.set_title(f"localized spins, {'xyz'[axis]} dashed")
     if spins.shape[1] <= 12:
-        ax.legend(title="site", loc="upper left", ncols=min(5, spins.shape[1]), fontsize=9,
-                  handlelength=1.2, columnspacing=1.0)  # fmt: skip
+        beside(ax, title="site", handlelength=1.0, labelspacing=0.3)
 
 
 def _range(spins: np.ndarray) -> tuple[float, float]:
-    """From -1 to 1, or closer if all spins stay within a quarter of that; the top for a legend."""
+    """From -1 to 1, or closer if all spins stay within a quarter of that."""
     low, high = (float(spins.min()), float(spins.max())) if spins.size else (-1.0, 1.0)
     span = max(high - low, 0.02)
-    return (low - 0.06 * span, high + 0.3 * span) if span < 0.5 else (-1.06, 1.06)
+    return (low - 0.06 * span, high + 0.06 * span) if span < 0.5 else (-1.06, 1.06)
 
 
 def entropy_panel(ax: Axes, result: Result) -> None:
@@ -112,9 +114,8 @@ def entropy_panel(ax: Axes, result: Result) -> None:
             ls="-.",
             label="Meyer-Wallach Q (0 to 1)",
         )
-    # Room for the legend: early on the largest entropy is as high as it gets with one electron.
-    ax.set_ylim(0, 1.2 * max(ax.dataLim.y1, 1e-3))
-    ax.legend(loc="upper left", fontsize=9, ncols=3, handlelength=1.6, columnspacing=1.0)
+    ax.set_ylim(0, 1.02 * max(ax.dataLim.y1, 1e-3))
+    above(ax, share=0.18, ncols=3)
 
 
 def mark_unconverged(ax: Axes, result: Result, *, note: bool = True) -> None:
@@ -159,27 +160,50 @@ def discarded_panel(ax: Axes, result: Result) -> None:
         total = result["discarded_weight"].sum(axis=1)
         worst = result["discarded_weight"].max(axis=1)
         log_lines(ax, times(result), (total, BLUE, "all bonds"), (worst, ORANGE, "worst bond"))
-        ax.legend(loc="upper left", fontsize=9)
+        above(ax, share=0.2, ncols=2)
     ax.set_ylabel("discarded weight since t = 0")
     if "bond_dim" in result:
         other = ax.twinx()
-        other.plot(times(result), result["bond_dim"].max(axis=1), color=BLACK, ls=":", lw=1.4)
+        sizes = result["bond_dim"].max(axis=1)
+        other.plot(times(result), sizes, color=BLACK, ls=":", lw=1.4)
         other.set_ylabel("largest bond dimension")
-        other.set_ylim(bottom=0)
+        other.set_ylim(0, 1.3 * max(float(sizes.max()), 1.0))  # below the legend
         other.spines["right"].set_visible(True)
 
 
 def drift_panel(ax: Axes, result: Result) -> None:
-    """How far conserved quantities have moved."""
+    """How far what the equation of motion conserves has moved."""
     ax.set_title("drift of conserved quantities")
-    ax.set_ylabel("|value - initial value|")
-    names = {"energy": BLUE, "particle_number": ORANGE, "total_sz": GREEN, "norm": PURPLE}
-    lines = [
-        (np.abs(result[name] - result[name][0]), colour, name.replace("_", " "))
-        for name, colour in names.items()
-        if name in result
-    ]
+    ax.set_ylabel("|value - initial value|\n(energy unit, ħ, 1)")
+    colours = {"energy": BLUE, "particle_number": ORANGE, "total_sz": GREEN, "norm": PURPLE}
+    kept = conserved(result)
+    lines = []
+    for name, colour in colours.items():
+        if name in kept:
+            moved = np.abs(result[name] - result[name][0])
+            still = "" if moved.any() else ": 0"
+            lines.append((moved, colour, name.replace("_", " ").replace("sz", "$S^z$") + still))
     log_lines(ax, times(result), *lines)
-    if lines:
-        # Above the rounding errors of what the charges conserve, below the energy.
-        ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.42), fontsize=9, ncols=2)
+    if not any(moved.any() for moved, _, _ in lines):
+        ax.set_yticks([])
+    above(ax, share=0.2, ncols=4)
+
+
+def sampling_panel(ax: Axes, result: Result) -> None:
+    """Statistical errors of a sampled run: of the worst spin, and of entanglement."""
+    ax.set_title("standard errors of sampling")
+    ax.set_ylabel("standard error (nat; spins: 1)")
+    names = {"spin": BLUE, "log_negativity": ORANGE, "mutual_information": GREEN}
+    lines = [
+        (result[f"{name}_error"].reshape(times(result).size, -1).max(axis=1), colour,
+         name.replace("_", " "))
+        for name, colour in names.items() if f"{name}_error" in result
+    ]  # fmt: skip
+    log_lines(ax, times(result), *lines)
+    above(ax, share=0.2, ncols=3)
+
+
+def audit_panel(ax: Axes, result: Result) -> None:
+    """Drift of what is conserved; in a sampled run that conserves no energy, sampling errors."""
+    sampled = "spin_error" in result or "log_negativity_error" in result
+    (sampling_panel if sampled and "energy" not in conserved(result) else drift_panel)(ax, result)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from collections.abc import Callable
+from functools import partial
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tnspin.figures.common import polarization, time_label, times, title
+from tnspin.figures.common import (
+    letter,
+    new_figure,
+    polarization,
+    time_axis,
+    time_label,
+    title,
+)
+from tnspin.figures.ledger import footer
 from tnspin.figures.panels import (
     discarded_panel,
     drift_panel,
@@ -23,6 +34,10 @@ from tnspin.figures.torque import (
 )
 from tnspin.result import Result
 
+Panel = Callable[[Axes, Result], None]
+# A row of panels: its height, and each with what the shading of late times says there.
+Row = tuple[float, list[tuple[Panel, bool | None]]]
+
 
 def pulse_figure(result: Result) -> Figure:
     """Space-time maps of the pulse, the localized spins, entropy, and the error ledger.
@@ -30,34 +45,54 @@ def pulse_figure(result: Result) -> Figure:
     Below, where the run has classical spins beside the quantum ones: motion and torque of the
     first spin in both, and what they differ by.
     """
-    heights = (1.25, 1.0, 0.8) + (1.0, 0.8) * compares(result)
-    rows = len(heights)
-    drawing = Figure(figsize=(12.5, 3.3 * sum(heights)), layout="constrained")
-    FigureCanvasAgg(drawing)
-    grid = drawing.add_gridspec(rows, 2, height_ratios=heights)
-    first = drawing.add_subplot(grid[0, 0])
-    others = range(1, 2 * rows)
-    axes = [first] + [drawing.add_subplot(grid[k // 2, k % 2], sharex=first) for k in others]
-    axis = polarization(result)
+    rows = _rows(result)
+    heights = [height for height, _ in rows]
+    drawing = new_figure(12.5, 3.3 * sum(heights))
+    grid = drawing.add_gridspec(len(rows), 2, height_ratios=heights)
     drawing.suptitle(title(result), fontsize=13)
-    site_map(axes[0], result, "electron_density", None, "electrons per site", "inferno")
-    spin_label = f"electron spin, {'xyz'[axis]} (ħ/2 per site)"
-    site_map(axes[1], result, "electron_spin", axis, spin_label, "RdBu_r")
-    localized_panel(axes[2], result)
-    classical = "entropy" not in result and {"torque", "localized_spin_total"} <= set(result)
-    (torque_panel if classical else entropy_panel)(axes[3], result)
-    (totals_panel if classical else discarded_panel)(axes[4], result)
-    drift_panel(axes[5], result)
-    for k, name in enumerate(("spin", "torque")) if compares(result) else ():
-        beside_panel(axes[6 + k], result, name)
-        gap_panel(axes[8 + k], result, name)
-    for ax in [*axes[2:4], *axes[6:]]:
-        mark_unconverged(ax, result, note=ax in axes[2:4])
-    for k, ax in enumerate(axes):
-        ax.set_title(f"({'abcdefghij'[k]})  {ax.get_title(loc='left')}")
-        if k >= len(axes) - 2:
-            ax.set_xlabel(time_label(result))
-        else:
-            ax.tick_params(labelbottom=False)
-    first.set_xlim(times(result)[0], max(times(result)[-1], times(result)[0] + 1e-9))
+    axes: list[Axes] = []
+    for k, (_, panels) in enumerate(rows):
+        for column, (panel, shaded) in enumerate(panels):
+            ax = drawing.add_subplot(grid[k, column], sharex=axes[0] if axes else None)
+            panel(ax, result)
+            if shaded is not None:
+                mark_unconverged(ax, result, note=shaded)
+            # The last of its column.
+            if k + 1 < len(rows) and column < len(rows[k + 1][1]):
+                ax.tick_params(labelbottom=False)
+            else:
+                ax.set_xlabel(time_label(result))
+            axes.append(ax)
+    letter(axes)
+    time_axis(axes[-1:], result)
+    footer(drawing, [result])
     return drawing
+
+
+def _rows(result: Result) -> list[Row]:
+    """The panels of what the result holds, two in a row."""
+    axis = polarization(result)
+    spin_label = f"electron spin, {'xyz'[axis]} (ħ/2 per site)"
+    charge: Panel = partial(
+        site_map, name="electron_density", axis=None, label="electrons per site", colours="inferno"
+    )
+    spin: Panel = partial(
+        site_map, name="electron_spin", axis=axis, label=spin_label, colours="RdBu_r"
+    )
+    quantum, torques = "entropy" in result, "torque" in result
+    rows: list[Row] = [(1.25, [(charge, None), (spin, None)])]
+    middle: list[tuple[Panel, bool | None]] = [(localized_panel, True)]
+    if quantum or torques:
+        middle.append((entropy_panel if quantum else torque_panel, True))
+    rows.append((1.0, middle))
+    ledger: list[tuple[Panel, bool | None]] = []
+    if "discarded_weight" in result:
+        ledger.append((discarded_panel, None))
+    elif {"electron_spin_total", "localized_spin_total"} <= set(result):
+        ledger.append((totals_panel, None))
+    rows.append((0.8, [*ledger, (drift_panel, None)]))
+    if compares(result):
+        for height, panel in ((1.0, beside_panel), (0.8, gap_panel)):
+            both = [partial(panel, name=name) for name in ("spin", "torque")]
+            rows.append((height, [(one, False) for one in both]))
+    return rows

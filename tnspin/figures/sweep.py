@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tnspin.errors import InputError
-from tnspin.figures.common import time_label, title
+from tnspin.figures.common import beside, letter, new_figure, time_label, title
 from tnspin.figures.curves import Line, lines_of
+from tnspin.figures.ledger import footer
 from tnspin.figures.overlay import legend, overlay_figure, panel, styles, unconverged
 from tnspin.result import Result, Variable
 
@@ -38,8 +38,7 @@ def sweep_figure(collection: Result) -> Figure:
     lines = lines_of(list(runs.values()))[:_COLUMNS] if timed else []
     if not lines:
         return overlay_figure(list(runs.values()), labels)
-    drawing = Figure(figsize=(max(4.4 * len(lines) + 0.6, 7.6), 7.4), layout="constrained")
-    FigureCanvasAgg(drawing)
+    drawing = new_figure(max(4.4 * len(lines) + 0.6, 7.6), 7.4)
     missing = collection["run_state"].size - len(runs)
     notes = [f"{missing} of {collection['run_state'].size} runs are missing"] * bool(missing)
     notes += ["faint, hollow: not converged"] * any(map(unconverged, runs.values()))
@@ -49,13 +48,15 @@ def sweep_figure(collection: Result) -> Figure:
     for k, line in enumerate(lines):
         panel(axes[0, k], line, list(runs.values()), labels, [None] * len(runs))
         axes[0, k].set_xlabel(time_label(next(iter(runs.values()))))
-        axes[0, k].set_title(f"({'abcd'[k]})  {line.title}")
+        axes[0, k].set_title(line.title)
         _final(axes[1, k], line, collection, keys, along, runs)
-        axes[1, k].set_title(f"({'efgh'[k]})  at the end")
+        axes[1, k].set_title("at the end")
+    letter(axes.flat)
     if len(keys) > 1 and axes[1, 0].get_legend_handles_labels()[0]:
-        axes[1, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+        beside(axes[1, -1])
+    bottom = footer(drawing, list(runs.values()))
     if len(runs) <= _LEGEND:
-        legend(drawing)
+        legend(drawing, bottom)
     return drawing
 
 

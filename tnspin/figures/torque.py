@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from tnspin.figures.common import BLACK, BLUE, GREEN, ORANGE, localized_sites, times
+from tnspin.figures.common import (
+    AXES,
+    BLACK,
+    above,
+    beside,
+    components,
+    localized_sites,
+    steps,
+    times,
+)
 from tnspin.result import Result
 
 __all__ = ["beside_panel", "compares", "gap_panel", "torque_panel", "totals_panel"]
 
-_COLOURS = (BLUE, ORANGE, GREEN)
 _TITLES = {"spin": "spin", "torque": "torque of the electrons on the spin"}
 _LABELS = {
     "spin": r"$\langle \mathbf{S} \rangle / S$, $\mathbf{n}$",
@@ -26,26 +33,18 @@ def compares(result: Result) -> bool:
 
 def beside_panel(ax: Axes, result: Result, name: str) -> None:
     """Components of ``spin`` or ``torque`` of the first spin, classical ones dashed."""
-    t, quantum, classical = times(result), result[name][:, 0], result[f"classical_{name}"][:, 0]
-    for axis, colour in enumerate(_COLOURS):
-        ax.plot(t, quantum[:, axis], color=colour, label="xyz"[axis])
-        ax.plot(t, classical[:, axis], "--", color=colour, lw=1.3)
+    components(ax, result, result[name][:, 0], result[f"classical_{name}"][:, 0])
     ax.plot([], [], color=BLACK, label="quantum")
     damping = ", ".join(f"{a:.3g}" for a in np.ravel(result.attrs.get("classical_damping", 0.0)))
     ax.plot([], [], "--", color=BLACK, lw=1.3, label=f"classical, damping {damping}")
-    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.set(ylabel=_LABELS[name], title=f"{_TITLES[name]} on site {localized_sites(result)[0]}")
-    low, high = ax.dataLim.intervaly
-    # Room for the legend above all curves.
-    ax.set_ylim(low - 0.06 * (high - low), high + 0.34 * max(high - low, 1e-6))
-    ax.legend(loc="upper left", fontsize=9, ncols=5, handlelength=1.4, columnspacing=0.9)
+    above(ax, ncols=5)
 
 
 def torque_panel(ax: Axes, result: Result) -> None:
     """Length of the torque of the electrons on each spin."""
     sites, size = localized_sites(result), np.linalg.norm(result["torque"], axis=-1)
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, size.shape[1]))
-    for k, colour in enumerate(colours):
+    for k, colour in enumerate(steps(size.shape[1])):
         ax.plot(times(result), size[:, k], color=colour, label=f"{sites[k]}")
     units = _LABELS["torque"].partition(" ")[2]
     ax.set(ylabel=f"|torque| {units}", title="torque of the electrons on each spin")
@@ -54,7 +53,7 @@ def torque_panel(ax: Axes, result: Result) -> None:
 
 def totals_panel(ax: Axes, result: Result) -> None:
     """Total spin of the electrons and of the localized spins: what goes from one to the other."""
-    for axis, colour in enumerate(_COLOURS):
+    for axis, colour in enumerate(AXES):
         for name, style in (("electron_spin_total", "-"), ("localized_spin_total", "--")):
             ax.plot(times(result), result[name][:, axis], style, color=colour,
                     label="xyz"[axis] if style == "-" else None)  # fmt: skip
@@ -62,24 +61,20 @@ def totals_panel(ax: Axes, result: Result) -> None:
     ax.set(
         ylabel="total spin (ħ/2)", title="total spin of electrons, and of localized spins (dashed)"
     )
-    low, high = ax.dataLim.intervaly
-    ax.set_ylim(low - 0.06 * (high - low), high + 0.3 * max(high - low, 1e-6))
-    ax.legend(loc="upper left", fontsize=9, ncols=4, handlelength=1.4, columnspacing=0.9)
+    above(ax, ncols=4)
 
 
 def gap_panel(ax: Axes, result: Result, name: str) -> None:
     """Length of the difference of quantum and classical vectors, of each spin."""
     apart = np.linalg.norm(result[name] - result[f"classical_{name}"], axis=-1)
     sites, count = localized_sites(result), apart.shape[1]
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, count))
-    for k, colour in enumerate(colours):
+    for k, colour in enumerate(steps(count)):
         ax.plot(times(result), apart[:, k], color=colour, label=f"{sites[k]}")
     units = _LABELS[name].partition(" ")[2] if name == "torque" else ""
     ax.set(
         ylabel=f"|difference| {units}".rstrip(),
         title=f"{name} on each site: quantum minus classical",
     )
-    ax.set_ylim(0, 1.3 * max(float(apart.max(initial=0.0)), 1e-6))
+    ax.set_ylim(0, 1.05 * max(float(apart.max(initial=0.0)), 1e-6))
     if count <= 12:
-        ax.legend(title="site", loc="upper left", ncols=min(6, count), fontsize=9,
-                  handlelength=1.2, columnspacing=1.0)  # fmt: skip
+        beside(ax, title="site", handlelength=1.0, labelspacing=0.3)

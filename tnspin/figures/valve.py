@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.figures.common import (
@@ -17,15 +15,23 @@ from tnspin.figures.common import (
     GREEN,
     ORANGE,
     PURPLE,
+    above,
+    beside,
+    letter,
     localized_sites,
     log_lines,
+    new_figure,
+    shades,
+    steps,
+    time_axis,
     time_label,
     times,
     title,
 )
+from tnspin.figures.ledger import footer
 from tnspin.figures.panels import (
+    audit_panel,
     discarded_panel,
-    drift_panel,
     mark_unconverged,
     site_map,
     unconverged_from,
@@ -47,8 +53,7 @@ def valve_figure(result: Result) -> Figure:
     """Pulse, localized spins, entropies, mutual information, negativity, magnons, errors."""
     panels = [panel for names, panel in _PANELS if names <= set(result)]
     rows = -(-len(panels) // 2)
-    drawing = Figure(figsize=(12.5, 2.9 * rows + 0.8), layout="constrained")
-    FigureCanvasAgg(drawing)
+    drawing = new_figure(12.5, 2.9 * rows + 0.8)
     # Once above all panels: beside their titles there is no room.
     note = "" if unconverged_from(result) is None else f"\n{unconverged_text(result)}"
     drawing.suptitle(title(result) + note, fontsize=13)
@@ -59,13 +64,13 @@ def valve_figure(result: Result) -> Figure:
         panel(ax, result)
         if panel not in _UNSHADED:
             mark_unconverged(ax, result, note=False)
-        ax.set_title(f"({'abcdefghijkl'[k]})  {ax.get_title(loc='left')}")
         if k < len(panels) - 2:
             ax.tick_params(labelbottom=False)
         else:
             ax.set_xlabel(time_label(result))
-    moments = times(result)
-    axes[0].set_xlim(moments[0], max(moments[-1], moments[0] + 1e-9))
+    letter(axes)
+    time_axis(axes[-1:], result)
+    footer(drawing, [result])
     return drawing
 
 
@@ -80,19 +85,18 @@ def _polarization(ax: Axes, result: Result) -> None:
                 color=colour, label="xyz"[axis])  # fmt: skip
     ax.set_title("spin of the electrons")
     ax.set_ylabel(r"$\langle s_e\rangle / N_e$ ($\hbar/2$)")
-    ax.legend(ncols=3, fontsize=9)
+    above(ax, share=0.15, ncols=3)
 
 
 def _spins(ax: Axes, result: Result) -> None:
     spins, sites = result["spin"], localized_sites(result)
     found = onsets(result)
     scale = times(result)[-1] / result["time"][-1] if result["time"][-1] else 1.0
-    maps = ("Blues_r", "Oranges_r", "Greens_r", "Purples_r")
     for k, members in enumerate(group_members(result)):
-        colours = mpl.colormaps[maps[k % 4]](np.linspace(0.05, 0.6, len(members)))
+        colours = shades((BLUE, ORANGE, GREEN, PURPLE)[k % 4], len(members))
         for site, colour in zip(members, colours, strict=True):
             ends = site in (members[0], members[-1])
-            label = f"site {sites[site]}" if ends else None
+            label = f"{sites[site]}" if ends else None
             ax.plot(times(result), spins[:, site, 2], color=colour, label=label)
         start = found.get(f"spin_{k + 1}")
         if start is not None:
@@ -101,7 +105,7 @@ def _spins(ax: Axes, result: Result) -> None:
     ax.set_ylim(-1.06, 1.06)
     ax.set_ylabel(r"$\langle S^z_i\rangle / S$")
     ax.set_title("localized spins; dotted: onset of each group")
-    ax.legend(fontsize=9, ncols=2, loc="center left")
+    beside(ax, title="site", handlelength=1.0, labelspacing=0.3)
 
 
 def _entropies(ax: Axes, result: Result) -> None:
@@ -116,8 +120,8 @@ def _entropies(ax: Axes, result: Result) -> None:
         )  # fmt: skip
     ax.set_title("von Neumann entropies")
     ax.set_ylabel("entropy (nat)")
-    ax.set_ylim(0, 1.3 * max(ax.dataLim.y1, 1e-3))
-    ax.legend(fontsize=9, ncols=2, loc="upper left")
+    ax.set_ylim(0, 1.02 * max(ax.dataLim.y1, 1e-3))
+    above(ax, share=0.28, ncols=2)
 
 
 def _information(ax: Axes, result: Result) -> None:
@@ -143,7 +147,7 @@ def _negativity(ax: Axes, result: Result) -> None:
 
 def _magnons(ax: Axes, result: Result) -> None:
     probability = result["magnon_probability"]
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.92, probability.shape[1]))
+    colours = steps(probability.shape[1], 0.92)
     lines: list[Any] = [
         (probability[:, m], colour, f"{m}")
         for m, colour in enumerate(colours)
@@ -175,8 +179,8 @@ def _fisher(ax: Axes, result: Result) -> None:
             ax.plot(times(result), values, color=colour, label=f"{wave}, of the mixed state")
     ax.set_title("quantum Fisher information")
     ax.set_ylabel("Fisher information per spin")
-    ax.set_ylim(0, 1.35 * max(ax.dataLim.y1, 1e-3))
-    ax.legend(fontsize=8.5, ncols=2, loc="upper left")
+    ax.set_ylim(0, 1.02 * max(ax.dataLim.y1, 1e-3))
+    above(ax, share=0.32, ncols=2)
 
 
 def _with_error(
@@ -204,7 +208,7 @@ _PANELS: tuple[tuple[set[str], Panel], ...] = (
     ({"magnon_probability"}, _magnons),
     ({"quantum_fisher_information", "wavevector"}, _fisher),
     ({"discarded_weight"}, discarded_panel),
-    ({"energy"}, drift_panel),
+    ({"energy"}, audit_panel),
 )
 # Maps, whose colours grey would change, and what says itself how far a run is converged.
-_UNSHADED: tuple[Panel, ...] = (_charge, discarded_panel, drift_panel)
+_UNSHADED: tuple[Panel, ...] = (_charge, discarded_panel, audit_panel)

@@ -1,0 +1,214 @@
+"""How exact what is drawn is: a line below each figure, whatever made its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tnspin.figures.common import parameters, times
+from tnspin.result import Result
+
+__all__ = ["conserved", "footer", "ledger_text", "settings", "write_below"]
+
+Tables = Mapping[str, Any]
+
+#: Accuracy keys of each kind of solver; of others those of `_ANY`.
+_KEYS = {
+    "tebd": ("dt", "order", "bond_dim", "cutoff"),
+    "tdvp": ("dt", "bond_dim", "cutoff", "tolerance"),
+    "density_matrix": ("dt", "order", "bond_dim", "cutoff"),
+    "purification": ("dt", "order", "bond_dim", "cutoff", "kraus_dim", "kraus_cutoff"),
+    "llg": ("dt", "order"),
+    "hybrid": ("dt", "order"),
+}  # fmt: skip
+_ANY = ("tolerance",)
+_NAMES = {"llg": "LLG", "quantum_llg": "quantum LLG", "quantum_ll": "quantum LL",
+          "tebd": "TEBD", "tdvp": "TDVP"}  # fmt: skip
+#: Vectors of the model that turn spins unless they are along z.
+_VECTORS = ("field", "dmi", "drive", "electron_field", "localized_field")
+#: Errors that a result holds at each time, and what they are called.
+_ERRORS = {
+    "trace_error": "trace off by",
+    "hermiticity_error": "not Hermitian by",
+    "group_discarded": "lost in cutting the groups down",
+}
+#: Errors that are attributes of a result.
+_ATTRIBUTES = {
+    "jump_error": "jump operators off by",
+    "classical_energy_drift": "energy of the classical run drifts by",
+    "classical_norm_drift": "its norm by",
+}
+# Characters of the footer in an inch, and inches of a line of it.
+_CHARACTERS, _LINE, _SIZE = 15.5, 0.155, 8.0
+
+
+def conserved(result: Result) -> list[str]:
+    """Recorded quantities that the equation of motion keeps; whatever they drift is an error.
+
+    Baths, damping, and fields that are driven or across z keep less than closed systems.
+    """
+    tables = parameters(result)
+    names = ["norm", "particle_number"]
+    kind = tables.get("solver", {}).get("kind")
+    if _closed(tables):
+        names += ["energy"] * (not _driven(tables)) + ["total_sz"] * _axial(tables) + ["purity"]
+    elif kind in ("quantum_llg", "quantum_ll") and "bath" not in tables:
+        # The spectrum of the density matrix, unless an average over noise is taken.
+        names += ["purity"] * (not tables["solver"].get("temperature"))
+    return [name for name in names if name in result and result[name].size]
+
+
+def _closed(tables: Tables) -> bool:
+    """Whether nothing takes energy or spin from the system."""
+    bath, solver = tables.get("bath", {}), tables.get("solver", {})
+    if bath and np.any(bath.get("gamma", 1.0)):
+        return False
+    if solver.get("kind") == "mean_field" and solver.get("variant") == "printed":
+        return False  # its prefactors are not those of an energy
+    return not any(np.any(solver.get(key, 0)) for key in ("damping", "kappa", "torque",
+                                                          "temperature"))  # fmt: skip
+
+
+def _driven(tables: Tables) -> bool:
+    model = tables.get("model", {})
+    return "hysteresis" in tables or bool(np.any(model.get("drive", 0)))
+
+
+def _axial(tables: Tables) -> bool:
+    """Whether rotations about z are a symmetry of the model."""
+    model = tables.get("model", {})
+    vectors = [np.atleast_2d(model[key]) for key in _VECTORS if np.ndim(model.get(key, 0))]
+    couplings = model.get("V", (0, 0, 0))
+    return not any(np.any(v[:, :2]) for v in vectors) and couplings[0] == couplings[1]
+
+
+def ledger_text(results: Sequence[Result]) -> str:
+    """How exact runs are, in words; of several the largest error of each kind."""
+    parts = list(dict.fromkeys(filter(None, map(_solver, results))))
+    parts = parts if len(parts) <= 3 else [*parts[:2], f"{len(parts) - 2} other settings"]
+    drifts, errors = _largest(map(_drifts, results)), _largest(map(_errors, results))
+    if drifts:
+        parts.append("largest drift: " + ", ".join(f"{n} {_short(v)}" for n, v in drifts.items()))
+    parts += [f"{name} {_short(value)}" for name, value in errors.items()]
+    counts = {int(r.attrs["trajectories"]) for r in results if "trajectories" in r.attrs}
+    if counts:
+        parts.append(" and ".join(map(str, sorted(counts))) + " trajectories")
+    parts += list(dict.fromkeys(filter(None, map(_certificate, results))))
+    stopped = sum(not result.complete for result in results)
+    if stopped:
+        parts.append("STOPPED before the end" + f" ({stopped} runs)" * (len(results) > 1))
+    return "accuracy: " + ("; ".join(parts) or "the file holds no measure of it")
+
+
+def _solver(result: Result) -> str:
+    """Equation and accuracy keys, also of the classical one beside it."""
+    tables = parameters(result)
+    found = [settings(tables.get("solver", {}))]
+    if "classical_spin" in result or "loop_classical_spin" in result:
+        found.append(settings(tables.get("classical", {})))
+    return ", beside it ".join(filter(None, found))
+
+
+def settings(table: Tables) -> str:
+    """Kind of a solver, and the keys that set its accuracy, in words."""
+    kind = str(table.get("kind", ""))
+    keys = _KEYS.get(kind, _ANY)
+    if kind == "trajectories" and table.get("engine") == "tebd":
+        keys = _KEYS["tebd"]
+    if kind == "quantum_llg" and table.get("temperature"):
+        keys = ("dt",)
+    values = [f"{key.replace('_', ' ')} {_plain(table[key])}" for key in keys if table.get(key)]
+    name = _NAMES.get(kind, kind.replace("_", " "))
+    return f"{name} ({', '.join(values)})" if values else name
+
+
+def _plain(value: float) -> str:
+    """As it is typed: 400, 0.1, 1e-7."""
+    return f"{value:g}".replace("e-0", "e-")
+
+
+def _drifts(result: Result) -> dict[str, float]:
+    found = {}
+    for name in conserved(result):
+        values = np.asarray(result[name], float)
+        found[name.replace("_", " ")] = float(np.abs(values - values[0]).max())
+    return found
+
+
+def _errors(result: Result) -> dict[str, float]:
+    """Largest error of each kind that the file holds."""
+    found: dict[str, float] = {}
+    if "discarded_weight" in result:
+        found["discarded weight"] = float(result["discarded_weight"].sum(axis=1).max())
+    for name, text in _ERRORS.items():
+        if name in result and result[name].size and np.any(result[name]):
+            found[text] = float(np.abs(result[name]).max())
+    if "smallest_eigenvalue" in result and np.min(result["smallest_eigenvalue"]) < 0:
+        found["eigenvalues negative by"] = -float(np.min(result["smallest_eigenvalue"]))
+    for name, text in _ATTRIBUTES.items():
+        if result.attrs.get(name):
+            found[text] = float(result.attrs[name])
+    if "residual" in result:
+        found["spins still moving by"] = float(result["residual"].max())
+    if "mutual_information_closed_form" in result:
+        apart = result["mutual_information"] - result["mutual_information_closed_form"]
+        found["formula and density matrix differ by"] = float(np.abs(apart).max())
+    for name in ("spin", "mutual_information", "log_negativity"):
+        if f"{name}_error" in result:
+            words = name.replace("_", " ")
+            found[f"standard error of {words}"] = float(np.max(result[f"{name}_error"]))
+    return found
+
+
+def _certificate(result: Result) -> str:
+    """What a certificate says, with its time as on the axis."""
+    if "certified_tolerance" not in result.attrs:
+        return ""
+    until = float(result.attrs["converged_until"])
+    end = np.interp(until, result["time"], times(result))
+    unit = " fs" if "time_fs" in result else ""
+    span = f"up to t = {end:.4g}{unit}" if until >= 0 else "at no time"
+    return f"certificate: errors below {result.attrs['certified_tolerance']:g} {span}"
+
+
+def _short(value: float) -> str:
+    """Two digits, as 1.5e-7."""
+    number, _, power = f"{value:.1e}".partition("e")
+    return f"{number}e{int(power)}" if value else "0"
+
+
+def _largest(every: Any) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for one in every:
+        for name, value in one.items():
+            found[name] = max(value, found.get(name, 0.0))
+    return found
+
+
+def footer(drawing: Figure, results: Sequence[Result]) -> float:
+    """Write the ledger of results below all panels, for which the figure grows.
+
+    Returns
+    -------
+    float
+        The share of the height that it takes.
+    """
+    return write_below(drawing, ledger_text(results))
+
+
+def write_below(drawing: Figure, text: str) -> float:
+    """Write a text below all panels; the share of the height that it takes."""
+    lines = wrap(text, int(_CHARACTERS * drawing.get_figwidth()))
+    inches = _LINE * len(lines) + 0.08
+    drawing.set_figheight(drawing.get_figheight() + inches)
+    share = inches / drawing.get_figheight()
+    engine: Any = drawing.get_layout_engine()
+    engine.set(rect=(0, share, 1, 1 - share))
+    left = 0.1 / drawing.get_figwidth()
+    drawing.text(left, 0.04 / drawing.get_figheight(), "\n".join(lines), fontsize=_SIZE,
+                 color="0.3", va="bottom", ha="left", linespacing=1.2)  # fmt: skip
+    return share
