@@ -22,7 +22,8 @@ from tnspin.simulation import simulate
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(
+README = ROOT / "README.md"
+PAGES = [README, *sorted(
     path for path in DOCS.rglob("*.md") if not path.relative_to(DOCS).parts[0].startswith("_")
 )]  # fmt: skip
 #: Presets that take a second or two: their commands are carried out.
@@ -167,9 +168,50 @@ def restore(table: dict[str, object], before: dict[str, object]) -> None:
 
 
 def test_every_preset_has_a_study() -> None:
-    text = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "studies").glob("*.md"))
+    text = "".join(with_includes(page) for page in (DOCS / "studies").glob("*.md"))
     for preset in config.preset_names():
         assert f"tnspin run {preset}" in text, preset
+
+
+def with_includes(page: Path) -> str:
+    """Text of a page, with the parts of other files that it shows."""
+
+    def part(include: re.Match[str]) -> str:
+        options = dict(re.findall(r"^:([\w-]+): ?(.*)$", include[2], re.MULTILINE))
+        text = (page.parent / include[1]).read_text(encoding="utf-8")
+        return text.split(options["start-after"])[1].split(options["end-before"])[0]
+
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^```{include} (\S+)\n(.*?)^```", part, text, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_every_figure_has_a_command_a_thumbnail_and_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import figures
+    from claims import FOUND
+
+    rows = {row.name: row for row in figures.rows()}
+    assert len(rows) == sum(line.count("![](") for line in README.read_text().splitlines())
+    assert rows.keys() == {path.stem for path in figures.THUMBNAILS.glob("*.png")}
+    runs = {name for name, row in rows.items() if row.command.startswith("tnspin ")}
+    assert len(runs) > 40 and runs == FOUND.keys()
+    for line in README.read_text(encoding="utf-8").splitlines():
+        if figures.Row.of(line) is not None:
+            assert len(line.strip().strip("|").split(" | ")) == 5
+            assert line.strip().strip("|").split(" | ")[-1].strip(), line
+
+
+def test_numbers_found_replace_the_last_column_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import figures
+
+    text = README.read_text(encoding="utf-8")
+    assert figures.renewed(text, {}) == text
+    changed = figures.renewed(text, {"fate-half": "nothing"}).splitlines()
+    different = [b for a, b in zip(text.splitlines(), changed, strict=True) if a != b]
+    assert len(different) == 1 and different[0].endswith("| builds up, stays above 0 | nothing |")
 
 
 def test_scripts_exist() -> None:
