@@ -10,8 +10,8 @@ wire   2 electrons on n sites, localized spins in the middle (the same preset), 
 chain  open chains of n spins with a bath on each (preset chain-long), to T = 2
 
 One process per run, so that its peak memory is its own.  Results, scaling.md (a table, also
-printed), scaling.png and scaling.pdf go into FOLDER.  Runs that are finished already are not repeated; one that
-was stopped goes on.  Without a study it is valve.
+printed), scaling.png and scaling.pdf go into FOLDER.  Runs that are finished already are not
+repeated; one that was stopped goes on.  Without a study it is valve.
 
 Exponents are the slopes of least squares in log-log over the sizes shown (from --fit-from on), with
 their standard errors; none below three points.  Runs that are mostly start-up (less than 1.5 s of
