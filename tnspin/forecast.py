@@ -242,7 +242,7 @@ def _local(config: Config) -> Array:
 def _sum(
     config: Config, looks: list[_Look], members: int, measured: float, busy: float
 ) -> Forecast:
-    """Add up the updates of all steps; after the last look the run goes on as it was then."""
+    """Add up the updates of all steps."""
     solver, d = config.solver, _local(config)
     small, large = [], []
     slow = _REFERENCE_SPEED / _speed()
@@ -260,8 +260,8 @@ def _sum(
     dims = np.array([look.dims.max() for look in looks])
     least = bool(times[-1] < config.time.stop)
     if least:
-        times = np.append(times, config.time.stop)
-        cpu, wall, dims = (np.append(values, values[-1]) for values in (cpu, wall, dims))
+        cpu, wall = (_continued(times, rate, config.time.stop) for rate in (cpu, wall))
+        times, dims = np.append(times, config.time.stop), np.append(dims, dims[-1])
     done = np.concatenate(([0.0], np.cumsum(np.diff(times) * (wall[1:] + wall[:-1]) / 2)))
     total = float(done[-1])
     shares = done / total if total else np.linspace(0.0, 1.0, times.size)
@@ -270,6 +270,17 @@ def _sum(
         memory=_mps_memory(looks, d, members), seconds=busy * (total + measured),
         cpu_seconds=work + measured, times=times, shares=shares, bond_dim=dims, least=least,
     )  # fmt: skip
+
+
+def _continued(times: Array, rate: Array, stop: float) -> Array:
+    """Cost per time with its value at the end, growing on as in the second half of the looks.
+
+    Once bonds are full, cost grows with their number, evenly in time behind a front.
+    """
+    half = int(np.searchsorted(times, times[-1] / 2))
+    since = times[-1] - times[half]
+    slope = max(0.0, float(rate[-1] - rate[half]) / since) if since > 0 else 0.0
+    return np.append(rate, rate[-1] + slope * (stop - times[-1]))
 
 
 def _updates(config: Config) -> float:
