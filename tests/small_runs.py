@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import textwrap
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+from tnspin.result import Result
 
 SMALL = """
     [model]
@@ -39,11 +45,44 @@ SMALL = """
 """
 
 
+RUN = ("run", "small.toml", "-o", "run.h5")
+
+
 def write_config(folder: Path, text: str = SMALL, name: str = "small") -> Path:
     """Write a configuration file and return its path."""
     path = folder / f"{name}.toml"
     path.write_text(textwrap.dedent(text))
     return path
+
+
+def same_numbers(one: Result, other: Result) -> None:
+    assert list(one) == list(other)
+    for name in one:
+        assert np.array_equal(one[name], other[name]), name
+
+
+def start(folder: Path, *extra: str, command: Sequence[str] = RUN) -> subprocess.Popen[str]:
+    """Start ``tnspin run`` on the small configuration, or another command, as a user would."""
+    words = [sys.executable, "-m", "tnspin", *command, *extra]
+    root = str(Path(__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        words, cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str], status: int) -> str:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == status, errors
+    return errors
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a run has written its first checkpoint (or ended)."""
+    deadline = time.monotonic() + 120
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 @dataclass
@@ -67,7 +106,7 @@ class FakeSnapshot:
 def fake_evolve(times: np.ndarray) -> Iterator[FakeSnapshot]:
     """Yield a state that depends on its whole past, as a truncated one does."""
     value = 0.5
-    for time in times:
+    for t in times:
         model = SimpleNamespace(localized_sites=(4, 5))
-        yield FakeSnapshot(float(time), FakeState(value), model)
+        yield FakeSnapshot(float(t), FakeState(value), model)
         value = 3.9 * value * (1 - value)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_runs import SMALL, write_config
+from small_runs import SMALL, finish, same_numbers, start, wait_for, write_config
 
 from tnspin.checkpoint import checkpoint_path
 from tnspin.config import load
@@ -21,36 +19,6 @@ from tnspin.result import Result
 from tnspin.simulation import simulate
 
 KINDS = ("tebd", "exact")
-
-
-def same_numbers(one: Result, other: Result) -> None:
-    assert list(one) == list(other)
-    for name in one:
-        assert np.array_equal(one[name], other[name]), name
-
-
-def start(folder: Path, *extra: str) -> subprocess.Popen[str]:
-    """Start ``tnspin run`` on the small configuration, as a user would."""
-    command = [sys.executable, "-m", "tnspin", "run", "small.toml", "-o", "run.h5", *extra]
-    root = str(Path(__file__).parents[1])
-    environment = os.environ | {"PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def finish(process: subprocess.Popen[str], status: int) -> str:
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == status, errors
-    return errors
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until a run has written its first checkpoint (or ended)."""
-    deadline = time.monotonic() + 120
-    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
 
 
 def wait_for_points(path: Path, process: subprocess.Popen[str], count: int) -> None:

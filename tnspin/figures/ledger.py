@@ -88,8 +88,8 @@ def _axial(tables: Tables) -> bool:
 
 def ledger_text(results: Sequence[Result]) -> str:
     """How exact runs are, in words; of several the largest error of each kind."""
-    parts = list(dict.fromkeys(filter(None, map(_solver, results))))
-    parts = parts if len(parts) <= 3 else [*parts[:2], f"{len(parts) - 2} other settings"]
+    parts = list(dict.fromkeys(text for result in results for text in _solvers(result)))
+    parts = parts if len(parts) <= 4 else [*parts[:3], f"{len(parts) - 3} other settings"]
     drifts, errors = _largest(map(_drifts, results)), _largest(map(_errors, results))
     if drifts:
         parts.append("largest drift: " + ", ".join(f"{n} {_short(v)}" for n, v in drifts.items()))
@@ -97,20 +97,20 @@ def ledger_text(results: Sequence[Result]) -> str:
     counts = {int(r.attrs["trajectories"]) for r in results if "trajectories" in r.attrs}
     if counts:
         parts.append(" and ".join(map(str, sorted(counts))) + " trajectories")
-    parts += list(dict.fromkeys(filter(None, map(_certificate, results))))
+    parts += filter(None, map(_certificate, results[:1] if len(results) == 1 else ()))
     stopped = sum(not result.complete for result in results)
     if stopped:
         parts.append("STOPPED before the end" + f" ({stopped} runs)" * (len(results) > 1))
     return "accuracy: " + ("; ".join(parts) or "the file holds no measure of it")
 
 
-def _solver(result: Result) -> str:
+def _solvers(result: Result) -> list[str]:
     """Equation and accuracy keys, also of the classical one beside it."""
     tables = parameters(result)
     found = [settings(tables.get("solver", {}))]
     if "classical_spin" in result or "loop_classical_spin" in result:
-        found.append(settings(tables.get("classical", {})))
-    return ", beside it ".join(filter(None, found))
+        found.append(f"beside it {settings(tables.get('classical', {}))}")
+    return list(filter(None, found))
 
 
 def settings(table: Tables) -> str:
@@ -152,8 +152,8 @@ def _errors(result: Result) -> dict[str, float]:
     for name, text in _ATTRIBUTES.items():
         if result.attrs.get(name):
             found[text] = float(result.attrs[name])
-    if "residual" in result:
-        found["spins still moving by"] = float(result["residual"].max())
+    if "residual" in result and np.isfinite(result["residual"]).any():  # nan: not come to yet
+        found["spins still moving by"] = float(np.nanmax(result["residual"]))
     if "mutual_information_closed_form" in result:
         apart = result["mutual_information"] - result["mutual_information_closed_form"]
         found["formula and density matrix differ by"] = float(np.abs(apart).max())
@@ -169,9 +169,12 @@ def _certificate(result: Result) -> str:
     if "certified_tolerance" not in result.attrs:
         return ""
     until = float(result.attrs["converged_until"])
-    end = np.interp(until, result["time"], times(result))
-    unit = " fs" if "time_fs" in result else ""
-    span = f"up to t = {end:.4g}{unit}" if until >= 0 else "at no time"
+    if "loop_done" in result.attrs:
+        span = f"at the first {max(until, 0):g} of {result.attrs['loop_done']} fields"
+    else:
+        end = np.interp(until, result["time"], times(result))
+        unit = " fs" if "time_fs" in result else ""
+        span = f"up to t = {end:.4g}{unit}" if until >= 0 else "at no time"
     return f"certificate: errors below {result.attrs['certified_tolerance']:g} {span}"
 
 
@@ -189,26 +192,32 @@ def _largest(every: Any) -> dict[str, float]:
     return found
 
 
-def footer(drawing: Figure, results: Sequence[Result]) -> float:
-    """Write the ledger of results below all panels, for which the figure grows.
+def footer(drawing: Figure, results: Sequence[Result], *, room: float = 0.0) -> float:
+    """Write the ledger of results below all panels; see `write_below`."""
+    return write_below(drawing, ledger_text(results), room=room)
+
+
+def write_below(drawing: Figure, text: str, *, room: float = 0.0) -> float:
+    """Write a text below all panels, for which the figure grows.
+
+    Parameters
+    ----------
+    drawing, text
+        Figure with constrained layout, and what is written into it.
+    room
+        Inches above the text that are left free as well.
 
     Returns
     -------
     float
-        The share of the height that it takes.
+        Where that room begins, as a share of the height.
     """
-    return write_below(drawing, ledger_text(results))
-
-
-def write_below(drawing: Figure, text: str) -> float:
-    """Write a text below all panels; the share of the height that it takes."""
     lines = wrap(text, int(_CHARACTERS * drawing.get_figwidth()))
     inches = _LINE * len(lines) + 0.08
-    drawing.set_figheight(drawing.get_figheight() + inches)
-    share = inches / drawing.get_figheight()
+    height = drawing.get_figheight() + inches + room
+    drawing.set_figheight(height)
     engine: Any = drawing.get_layout_engine()
-    engine.set(rect=(0, share, 1, 1 - share))
-    left = 0.1 / drawing.get_figwidth()
-    drawing.text(left, 0.04 / drawing.get_figheight(), "\n".join(lines), fontsize=_SIZE,
+    engine.set(rect=(0, (inches + room) / height, 1, 1 - (inches + room) / height))
+    drawing.text(0.1 / drawing.get_figwidth(), 0.04 / height, "\n".join(lines), fontsize=_SIZE,
                  color="0.3", va="bottom", ha="left", linespacing=1.2)  # fmt: skip
-    return share
+    return inches / height
