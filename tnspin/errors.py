@@ -1,11 +1,11 @@
-"""The two errors a user can meet, and the spelling hint that goes with them."""
+"""The errors a user can meet, and the spelling hint that goes with them."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["InputError", "RunError", "nearest"]
+__all__ = ["DamagedFile", "InputError", "RunError", "nearest"]
 
 
 class InputError(ValueError):
@@ -14,6 +14,10 @@ class InputError(ValueError):
     The message is one line that names the key, the value, what is allowed and, where a name
     was misspelt, the nearest valid one. The command line turns it into exit status 2.
     """
+
+
+class DamagedFile(InputError):
+    """A file that holds no result, or no longer what was written into it; the message names it."""
 
 
 class RunError(RuntimeError):

@@ -68,8 +68,8 @@ class Lock:
             "host": socket.gethostname(), "pid": os.getpid(), "born": _born(os.getpid()),
             "since": datetime.now(UTC).isoformat(timespec="seconds"), "token": self._token,
         }  # fmt: skip
-        mine.write_text(json.dumps(facts))
         try:
+            mine.write_text(json.dumps(facts))
             os.link(mine, self.path)
         except FileExistsError:
             return False
@@ -78,7 +78,8 @@ class Lock:
                 raise
             return self._create_in_place(mine.read_text())
         finally:
-            mine.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                mine.unlink(missing_ok=True)
         return True
 
     def _create_in_place(self, text: str) -> bool:
@@ -88,6 +89,10 @@ class Lock:
                 file.write(text)
         except FileExistsError:
             return False
+        except OSError:  # made, and then the disk was full
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
+            raise
         return True
 
     def _holder(self) -> dict[str, Any] | None:

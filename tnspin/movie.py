@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,16 @@ from tnspin.figures.common import (
     polarization,
     time_label,
 )
-from tnspin.result import Result, write_atomically
+from tnspin.result import Result, reason, write_atomically
 
 __all__ = ["save_movie"]
+
+#: What is drawn; sweeps have the same variables along other axes as well.
+_SHOWN = {
+    "electron_density": ("time", "site"),
+    "electron_spin": ("time", "site", "axis"),
+    "spin": ("time", "localized", "axis"),
+}
 
 
 def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
@@ -43,11 +53,17 @@ def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
     ------
     InputError
         If the result has no electrons to show, or the format cannot be written.
+    RunError
+        If the disk is full, or ffmpeg fails; an older movie stays.
     """
     from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 
-    if not {"electron_density", "electron_spin", "spin"} <= set(result):
+    if any(
+        name not in result or result.variables[name].dims != dims for name, dims in _SHOWN.items()
+    ):
         raise InputError("--movie: this result has no electron densities to show")
+    if not result["time"].size or not localized_sites(result).size:
+        raise InputError("--movie: this result has no times, or no localized spins, to show")
     if path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
         raise InputError(f"-o {path}: a .mp4 needs ffmpeg, which is not installed; allowed: .gif")
     if path.suffix not in (".gif", ".mp4"):
@@ -55,7 +71,7 @@ def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
     rate = int(np.clip(result["time"].size / seconds, 2, 25))
     kinds: dict[str, type[Any]] = {".gif": PillowWriter, ".mp4": FFMpegWriter}
     writer: AbstractMovieWriter = kinds[path.suffix](fps=rate)
-    partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         with mpl.rc_context(STYLE):
             drawing, draw = _movie_frame(result)
@@ -65,10 +81,21 @@ def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
                     writer.grab_frame()
         image = io.BytesIO(partial.read_bytes())
     except OSError as error:
-        raise RunError(f"{path}: could not be written: {error.strerror or error}") from error
+        raise RunError(f"{path}: could not be written: {reason(error)}") from error
+    except subprocess.CalledProcessError as error:
+        raise RunError(f"{path}: could not be written: {_last_words(error)}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     write_atomically(path, image)
+
+
+def _last_words(error: subprocess.CalledProcessError) -> str:
+    """What ffmpeg said last, before it failed."""
+    said = error.stderr or error.output or b""
+    lines = (said.decode(errors="replace") if isinstance(said, bytes) else str(said)).split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")
+    return f"ffmpeg failed with status {error.returncode}: {last}"
 
 
 def _movie_frame(result: Result) -> tuple[Figure, Callable[[int], None]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnspin.errors import InputError, RunError
+from tnspin.errors import DamagedFile, InputError, RunError
 from tnspin.toml_text import loads
 from tnspin.version import __version__
 
@@ -31,6 +31,7 @@ __all__ = [
     "is_result",
     "load",
     "readable",
+    "reason",
     "write_atomically",
 ]
 
@@ -187,17 +188,19 @@ def readable(path: str | Path) -> Iterator[None]:
 
     Raises
     ------
-    InputError
+    DamagedFile
         In place of every other error.
     """
     try:
         yield
+    except DamagedFile:
+        raise  # names its file already
     except InputError as error:
-        raise InputError(f"FILE = {str(path)!r}: {error}") from error
+        raise DamagedFile(f"FILE = {str(path)!r}: {error}") from error
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"FILE = {str(path)!r}: is damaged ({type(error).__name__}: {reason})"
+        said = " ".join(str(error).split())[:200]
+        raise DamagedFile(
+            f"FILE = {str(path)!r}: is damaged ({type(error).__name__}: {said})"
         ) from error
 
 
@@ -255,9 +258,10 @@ def check_writable(path: Path) -> None:
             probe.write(b"x")
     except OSError as error:
         if error.errno in _FULL:
-            raise RunError(f"{path}: could not be written: the disk is full") from error
-        reason = error.strerror or str(error)
-        raise InputError(f"-o {path}: {str(folder)!r} cannot be written: {reason}") from error
+            raise RunError(f"{path}: could not be written: {reason(error)}") from error
+        raise InputError(
+            f"-o {path}: {str(folder)!r} cannot be written: {reason(error)}"
+        ) from error
 
 
 def _refuse_devices(path: Path) -> None:
@@ -291,8 +295,12 @@ def write_atomically(path: Path, image: io.BytesIO) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        reason = "the disk is full" if error.errno in _FULL else error.strerror or str(error)
-        raise RunError(f"{path}: could not be written: {reason}") from error
+        raise RunError(f"{path}: could not be written: {reason(error)}") from error
+
+
+def reason(error: OSError) -> str:
+    """Why a file could not be written, in words."""
+    return "the disk is full" if error.errno in _FULL else error.strerror or str(error)
 
 
 def _why_not(path: Path) -> str:
@@ -329,12 +337,12 @@ def _read_variable(name: str, source: Any) -> Variable:
         raise damaged(name) from error
     if data.dtype.kind == "O":
         data = np.array([_scalar(text) for text in data.ravel()]).reshape(data.shape)
-    dims = tuple(source.dimensions)
+    dims, attrs = tuple(source.dimensions), dict(source.attrs)
     try:
-        verify(source.attrs, {"(dimensions)": list(dims)} | loose(data))
+        verify(attrs, {"(dimensions)": list(dims)} | loose(data))
     except InputError as error:
         raise InputError(f"variable {name!r}: {error}") from error
-    units, long_name = (str(_scalar(source.attrs.get(key, ""))) for key in ("units", "long_name"))
+    units, long_name = (str(_scalar(attrs.get(key, ""))) for key in ("units", "long_name"))
     return Variable(dims, data, units, long_name)
 
 

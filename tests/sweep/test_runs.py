@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
-import time
-from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray
-from small_runs import write_config
-from small_sweeps import CHAIN, assert_same, events, numbers, processes
+from small_sweeps import (
+    LONG,
+    Here,
+    assert_same,
+    command,
+    environment,
+    events,
+    in_the_middle,
+    numbers,
+    processes,
+    until,
+)
 
 from tnspin.cli import main
 from tnspin.lock import Lock
@@ -25,58 +30,13 @@ from tnspin.record import Interrupted
 from tnspin.result import Result
 from tnspin.sweep import Outcome, Task, carry_out, grid_of, lead, open_folder
 
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 OVER = ["--over", "model.J=-1,1", "--over", "model.field=[0,0,0.2],[0.3,0,0]"]
-
-
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_config(tmp_path, CHAIN, "chain")
-
-
-class Here:
-    """Carries out runs in this process, at once; ``fails`` says how often a worker dies."""
-
-    threads = 1
-
-    def __init__(self, fails: int = 0, name: str = "") -> None:
-        self.fails, self.name = fails, name
-
-    def free(self) -> bool:
-        return True
-
-    def submit(self, task: Task) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
-        if task.name.startswith(self.name) and self.fails:
-            self.fails -= 1
-            future.set_exception(BrokenExecutor("killed"))
-        else:
-            future.set_result(carry_out(task))
-        return future
-
-    def stop(self) -> bool:
-        return True
 
 
 def tasks_of(folder: Path, *over: str, retry: bool = False) -> list[Task]:
     grid = open_folder(folder, grid_of("chain.toml", over) if over else None)
     return [Task(run.name, str(folder), run.config.to_toml(), retry=retry) for run in grid.runs]
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tnspin", "sweep", *arguments]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-
-
-def until(condition, seconds: float = 300.0) -> None:
-    """Wait for something that other processes bring about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_sweep_as_typed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -260,33 +220,6 @@ def test_slurm_script_does_the_runs_that_are_left(capsys: pytest.CaptureFixture[
     assert main(["sweep", "-o", "s", "--task", "3"]) == 2
 
 
-# Long enough for a run to be met in the middle, 24 of them.
-LONG = ["--set", "time.stop=8.0", "--set", "time.every=0.2", "--over", "model.J=-1,-0.5,0.5,1",
-        "--over", "model.sites=3,4,5", "--over", "model.field=[0,0,0.2],[0.3,0,0]"]  # fmt: skip
-
-
-def in_the_middle(folder: Path, done: int) -> set[str]:
-    """Runs that have begun and not ended, once so many have; the empty set before."""
-    ended = events(folder, "done")
-    under_way = set(events(folder, "started")) - set(ended)
-    saved = {name for name in under_way if (folder / f"{name}.ckpt.h5").exists()}
-    return saved if sum(ended.values()) >= done else set()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All 24 runs, one after the other in this process."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    config = write_config(folder, CHAIN, "chain")
-    grid = grid_of(config, LONG[5::2], [*LONG[1:4:2], "record.checkpoint=1000.0"])
-    open_folder(folder / "s", grid)
-    lead(
-        [Task(run.name, str(folder / "s"), run.config.to_toml()) for run in grid.runs],
-        Here(), lambda *_: None,
-    )  # fmt: skip
-    return folder / "s"
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs to tell dead processes")
 def test_killed_worker_and_killed_master(undisturbed: Path) -> None:
@@ -329,48 +262,3 @@ def test_ctrl_c_saves_all_runs(undisturbed: Path) -> None:
     assert subprocess.run(command("-o", "s", "--quiet"), env=environment()).returncode == 0
     assert_same(folder, undisturbed)
     assert max(events(folder, "done").values()) == 1
-
-
-@pytest.mark.slow
-def test_dask_cluster_that_loses_a_worker(undisturbed: Path) -> None:
-    pytest.importorskip("distributed")
-    folder, quiet = Path("s"), {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    dask = [sys.executable, "-m", "distributed.cli.dask_"]
-
-    def started(kind: str, *arguments: str) -> subprocess.Popen[bytes]:
-        line = [*dask[:2], dask[2] + kind, "--scheduler-file", "scheduler.json", *arguments]
-        return subprocess.Popen(line, env=environment(), **quiet)
-
-    cluster = [started("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard")]
-    try:
-        until(lambda: Path("scheduler.json").exists() and Path("scheduler.json").stat().st_size)
-        address = json.loads(Path("scheduler.json").read_text())["address"]
-        one = ("--nthreads", "1", "--no-dashboard", "--no-nanny")
-        cluster += [started("worker", *one) for _ in range(3)]
-        arguments = command("chain.toml", *LONG, "-o", "s", "--scheduler", address)
-        with subprocess.Popen(arguments, env=environment(), **quiet) as master:
-            until(lambda: in_the_middle(folder, 4))
-            workers = {process.pid for process in cluster[1:]}
-            victim = processes(folder)[min(in_the_middle(folder, 4))]
-            assert victim in workers
-            os.kill(victim, signal.SIGKILL)
-        assert master.returncode == 0
-        assert_same(folder, undisturbed)
-        assert len(set(processes(folder, "done").values())) >= 2
-        assert sum(events(folder, "started").values()) <= 24 + 1
-        assert max(events(folder, "done").values()) == 1
-    finally:
-        for process in reversed(cluster):
-            process.kill()
-            process.wait()
-
-
-def test_scheduler_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("distributed")
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # and does not listen
-        address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"
-        arguments = ["chain.toml", "--over", "model.J=1,2", "-o", "s", "--quiet"]
-        assert main(["sweep", *arguments, "--scheduler", address]) == 1
-    assert "nobody answers there" in capsys.readouterr().err
-    assert not Path("s/sweep.lock").exists()

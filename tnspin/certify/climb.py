@@ -18,7 +18,7 @@ import numpy as np
 
 from tnspin.certify.ladder import Rung
 from tnspin.config import Config
-from tnspin.errors import InputError, RunError
+from tnspin.errors import DamagedFile, InputError, RunError
 from tnspin.result import Result, Variable, is_result
 from tnspin.settings import DensityMatrix, Purification, Tdvp, Tebd
 from tnspin.simulation import simulate
@@ -100,7 +100,8 @@ class Climb:
         RunError
             If it was interrupted (all of it is saved), or could not be finished.
         InputError
-            If the base was refused; rungs that are refused are left out of the ladder.
+            If the base was refused, or a file of any rung is damaged; rungs that are refused are
+            left out of the ladder.
         """
         course = self.courses[name]
         if course.note:
@@ -117,7 +118,7 @@ class Climb:
                     on_step=lambda progress: self.on_step(course.rung, progress),
                 )  # fmt: skip
             except InputError as error:
-                if name == "base":
+                if name == "base" or isinstance(error, DamagedFile):
                     raise
                 course.note = f"refused: {error}"
                 return

@@ -14,7 +14,7 @@ from tnspin.executors import default_workers
 from tnspin.lock import Lock
 from tnspin.progress import StopOnSignal
 from tnspin.record import Interrupted
-from tnspin.result import Result
+from tnspin.result import Result, reason
 from tnspin.sweep.bar import RunsBar
 from tnspin.sweep.collect import collect
 from tnspin.sweep.folder import (
@@ -53,7 +53,10 @@ def sweep_command(options: argparse.Namespace) -> bool:
         return _one(options, folder)
     grid = open_folder(folder, grid)
     lock = Lock(folder / LEADER)
-    holder = lock.acquire()
+    try:
+        holder = lock.acquire()
+    except OSError as error:
+        raise RunError(f"{lock.path}: could not be written: {reason(error)}") from error
     if holder is not None:
         raise InputError(f"-o {folder}: a sweep is under way there, by {holder}")
     try:
@@ -108,6 +111,14 @@ def _carry_out(
 ) -> None:
     bar = RunsBar(len(wanted), say, shown=not options.quiet)
     pools: AbstractContextManager[Pool]
+    advised = ""
+
+    def ended(task: Task, outcome: Outcome) -> None:
+        nonlocal advised
+        bar.update(task, outcome)
+        if not advised and (advised := pool.advice()):  # workers may join at any time
+            say(advised)
+
     if options.executor == "dask":
         pools = dask_pool(options.scheduler, options.jobqueue, workers)
     else:
@@ -117,7 +128,7 @@ def _carry_out(
             with pools as pool:
                 stop.ready = True
                 tasks = [_task(run, folder, pool.threads, options.retry) for run in wanted]
-                lead(tasks, pool, bar.update, stop.check)
+                lead(tasks, pool, ended, stop.check)
         except (Interrupted, KeyboardInterrupt) as stopped:
             again = shlex.join(["tnspin", *options.arguments])
             raise RunError(f"stopped, saved; continue with: {again}") from stopped

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tnspin.config import Config
-from tnspin.errors import InputError
+from tnspin.errors import InputError, RunError
 from tnspin.result import attributes, check_writable, is_result, write_atomically
 from tnspin.sweep.grid import Axis, Grid, Run, difference
 from tnspin.toml_text import loads
@@ -156,8 +156,9 @@ def failure(folder: Path, name: str) -> str | None:
 def write_failure(folder: Path, name: str, message: str, trace: str = "") -> None:
     """Keep why a run failed; nothing happens where nothing can be written any more."""
     line = " ".join(message.split())
-    with contextlib.suppress(OSError):
-        _failed(folder, name).write_text(f"{line}\n\n{trace}", encoding="utf-8")
+    text = f"{line}\n\n{trace}".encode("utf-8", "replace")
+    with contextlib.suppress(RunError):
+        write_atomically(_failed(folder, name), io.BytesIO(text))
     log(folder, "failed", name)
 
 

@@ -40,6 +40,9 @@ class Pool(Protocol):
     def stop(self) -> bool:
         """Tell all runs to save and stop, once; whether they do."""
 
+    def advice(self) -> str:
+        """How more could be made of the processors, "" if nothing is amiss."""
+
 
 class LocalPool:
     """Processes of this machine, each of which may die without harm to the others.
@@ -74,6 +77,9 @@ class LocalPool:
             if not future.done():
                 self._signal(slot, signal.SIGTERM)
         return True
+
+    def advice(self) -> str:
+        return ""
 
     def close(self) -> None:
         """End the processes, those that are at work at once."""
@@ -113,6 +119,7 @@ class DaskPool:
     threads = 1
 
     def __init__(self, client: Any) -> None:
+        self._client = client
         self._executor = client.get_executor(pure=False)
 
     def free(self) -> bool:
@@ -125,6 +132,16 @@ class DaskPool:
         # What has not begun is cancelled; what has goes on to its end or that of its worker.
         self._executor.shutdown(wait=False)
         return False
+
+    def advice(self) -> str:
+        most = max(self._client.nthreads().values(), default=1)
+        if most == 1:
+            return ""
+        return (
+            f"a worker of the cluster has {most} threads and carries out one run at a time: "
+            "workers with --nthreads 1, more of them, do as many runs at once as there are "
+            "processors"
+        )
 
 
 @contextlib.contextmanager

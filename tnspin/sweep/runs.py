@@ -29,6 +29,10 @@ from tnspin.toml_text import loads
 
 __all__ = ["Outcome", "Task", "carry_out"]
 
+# Workers of a Dask cluster may have several threads.  BLAS threads, processor time and memory are
+# those of a process, and the first of these decides on the last bit: one run at a time.
+_ALONE = threading.Lock()
+
 Status = Literal["done", "failed", "stopped", "busy"]
 
 
@@ -67,6 +71,11 @@ class Outcome:
 
 def carry_out(task: Task) -> Outcome:
     """Carry out a run, or what is left of it, and write its result; no error leaves it."""
+    with _ALONE:
+        return _carry_out(task)
+
+
+def _carry_out(task: Task) -> Outcome:
     folder = Path(task.folder)
     if not (folder / MANIFEST).exists():
         text = f"{folder} is not seen from this machine; the folder of a sweep must be shared"
