@@ -27,6 +27,12 @@ _FIRST = (
 #: Conserved in closed systems; their drift says more than they do.
 _AUDIT = ("norm", "particle_number", "total_sz", "trace_error", "hermiticity_error",
           "smallest_eigenvalue")  # fmt: skip
+#: Names that underscores do not make.
+_NAMED = {
+    "meyer_wallach": "Meyer-Wallach Q",
+    "neel_overlap": "overlap with the Néel states",
+    "renyi_negativity": "Rényi negativity",
+}
 #: Of these the largest of all cuts or pairs.
 _ENTROPY = {"entropy": "largest entropy of a cut"}
 _REDUCED = {
@@ -125,7 +131,7 @@ def _of(results: Sequence[Result], name: str) -> Line:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return _NAMED.get(name, name.replace("_", " "))
 
 
 def _label(results: Sequence[Result], name: str) -> str:

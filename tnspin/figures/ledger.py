@@ -109,7 +109,7 @@ def _solvers(result: Result) -> list[str]:
     tables = parameters(result)
     found = [settings(tables.get("solver", {}))]
     if "classical_spin" in result or "loop_classical_spin" in result:
-        found.append(f"beside it {settings(tables.get('classical', {}))}")
+        found.append(f"beside it {settings({'kind': 'llg', **tables.get('classical', {})})}")
     return list(filter(None, found))
 
 

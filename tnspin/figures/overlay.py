@@ -47,6 +47,8 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 _SILENT = ("solver.threads", "solver.workers", "record.checkpoint", "record.observables")
 # Longer labels, or more keys than this, are worse than the name of the file.
 _LONGEST, _KEYS = 60, 4
+# Inches of a row of the legend.
+_ROW = 0.23
 
 
 def overlay_figure(results: Sequence[Result], names: Sequence[str]) -> Figure:
@@ -76,7 +78,7 @@ def overlay_figure(results: Sequence[Result], names: Sequence[str]) -> Figure:
         ax.set_title(line.title)
         ax.set_xlabel(label)
     letter(drawing.axes)
-    legend(drawing, footer(drawing, results))
+    legend(drawing, results)
     return drawing
 
 
@@ -96,14 +98,15 @@ def panel(
         ax.set_yscale("log")
 
 
-def legend(drawing: Figure, bottom: float) -> None:
-    """One legend for all panels, below them and above a share of the height."""
+def legend(drawing: Figure, results: Sequence[Result]) -> None:
+    """One legend for all panels, below them, and the ledger of all results below it."""
     handles, labels = drawing.axes[0].get_legend_handles_labels()
     widest = max(map(len, labels)) + 8
-    across = max(1, int(drawing.get_figwidth() * 11 / widest))
+    across = max(1, min(len(labels), int(drawing.get_figwidth() * 11 / widest)))
+    bottom = footer(drawing, results, room=_ROW * -(-len(labels) // across) + 0.15)
     drawing.legend(
-        handles, labels, loc="outside lower center", ncols=min(len(labels), across), handlelength=3,
-        bbox_to_anchor=(0.0, bottom, 1.0, 1.0 - bottom),
+        handles, labels, loc="lower center", ncols=across, handlelength=3,
+        bbox_to_anchor=(0.5, bottom),
     )  # fmt: skip
 
 

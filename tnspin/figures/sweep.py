@@ -54,9 +54,10 @@ def sweep_figure(collection: Result) -> Figure:
     letter(axes.flat)
     if len(keys) > 1 and axes[1, 0].get_legend_handles_labels()[0]:
         beside(axes[1, -1])
-    bottom = footer(drawing, list(runs.values()))
     if len(runs) <= _LEGEND:
-        legend(drawing, bottom)
+        legend(drawing, list(runs.values()))
+    else:
+        footer(drawing, list(runs.values()))
     return drawing
 
 
