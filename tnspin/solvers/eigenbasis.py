@@ -30,12 +30,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.integrate import DOP853
 
 from tnspin.basis import ChargeBasis
 from tnspin.density import DensityState
-from tnspin.errors import InputError, RunError
+from tnspin.errors import InputError
 from tnspin.executors import default_workers, threads_here
+from tnspin.solvers.dormand_prince import dormand_prince
 from tnspin.solvers.liouvillian import Flow, product
 from tnspin.solvers.open_system import spin_operator
 from tnspin.solvers.parities import divided, real_phases, turned_by
@@ -143,14 +143,12 @@ class EigenLindblad:
         """
         start = self._split(self._joined(state))
         share = max(_SHARE * tolerance, _SMALLEST) / np.sqrt(start.size)
-        solver = DOP853(self._change, 0.0, start, length, rtol=1e-13, atol=share)
-        while solver.status == "running":
-            problem = solver.step()
-            if solver.status == "failed":
-                raise RunError(f"master equation: {problem}")
-            if solver.status == "running":
-                yield float(solver.t), state
-        yield length, self.state(state, self._turned(solver.y, length))
+        steps = dormand_prince(self._change, start, 0.0, length, rtol=1e-13, atol=share)
+        for time, elements in steps:
+            end = elements
+            if time < length:
+                yield time, state
+        yield length, self.state(state, self._turned(end, length))
 
     # ------------------------------------------------------------------ inside
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import DOP853
 
 from tnspin.errors import InputError, RunError, nearest
 from tnspin.mean_field import GeneralizedLandauLifshitz, Hartree, SiteProduct
 from tnspin.models import Model
 from tnspin.snapshot import Progress, Snapshot
+from tnspin.solvers.dormand_prince import dormand_prince
 
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
@@ -91,7 +91,7 @@ def evolve(
     yield Snapshot(points[0], model, now)
     for start, stop in pairwise(points):
         x = motion.components(now)
-        for time, latest in _steps(motion, x, start, stop, tolerance):
+        for time, latest in dormand_prince(motion, x, start, stop, rtol=tolerance, atol=tolerance):
             x = latest
             if on_step is not None:
                 on_step(Progress(time, 0, 0.0))
@@ -131,15 +131,3 @@ def equation(
     if damping:
         raise InputError("solver.damping: belongs to variant 'printed'; 'hartree' has the bath's")
     return Hartree(model.hamiltonian, jumps)
-
-
-def _steps(
-    motion: Callable[[float, Reals], Reals], x: Reals, start: float, stop: float, tolerance: float
-) -> Iterator[tuple[float, Reals]]:
-    """Yield (time, components) after every step."""
-    run = DOP853(motion, start, x, stop, rtol=tolerance, atol=tolerance)
-    while run.status == "running":
-        problem = run.step()
-        if run.status == "failed":
-            raise RunError(f"mean field: at time {run.t:g}: {problem}")
-        yield float(run.t), run.y
