@@ -82,10 +82,15 @@ class LadderBar:
         Time at which the runs end.
     shown
         Whether to show it; it is shown only on a terminal.
+    label
+        What is counted, if not time.
     """
 
-    def __init__(self, costs: Mapping[str, float], stop: float, shown: bool = True) -> None:
+    def __init__(
+        self, costs: Mapping[str, float], stop: float, shown: bool = True, label: str = "t ="
+    ) -> None:
         self._stop = stop
+        self._label = label
         self._costs = costs
         self._reached = dict.fromkeys(costs, 0.0)
         self._shown = shown and sys.stderr.isatty() and stop > 0
@@ -103,7 +108,7 @@ class LadderBar:
             )
         self._reached[name] = min(progress.time / self._stop, 1.0)
         done = sum(self._costs[one] * part for one, part in self._reached.items())
-        self._bar.set_postfix_str(f"{name}, t = {progress.time:.1f}", refresh=False)
+        self._bar.set_postfix_str(f"{name}, {self._label} {progress.time:.1f}", refresh=False)
         self._bar.update(100.0 * done / sum(self._costs.values()) - self._bar.n)
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def certify(
     on_snapshot: Callable[[Any], None] = lambda snapshot: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Certificate:
-    """Run a ladder of accuracies and say up to which time a tolerance holds.
+    """Run a ladder of accuracies and say up to which time (or field) a tolerance holds.
 
     Parameters
     ----------
@@ -50,7 +49,8 @@ def certify(
         Largest error accepted, in the units of the observables.
     observables
         Those that decide; none: spin, electron_density and electron_spin, as far as they are
-        recorded.  If named, the rungs record nothing else, which may be faster.
+        recorded (of a hysteresis loop: loop_spin).  If named, the rungs record nothing else, which
+        may be faster.
     exact
         Whether the exact solver may tell the error, where it fits.
     on_step, on_snapshot, say
@@ -59,13 +59,13 @@ def certify(
     Raises
     ------
     InputError
-        For closed forms, unknown observables, and whatever the run itself refuses.
+        For closed forms, loops with noise, unknown observables, and what the run itself refuses.
     RunError
         If it was stopped; all that was done is saved.
     """
     if not tolerance > 0:
         raise InputError(f"--tol {tolerance:g}: must be above 0")
-    rungs = ladder(replace(config, classical=None), observables, exact=exact)
+    rungs = ladder(config, observables, exact=exact)
     if path is None:
         with tempfile.TemporaryDirectory() as folder:
             climb = Climb(rungs, Path(folder), on_step, on_snapshot, say)
@@ -99,7 +99,7 @@ def _climbed(
     climb: Climb, tolerance: float, observables: Sequence[str]
 ) -> tuple[Certificate, Result]:
     """Climb until the tolerance is clearly lost."""
-    stop = climb.rungs[0].config.time.stop
+    stop = climb.rungs[0].config.length
     certificate: Certificate | None = None
     for reached in climb.rise():
         certificate = judge(climb.courses, tolerance, observables)
@@ -109,14 +109,15 @@ def _climbed(
             certificate = judge(climb.courses, tolerance, observables, stopped)
             break
     assert certificate is not None
-    return certificate, climb.base
+    return certificate, climb.base_run
 
 
 def _certified(result: Result, certificate: Certificate) -> Result:
     """The result of the base, with what it was found to be worth."""
     until = certificate.converged_until
+    never = -1.0 if certificate.fields is None else 0.0
     attrs = {
-        "converged_until": -1.0 if until is None else until,
+        "converged_until": never if until is None else until,
         "certified_tolerance": certificate.tolerance,
         "certified_observables": " ".join(certificate.judged),
         "certified": certificate.text(),

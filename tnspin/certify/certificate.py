@@ -76,6 +76,9 @@ class Certificate:
         End of the run.
     stopped
         Why the ladder ended before the run, empty if it did not.
+    fields
+        (n,) of a hysteresis loop: the fields in the order in which they are taken.  Its times are
+        how many of them are done.
     """
 
     config: Mapping[str, Any]
@@ -87,11 +90,12 @@ class Certificate:
     conserved: Mapping[str, Any]
     stop: float
     stopped: str = ""
+    fields: Array | None = None
 
     @property
     def known(self) -> bool:
-        """Whether errors are known from the exact solver."""
-        return any(rung["axis"] == "exact" for rung in self.rungs)
+        """Whether errors are known from the exact solver, all of them."""
+        return {rung["axis"] for rung in self.rungs} == {"base", "exact"}
 
     @property
     def converged_until(self) -> float | None:
@@ -127,14 +131,30 @@ class Certificate:
         error = float(self.observables[name].error[-1])
         if self.granted:
             return (
-                f"certified: {', '.join(self.judged)} within {self.tolerance:g} up to "
-                f"t = {self.stop:g}; largest error {error:.1e} ({name}; {how})"
+                f"certified: {', '.join(self.judged)} within {self.tolerance:g} "
+                f"{self._up_to(self.stop)}; largest error {error:.1e} ({name}; {how})"
             )
-        when = "at no time" if until is None else f"up to t = {until:g}, not to {self.stop:g}"
+        if self.fields is None:
+            when = "at no time" if until is None else f"up to t = {until:g}, not to {self.stop:g}"
+            end = f"at t = {self.times[-1]:g}"
+        else:
+            when, end = self._up_to(until or 0.0), "at the end"
         return (
             f"refused: {', '.join(self.judged)} within {self.tolerance:g} {when}; "
-            f"{name}: error {error:.1e} at t = {self.times[-1]:g} ({how})"
+            f"{name}: error {error:.1e} {end} ({how})"
         )
+
+    def _up_to(self, until: float) -> str:
+        """Part of the run, in words."""
+        if self.fields is None:
+            return f"up to t = {until:g}"
+        done, count = int(until), self.fields.size
+        if done == 0:
+            return f"at none of {count} fields"
+        if done == count:
+            return f"at all {count} fields of the loop"
+        way = "falling" if done <= count // 2 else "rising"
+        return f"at the first {done} of {count} fields, up to {self.fields[done - 1]:g} ({way})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the JSON file holds.
@@ -143,6 +163,8 @@ class Certificate:
         -------
         dict
             ``format``, ``tnspin_version``, ``config`` (all tables), ``tolerance``, ``judged``;
+            ``field`` (n,) of a hysteresis loop, else null: fields as they are taken, while
+            ``time``, ``stop``, ``converged_until`` count how many of them are done;
             ``converged_until`` (null: not even at the start), ``granted``, ``stop`` (end of the
             run), ``known`` (errors are from the exact solver), ``limited_by`` (observable, axis),
             ``stopped`` (why the ladder ended before the run), ``energy_ev`` (or null);
@@ -168,6 +190,7 @@ class Certificate:
             "stopped": self.stopped,
             "energy_ev": self.config.get("units", {}).get("energy_ev"),
             "time": self.times,
+            "field": self.fields,
             "observables": {name: self._observable(name) for name in self.observables},
             "conservation": self.conserved,
             "rungs": list(self.rungs),

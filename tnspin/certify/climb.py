@@ -16,12 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from tnspin.certify import along
 from tnspin.certify.ladder import Rung
 from tnspin.config import Config
 from tnspin.errors import DamagedFile, InputError, RunError
+from tnspin.report import reached
 from tnspin.result import Result, Variable, is_result
 from tnspin.settings import DensityMatrix, Purification, Tdvp, Tebd
 from tnspin.simulation import simulate
+from tnspin.toml_text import loads
 
 __all__ = ["Climb", "Course", "windows"]
 
@@ -35,10 +38,14 @@ _REACHED = 0.9
 
 @dataclass
 class Course:
-    """What a rung has come to: its result so far, or why it has none."""
+    """What a rung has come to: its result so far, or why it has none.
+
+    ``result`` is what is compared, row by row; ``run`` is the same, or the loop that it is of.
+    """
 
     rung: Rung
     result: Result | None = None
+    run: Result | None = None
     note: str = ""
 
 
@@ -80,10 +87,17 @@ class Climb:
         assert result is not None
         return result
 
+    @property
+    def base_run(self) -> Result:
+        """The same as the run itself has written it."""
+        run = self.courses["base"].run
+        assert run is not None
+        return run
+
     def rise(self) -> Iterator[float]:
         """Run the base, extend all rungs to the end of each window in turn, and yield it."""
         config = self.rungs[0].config
-        self.extend("base", config.time.stop)
+        self.extend("base", config.length)
         # Each window costs reading and writing: few of them where the whole ladder is short.
         ladder = float(self.base.attrs["wall_time_s"]) * sum(rung.cost for rung in self.rungs[1:])
         for stop in windows(config, min(_WINDOWS, round(ladder / _WINDOW_SECONDS))):
@@ -123,8 +137,10 @@ class Climb:
                 course.note = f"refused: {error}"
                 return
         if not done.complete:
-            raise RunError(f"stopped in rung {name!r} at t = {done['time'][-1]:g}, saved")
-        course.result = done
+            raise RunError(f"stopped in rung {name!r} {reached(done)}, saved")
+        course.run = done
+        own = self.rungs[0].config
+        course.result = done if own.hysteresis is None else along.course(done, own)
 
     def _is_needed(self, rung: Rung, stop: float) -> bool:
         """Whether a rung would differ: another largest dimension only where one is reached."""
@@ -141,6 +157,8 @@ class Climb:
 
 def windows(config: Config, count: int) -> list[float]:
     """Times at which the ladder is judged: points of the run, the last of them its end."""
+    if config.hysteresis is not None:
+        return [config.length]  # a part of a loop is no run of its own
     points = config.time.points
     if not isinstance(config.solver, _CONTINUED) or points.size == 1 or count <= 1:
         return [float(points[-1])]
@@ -152,13 +170,16 @@ def windows(config: Config, count: int) -> list[float]:
 def fingerprint(config: Config) -> str:
     """Eight letters that tell runs apart whose numbers differ up to a common time."""
     tables: dict[str, Any] = json.loads(json.dumps(config.as_dict()))
-    tables.pop("about", None)
+    for section in ("about", "classical"):  # the latter is computed once the run is over
+        tables.pop(section, None)
     for section, key in (("time", "stop"), ("solver", "threads"), ("record", "checkpoint")):
         tables.get(section, {}).pop(key, None)
     return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _until(config: Config, stop: float) -> Config:
+    if config.hysteresis is not None:
+        return config
     return replace(config, time=replace(config.time, stop=stop))
 
 
@@ -167,9 +188,12 @@ def _finished(path: Path, config: Config) -> Result | None:
     if not path.exists() or not is_result(path):
         return None
     result = Result.load(path)
-    points = config.time.points
-    if not result.complete:
+    beside = loads(str(result.attrs.get("config", ""))).get("classical")
+    if not result.complete or beside != config.as_dict().get("classical"):
         return None
+    if config.hysteresis is not None:
+        return result
+    points = config.time.points
     near = np.abs(result["time"][:, None] - points).min(axis=1) <= 1e-9 * config.time.every
     if near.sum() != points.size:
         return None

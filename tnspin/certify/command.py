@@ -26,7 +26,9 @@ def certify_command(options: argparse.Namespace) -> bool:
     check_writable(path)
     names = [name.strip() for name in options.observables.split(",") if name.strip()]
     rungs = ladder(config, names, exact=not options.estimate)
-    bar = LadderBar({rung.name: rung.cost for rung in rungs}, config.time.stop, not options.quiet)
+    label = "t =" if config.hysteresis is None else "fields"
+    costs = {rung.name: rung.cost for rung in rungs}
+    bar = LadderBar(costs, config.length, not options.quiet, label)
 
     def say(text: str) -> None:
         if not options.quiet:
@@ -37,7 +39,8 @@ def certify_command(options: argparse.Namespace) -> bool:
     with StopOnSignal() as stop:
 
         def on_step(rung: Rung, progress: Any) -> None:
-            bar.update(rung.name, progress)
+            longer = rung.config.length / config.length if config.hysteresis is not None else 1.0
+            bar.update(rung.name, progress._replace(time=progress.time / longer))
             stop.check()
 
         def on_snapshot(snapshot: Any) -> None:
@@ -78,15 +81,17 @@ def _expect(config: Config, rungs: tuple[Rung, ...], say: Callable[[str], None])
 def table(certificate: Certificate) -> str:
     """Return the verdict, the rungs and what each observable is worth."""
     facts = certificate.to_dict()
-    lines = [certificate.text(), "", f"{'rung':<24} {'to t':>8} {'CPU (s)':>9}  note"]
+    to, end = "to t", f"t = {certificate.times[-1]:g}"
+    if certificate.fields is not None:
+        to, end = "fields", "the end"
+    lines = [certificate.text(), "", f"{'rung':<24} {to:>8} {'CPU (s)':>9}  note"]
     for rung in facts["rungs"]:
         reached = "" if rung["reached"] is None else f"{rung['reached']:g}"
         cpu = f"{rung['cpu_time_s']:.1f}" if "cpu_time_s" in rung else ""
         lines.append(f"{rung['name']:<24} {reached:>8} {cpu:>9}  {rung['note']}".rstrip())
     if facts["stopped"]:
         lines.append(f"ladder ended {facts['stopped']}")
-    end = f"{certificate.times[-1]:g}"
-    lines += ["", f"{'observable':<34} {'holds until':>11}  error at t = {end}, and its parts"]
+    lines += ["", f"{'observable':<34} {'holds until':>11}  error at {end}, and its parts"]
     for name, one in facts["observables"].items():
         until = one["holds_until"]
         mark = "*" if one["judged"] else " "
@@ -96,8 +101,9 @@ def table(certificate: Certificate) -> str:
         until_text = "never" if until is None else f"{until:g}"
         error = _number(one["error"][-1])
         lines.append(f"{mark}{name:<33} {until_text:>11}  {error}  ({parts})")
-    drifts = (f"{name} {one['drift']:.1e}" for name, one in facts["conservation"].items())
-    return "\n".join([*lines, "* decides", "drift of the run itself: " + ", ".join(drifts)])
+    drifts = [f"{name} {one['drift']:.1e}" for name, one in facts["conservation"].items()]
+    audit = ["drift of the run itself: " + ", ".join(drifts)] if drifts else []
+    return "\n".join([*lines, "* decides", *audit])
 
 
 def _number(value: float | None) -> str:

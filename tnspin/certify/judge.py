@@ -2,7 +2,7 @@
 
 The error of a run is the sum of one contribution for each thing that was varied:
 
-bond_dim, kraus_dim, cutoff, kraus_cutoff, levels
+bond_dim, kraus_dim, cutoff, kraus_cutoff, levels, hold, settled, steps
     What a finer run changes, times the factor of a geometric series (`estimate.geometric`); for
     bond dimensions also the distance to the extrapolation in discarded weight plus its error bar,
     where it is justified and larger.  Zero up to where the bond dimension was not reached.
@@ -15,7 +15,8 @@ tolerance
 sample
     Two standard errors of sampled runs.
 exact
-    If the exact solver fits, the difference from it, alone: known, not estimated.
+    If the exact solver fits, the difference from it, instead of all that is the solver's: known,
+    not estimated.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from tnspin.certify.along import fields_taken
 from tnspin.certify.certificate import Certificate, Observed
 from tnspin.certify.climb import Course
 from tnspin.certify.estimate import (
@@ -44,16 +46,16 @@ from tnspin.toml_text import flatten
 __all__ = ["compared", "default_judged", "judge"]
 
 #: Local expectation values, which decide unless others are named.
-_LOCAL = ("spin", "electron_density", "electron_spin")
+_LOCAL = ("spin", "electron_density", "electron_spin", "loop_spin")
 #: What describes the method, not the physics.
 _OF_THE_METHOD = (
     "time", "time_fs", "bond_dim", "discarded_weight", "norm_lost", "kraus_dim", "kraus_discarded",
-    "group_discarded", "trace_error", "hermiticity_error", "smallest_eigenvalue", "classical_spin",
+    "group_discarded", "trace_error", "hermiticity_error", "smallest_eigenvalue",
 )  # fmt: skip
 #: What is compared with the run of the finer cutoff.
 _STEPS = ("dt", "order")
 #: Factors between neighbouring errors that theory allows.
-_BEST = {"cutoff": 10.0, "kraus_cutoff": 10.0}
+_BEST = {"cutoff": 10.0, "kraus_cutoff": 10.0, "settled": 10.0}
 _STANDARD_ERRORS = 2.0
 
 
@@ -63,6 +65,7 @@ def compared(base: Result) -> list[str]:
         name
         for name, v in base.variables.items()
         if v.dims[:1] == ("time",) and v.data.dtype.kind == "f" and name not in _OF_THE_METHOD
+        and not name.startswith("classical_")
         and not (name.endswith("_error") and name.removesuffix("_error") in base)
         and (v.data.size or not base["time"].size)
     ]  # fmt: skip
@@ -121,7 +124,8 @@ def judge(
         judged=tuple(judged) or tuple(n for n in default_judged(base) if n in kept),
         times=base["time"][:first], observables=kept,
         rungs=[_facts(course) for course in courses.values()],
-        conserved=conservation(base), stop=float(config.time.stop), stopped=stopped,
+        conserved=conservation(base), stop=float(config.length), stopped=stopped,
+        fields=fields_taken(config),
     )  # fmt: skip
 
 

@@ -11,9 +11,12 @@ these names needs nothing here:
 ``order``                       4 instead of 1 or 2, with a tenth of the cutoffs
 ``tolerance``                   a tenth, or a hundred times where nothing tighter makes sense
 ``bath.levels``                 a third more
+``hysteresis.hold``             half and twice
+``hysteresis.settled``          ten times and a tenth
+``hysteresis.steps``            twice
 ==============================  ==================================================================
 
-And the exact solver, where it fits: it replaces all the others, for then the error is known.
+And the exact solver, where it fits: it replaces those of the solver, for then the error is known.
 """
 
 from __future__ import annotations
@@ -24,8 +27,10 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+from tnspin.certify.along import OBSERVED
 from tnspin.config import Config, from_dict
 from tnspin.errors import InputError, nearest
+from tnspin.hysteresis.loop import PIECES
 from tnspin.observables import chosen
 from tnspin.preparation import form_of, size_of
 from tnspin.schema import fields_of
@@ -33,6 +38,7 @@ from tnspin.settings import (
     ClosedForm,
     DensityMatrix,
     Exact,
+    Llg,
     MasterEquation,
     Purification,
     Tdvp,
@@ -53,6 +59,9 @@ AXES = {
     "order": "order",
     "tolerance": "tolerance",
     "levels": "levels of the reaction coordinate",
+    "hold": "time at each field",
+    "settled": "change at which a field is left",
+    "steps": "steps of the field",
     "sample": "statistics",
     "exact": "exact solver",
 }
@@ -106,7 +115,7 @@ def ladder(
     Parameters
     ----------
     config
-        The run to certify.
+        The run to certify.  Classical spins beside it are those of the base alone.
     observables
         What the rungs record; none named: what the base does.
     exact
@@ -115,27 +124,31 @@ def ladder(
     Raises
     ------
     InputError
-        For closed forms, which have no errors, for loops of fields, and for observables that do
-        not apply.
+        For closed forms, which have no errors, for loops of fields with noise, and for
+        observables that do not apply.
     """
     if isinstance(config.solver, ClosedForm):
         raise InputError(f"model.kind = {config.model.kind!r}: a closed form; nothing to certify")
-    if getattr(config, "hysteresis", None) is not None:
-        raise InputError("[hysteresis]: a loop of fields, not a course in time; nothing to certify")
-    names = chosen(config.record.observables, config.run_model, form_of(config), _options(config))
+    base, config = Rung("base", "base", None, config), replace(config, classical=None)
+    if config.hysteresis is None:
+        options = _options(config)
+        names = chosen(config.record.observables, config.run_model, form_of(config), options)
+    else:
+        names = tuple(OBSERVED)
     for name in observables:
         if name not in names:
             raise InputError(
                 f"--observables {name}: is not recorded; allowed: {', '.join(names)}"
                 f"{nearest(name, names)}"
             )
-    base = Rung("base", "base", None, config)
     known = _exact(config) if exact else None
     if known is not None:
         found = [Rung("exact", "exact", None, known)]
     else:
         found = [rung for axis in _axes(config) for rung in _BUILDERS[axis](config)]
         found += _levels(config)
+    if config.hysteresis is not None:
+        return base, *(_bare(rung) for rung in (*found, *_of_the_loop(config)))
     wanted = [n for n in names if not observables or n in observables or n in _LEDGER]
     return base, *(replace(rung, config=_recording(rung.config, wanted)) for rung in found)
 
@@ -155,8 +168,10 @@ def _options(config: Config) -> Options:
 
 
 def own_step(config: Config, dt: float | None = None) -> float:
-    """Step that is really taken: ``time.every`` is divided evenly."""
+    """Step that is really taken: ``time.every``, of a loop what is looked at, is divided evenly."""
     every = min(config.time.every, config.time.stop) or config.time.every
+    if config.hysteresis is not None:
+        every = config.hysteresis.hold / PIECES
     return float(every / max(1, ceil(every / (dt or config.solver.dt) - 1e-9)))
 
 
@@ -240,6 +255,42 @@ def _levels(config: Config) -> list[Rung]:
     more = own + max(2, own // 3)
     larger = replace(config, bath=replace(config.bath, levels=more))
     return [Rung("levels", "finer", more, larger, 2.5)]
+
+
+def _of_the_loop(config: Config) -> list[Rung]:
+    """Loops that hold each field for another time, leave it earlier or later, or go slower.
+
+    Raises
+    ------
+    InputError
+        For noise, whose statistical error loops do not tell.
+    """
+    if isinstance(config.solver, Llg) and config.solver.temperature:
+        raise InputError(
+            f"solver.temperature = {config.solver.temperature:g}: loops of fields do not tell the "
+            "statistical error of their noise; nothing to certify but at temperature 0"
+        )
+    keys = config.hysteresis
+    assert keys is not None
+    changes: list[tuple[str, str, Any, float]] = [
+        ("hold", "coarser", keys.hold / 2, 0.7),
+        ("hold", "finer", 2 * keys.hold, 1.5),
+        ("settled", "coarser", _FINER * keys.settled, 0.9),
+        ("settled", "finer", keys.settled / _FINER, 1.1),
+        ("steps", "finer", 2 * keys.steps, 2.0),
+    ]
+    return [
+        Rung(axis, side, value, replace(config, hysteresis=replace(keys, **{axis: value})), cost)
+        for axis, side, value, cost in changes
+        if value  # a field that is never left early has no settled
+    ]
+
+
+def _bare(rung: Rung) -> Rung:
+    """The same without the steady states, which nothing is compared with."""
+    keys = rung.config.hysteresis
+    assert keys is not None
+    return replace(rung, config=replace(rung.config, hysteresis=replace(keys, steady=False)))
 
 
 _BUILDERS = {

@@ -47,9 +47,7 @@ def certificate_figure(facts: Mapping[str, Any]) -> Figure:
     for ax in axes:
         _frame(ax, facts)
     letter(axes)
-    axes[-1].set_xlabel(
-        r"time ($\hbar$/energy unit)" if facts["energy_ev"] is None else "time (fs)"
-    )
+    _label_times(axes[-1], facts)
     how = "known" if facts["known"] else "estimated"
     count = sum(rung["axis"] != "base" for rung in facts["rungs"])
     runs = f"errors {how} from {count} other run" + "s" * (count != 1)
@@ -60,7 +58,11 @@ def certificate_figure(facts: Mapping[str, Any]) -> Figure:
 def _title(facts: Mapping[str, Any]) -> str:
     about = facts["config"].get("about", {}).get("title", "")
     until, tolerance = facts["converged_until"], facts["tolerance"]
-    if until is None:
+    if facts["field"] is not None:
+        word, part = "refused", f"the first {until or 0:g} of {facts['stop']:g}"
+        word, part = ("certified", f"all {facts['stop']:g}") if facts["granted"] else (word, part)
+        verdict = f"{word}: {tolerance:g} holds at {part} fields"
+    elif until is None:
         verdict = f"refused: no time at which {tolerance:g} holds"
     else:
         word = "certified" if facts["granted"] else "refused beyond"
@@ -71,10 +73,24 @@ def _title(facts: Mapping[str, Any]) -> str:
     return (about[:1].upper() + about[1:] + "\n" if about else "") + verdict
 
 
+def _label_times(ax: Axes, facts: Mapping[str, Any]) -> None:
+    """Label the axis of times; of a loop with the fields, in the order in which they are taken."""
+    if facts["field"] is None:
+        unit = r"$\hbar$/energy unit" if facts["energy_ev"] is None else "fs"
+        ax.set_xlabel(f"time ({unit})")
+        return
+    half = len(facts["field"]) // 2
+    quarters = np.linspace(0, half - 1, 5 if half >= 5 else 2).round().astype(int)
+    ticks = [*quarters, *(half + quarters[1:])]  # one label for the end of both branches
+    ax.set_xticks([facts["time"][k] for k in ticks], [f"{facts['field'][k]:.3g}" for k in ticks])
+    axis = facts["config"]["hysteresis"]["axis"]
+    ax.set_xlabel(rf"$B_{axis}$ (energy unit), first falling, then rising")
+
+
 def _times(facts: Mapping[str, Any], values: Any) -> np.ndarray:
-    """Times on the axis: femtoseconds if the run knows its energy unit."""
+    """Times on the axis: femtoseconds if the run knows its energy unit; of a loop fields done."""
     times = np.asarray(values, float)
-    if facts["energy_ev"] is None:
+    if facts["energy_ev"] is None or facts["field"] is not None:
         return times
     scale = EnergyScale(facts["energy_ev"])
     return np.array([scale.time_fs(t) for t in times])
