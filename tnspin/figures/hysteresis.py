@@ -39,7 +39,7 @@ def hysteresis_figure(result: Result) -> Figure:
     other = across[int(np.argmax(sizes))]
     drawing = new_figure(8.2, 9.0)
     axes = drawing.subplots(3, 1, sharex=True, height_ratios=(1.6, 1.2, 0.7))
-    heading = "\n".join((title(result), statement(result), _solver(result)))
+    heading = f"{title(result)}, {statement(result)}\n{_solver(result)}"
     drawing.suptitle(heading, fontsize=11)
     for ax, axis in zip(axes, (swept, other), strict=False):
         _loop(ax, result, axis)
@@ -61,7 +61,10 @@ def hysteresis_figure(result: Result) -> Figure:
 
 def _crossings(result: Result) -> str:
     """Where the component along the field passes zero, to half a step of the field."""
-    found = [f"{value:.3f}" for value in result["coercive_field"] if np.isfinite(value)]
+    # Adding zero takes the sign from what is rounded to zero.
+    found = [
+        f"{round(value, 3) + 0.0:.3f}" for value in result["coercive_field"] if np.isfinite(value)
+    ]
     if not found:
         return "never zero"
     half = np.diff(result["field"]).max() / 2

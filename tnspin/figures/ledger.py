@@ -135,7 +135,8 @@ def _drifts(result: Result) -> dict[str, float]:
     found = {}
     for name in conserved(result):
         values = np.asarray(result[name], float)
-        found[name.replace("_", " ")] = float(np.abs(values - values[0]).max())
+        words = name.replace("_", " ").replace("sz", "Sz")
+        found[words] = float(np.abs(values - values[0]).max())
     return found
 
 

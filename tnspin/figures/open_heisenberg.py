@@ -37,7 +37,7 @@ def open_heisenberg_figure(result: Result) -> Figure:
         panels.append((1.0, _correlations))
     if "concurrence" in result:
         panels.append((1.0, _concurrence))
-    return stacked(result, f"{title(result)}\n{statement(result)}", panels)[0]
+    return stacked(result, f"{title(result)}, {statement(result)}", panels)[0]
 
 
 def connected_correlation(result: Result, axis: int = 0) -> np.ndarray:

@@ -53,25 +53,37 @@ def valve_figure(result: Result) -> Figure:
     """Pulse, localized spins, entropies, mutual information, negativity, magnons, errors."""
     panels = [panel for names, panel in _PANELS if names <= set(result)]
     rows = -(-len(panels) // 2)
+    # A last panel without a neighbour takes the whole width.
+    alone = len(panels) % 2
     drawing = new_figure(12.5, 2.9 * rows + 0.8)
     # Once above all panels: beside their titles there is no room.
-    note = "" if unconverged_from(result) is None else f"\n{unconverged_text(result)}"
-    drawing.suptitle(title(result) + note, fontsize=13)
+    drawing.suptitle("\n".join((title(result), *_notes(result))), fontsize=13)
+    grid = drawing.add_gridspec(rows, 2)
     axes: list[Axes] = []
-    for k in range(len(panels)):
-        axes.append(drawing.add_subplot(rows, 2, k + 1, sharex=axes[0] if axes else None))
-    for k, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
+    for k, panel in enumerate(panels):
+        place = grid[-1, :] if alone and k == len(panels) - 1 else grid[k // 2, k % 2]
+        ax = drawing.add_subplot(place, sharex=axes[0] if axes else None)
         panel(ax, result)
         if panel not in _UNSHADED:
             mark_unconverged(ax, result, note=False)
-        if k < len(panels) - 2:
+        if k < len(panels) - 2 - alone:
             ax.tick_params(labelbottom=False)
         else:
             ax.set_xlabel(time_label(result))
+        axes.append(ax)
     letter(axes)
     time_axis(axes[-1:], result)
     footer(drawing, [result])
     return drawing
+
+
+def _notes(result: Result) -> list[str]:
+    """What is not exact, and how that is drawn."""
+    notes = [] if unconverged_from(result) is None else [unconverged_text(result)]
+    if "group_discarded" in result and result["group_discarded"].max() > _COMPRESSED:
+        lost = result["group_discarded"].max()
+        notes.append(f"groups cut down to their Schmidt spaces for the negativity: {lost:.0e} lost")
+    return notes
 
 
 def _charge(ax: Axes, result: Result) -> None:
@@ -134,11 +146,6 @@ def _information(ax: Axes, result: Result) -> None:
 def _negativity(ax: Axes, result: Result) -> None:
     _with_error(ax, result, "log_negativity", ORANGE)
     ax.set_title("logarithmic negativity of the ferromagnets")
-    if "group_discarded" in result and result["group_discarded"].max() > _COMPRESSED:
-        lost = result["group_discarded"].max()
-        ax.set_title(
-            f"groups cut down to their Schmidt spaces: {lost:.0e} lost", loc="right", fontsize=8.5
-        )
     ax.set_ylabel("negativity (nat)")
     # Down to a little below zero: many electrons leave no negativity, and that line must be seen.
     top = 1.1 * max(ax.dataLim.y1, 1e-3)
