@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tnspin.result import Result
 
@@ -83,6 +85,18 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
     while not path.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
+
+
+def full_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Let the disk be full from the n-th file on."""
+    sync, calls = os.fsync, iter(range(10**6))
+
+    def full(descriptor: int) -> None:
+        if next(calls) >= count:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
 
 
 @dataclass

@@ -155,13 +155,13 @@ class Store:
         """Yield base and chunks at each time in turn, never more than one time in memory."""
         with contextlib.ExitStack() as stack:
             stills = [
-                stack.enter_context(_reading(path))
+                stack.enter_context(_opened(path))
                 for path in sorted(self.folder.glob("still-*.h5"))
             ]
-            chunks = [stack.enter_context(_reading(self.folder / f"chunk-{k}.h5")) for k in numbers]
+            chunks = [stack.enter_context(_opened(self.folder / f"chunk-{k}.h5")) for k in numbers]
             count = len(chunks) * len(stills) * int(self.marks()["share"])
-            for k in range(stills[0]["rows"].shape[0]):
-                shares = [file.attrs["probability"] * file.attrs["weight"] for file in stills]
+            shares = [_share(file) for file in stills]
+            for k in range(len(self.times)):
                 parts = [x * _row(file, k) for x, file in zip(shares, stills, strict=True)]
                 yield Sample(np.sum(parts, axis=0), [_row(file, k) for file in chunks], count)
 
@@ -183,19 +183,34 @@ class Store:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[Any]:
+    with _opened(path) as file, readable(path), naming_damage(file):
+        yield file
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An open file; where several are open, what reads them must say which one is damaged."""
     if not path.exists():
         raise InputError(f"store: {path} does not exist")
-    # No cache: every row is read once, of hundreds of files at a time.
-    with readable(path), h5py.File(path, "r", rdcc_nbytes=0) as file:
-        if file.attrs.get("format") != _FORMAT:
-            raise InputError(f"store: {path} holds no trajectories")
-        verify(file.attrs)
-        with naming_damage(file):
-            yield file
+    with readable(path):
+        # No cache: every row is read once, of hundreds of files at a time.
+        file = h5py.File(path, "r", rdcc_nbytes=0)
+    with file:
+        with readable(path):
+            if file.attrs.get("format") != _FORMAT:
+                raise InputError(f"store: {path} holds no trajectories")
+            verify(file.attrs)
+        yield file
+
+
+def _share(file: Any) -> float:
+    """Share of the trajectories without jumps of one initial state."""
+    with readable(file.filename):
+        return float(file.attrs["probability"] * file.attrs["weight"])
 
 
 def _row(file: Any, number: int) -> Rows:
-    """One row; the error names this file, whichever others are open."""
+    """One row."""
     with readable(file.filename), naming_damage(file):
         row: Rows = file["rows"][number]
     return row
