@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tnspin.errors import InputError, RunError
+from tnspin.result import reason
 
 __all__ = ["Lock", "check_free", "only_writer"]
 
@@ -169,7 +170,7 @@ def only_writer(path: Path) -> Iterator[None]:
     try:
         holder = lock.acquire()
     except OSError as error:
-        raise RunError(f"{lock.path}: could not be written: {error.strerror}") from error
+        raise RunError(f"{lock.path}: could not be written: {reason(error)}") from error
     _refuse(path, holder)
     try:
         yield

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray
-from small_runs import write_config
+from small_runs import full_after, write_config
 
 from tnspin.certify import certify as run_ladder
 from tnspin.certify import climb, ladder
@@ -22,6 +22,7 @@ from tnspin.cli import main
 from tnspin.config import load, preset_names
 from tnspin.errors import InputError, RunError
 from tnspin.record import Interrupted
+from tnspin.result import Result
 
 # Twelve Schmidt values are reached at t = 2; few observables, since reading files takes longest.
 SETTINGS = [
@@ -285,3 +286,30 @@ def test_killed_it_continues(tmp_path: Path) -> None:
     facts = [json.loads((tmp_path / f"{n}.json").read_text()) for n in ("whole", "killed")]
     assert kills >= 5
     assert facts[0]["observables"] == facts[1]["observables"]
+
+
+def test_full_disk_leaves_whole_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever write is the last that succeeds: older files stay, or newer ones are whole."""
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path)
+    sets = [word for one in (*SETTINGS, "time.stop=0.5") for word in ("--set", one)]
+    command = ["certify", "small.toml", *sets, "--tol", "1", "--quiet", "-o", "c.json"]
+    assert main(command) == 0
+    picture, rungs = Path("c.png").read_bytes(), sorted(os.listdir("c.rungs"))
+    Path("c.png").write_bytes(b"older")
+    for count in range(9):
+        with monkeypatch.context() as patch:
+            full_after(patch, count)
+            status = main(command)
+        if status == 0:
+            break
+        line = capsys.readouterr().err
+        assert status == 1 and line.count("\n") == 1 and "the disk is full" in line
+        assert json.loads(Path("c.json").read_text())["format"] == "tnspin-certificate-1"
+        assert Result.load("c.h5").complete and Path("c.png").read_bytes() == b"older"
+        assert sorted(os.listdir()) == ["c.h5", "c.json", "c.png", "c.rungs", "small.toml"]
+        assert sorted(os.listdir("c.rungs")) == rungs
+    assert count == 3  # result, certificate, figure
+    assert Path("c.png").read_bytes() == picture

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
+from small_runs import full_after
 from small_sweeps import (
     LONG,
     Here,
@@ -175,6 +176,45 @@ def test_file_of_another_run_is_left_alone() -> None:
     Path("s/1_J=2.h5").write_text("mine")
     assert main(["sweep", "-o", "s"]) == 2
     assert Path("s/1_J=2.h5").read_text() == "mine"
+
+
+def test_full_disk_leaves_the_older_collection(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("sweep", "chain.toml", "--over", "model.J=1,2", "-o", "s")
+    tasks = tasks_of(Path("s"), "model.J=1,2")
+    lead(tasks[:1], Here(), lambda *_: None)
+    assert main([*given, "--collect"]) == 1  # one is missing
+    lead(tasks[1:], Here(), lambda *_: None)
+    before = {path.name: path.read_bytes() for path in Path("s").iterdir()}
+    capsys.readouterr()
+    # The collection; the manifest; the manifest is written and the collection is not.
+    for count, words in ((0, ("sweep", "-o", "s")), (0, given), (1, given)):
+        with monkeypatch.context() as patch:
+            full_after(patch, count)
+            assert main(words) == 1
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.startswith("tnspin: s/sweep.") and line.endswith("the disk is full")
+        assert {path.name: path.read_bytes() for path in Path("s").iterdir()} == before
+    assert main(["sweep", "-o", "s", "--quiet"]) == 0
+
+
+def test_run_that_met_a_full_disk_goes_on_once_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcomes: list[Outcome] = []
+    tasks = tasks_of(Path("s"), "model.J=1,2")
+    with monkeypatch.context() as patch:
+        full_after(patch, 2)
+        lead(tasks, Here(), lambda task, outcome: outcomes.append(outcome))
+    assert [one.status for one in outcomes] == ["failed", "failed"]
+    assert all("the disk is full" in one.message for one in outcomes)
+    # Not even the reason could be written, so that nothing has failed for good.
+    names = {path.name for path in Path("s").iterdir()}
+    assert names <= {"sweep.json", "sweep.log", "0_J=1.ckpt.h5"}
+    lead(tasks, Here(), lambda *_: None)
+    assert main(["sweep", "-o", "s", "--quiet"]) == 0
+    assert Result.load("s/0_J=1.h5").attrs["resumed"] == 1
 
 
 def test_folder_that_is_not_shared() -> None:
