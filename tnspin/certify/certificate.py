@@ -128,11 +128,12 @@ class Certificate:
         until = self.converged_until
         name, axis = self.limits
         how = "known from the exact solver" if self.known else f"limited by the {AXES[axis]}"
-        error = float(self.observables[name].error[-1])
+        size = float(self.observables[name].error[-1])
+        error = f"{size:.1e}" if np.isfinite(size) else "unknown"
         if self.granted:
             return (
                 f"certified: {', '.join(self.judged)} within {self.tolerance:g} "
-                f"{self._up_to(self.stop)}; largest error {error:.1e} ({name}; {how})"
+                f"{self._up_to(self.stop)}; largest error {error} ({name}; {how})"
             )
         if self.fields is None:
             when = "at no time" if until is None else f"up to t = {until:g}, not to {self.stop:g}"
@@ -141,7 +142,7 @@ class Certificate:
             when, end = self._up_to(until or 0.0), "at the end"
         return (
             f"refused: {', '.join(self.judged)} within {self.tolerance:g} {when}; "
-            f"{name}: error {error:.1e} {end} ({how})"
+            f"{name}: error {error} {end} ({how})"
         )
 
     def _up_to(self, until: float) -> str:
@@ -235,7 +236,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
         raise InputError(f"FILE = {str(path)!r}: is not JSON ({error})") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise InputError(f"FILE = {str(path)!r}: is not a certificate of tnspin certify")
-    return facts
+    return {"field": None, **facts}  # the first ones knew no loops
 
 
 def _plain(value: Any) -> Any:
