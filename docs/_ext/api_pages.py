@@ -19,7 +19,7 @@ TOP = {
         "Kinds of states",
         "vector density ensemble spectral low_rank group_state group_bases edge_state adapters",
     ),
-    "results": ("Results", "result record checkpoint lock report progress errors"),
+    "results": ("Results", "checksums result record checkpoint lock report progress errors"),
     "runs": (
         "Configurations and runs",
         "config schema toml_text preparation simulation forecast cli",
