@@ -118,6 +118,13 @@ class SpectralState:
         blocks = [Block(b.inside, f, b.weights) for b, f in zip(self.blocks, frames, strict=True)]
         return SpectralState(self.sites, self.basis, blocks, self.background)
 
+    def in_whole_space(self) -> SpectralState:
+        """The same density matrix as one block that is confined to no subspace."""
+        columns = np.concatenate([block.columns for block in self.blocks], axis=2)
+        weights = np.concatenate([block.weights for block in self.blocks])
+        block = Block(None, columns, weights)
+        return SpectralState(self.sites, self.basis, (block,), self.background)
+
     # ------------------------------------------------------------------ what it is
 
     @property

@@ -36,6 +36,8 @@ Frames = NDArray[np.complex128]
 NOISES = ("field", "operator")
 # Largest space whose invariant subspaces are looked for: dense matrices, a few seconds.
 _SEARCHED = 512
+# Elements of H out of a subspace that are more than round-off, relative to the norm of H.
+_LEAK = 1e-10
 #: Most elements of all eigenvectors, of which a step needs some twenty copies.
 MOST_ELEMENTS = 2**23
 
@@ -171,11 +173,30 @@ def _prepared(
             f"solver.kind = {equation!r}: the eigenvectors have {elements:.1e} elements, and at "
             f"most {MOST_ELEMENTS:.1e} fit; use fewer sites or realizations, or a purer state"
         )
-    continued = isinstance(state, SpectralState)
-    found = given if continued or noisy else _confined(os, given)
+    # What a run has made goes on as it is, unless noise or another H leads out of its subspaces.
+    if isinstance(state, SpectralState) and _stays(os, given, noisy):
+        found = given
+    else:
+        whole = given.in_whole_space()
+        found = whole if noisy else _confined(os, whole)
     if count > found.realizations:
         found = found.with_frames([np.repeat(b.frames, count, axis=0) for b in found.blocks])
     return found
+
+
+def _stays(os: OperatorSum, state: SpectralState, noisy: bool) -> bool:
+    """Whether a state does not leave the subspaces that its eigenvectors are confined to."""
+    subspaces = [block.inside for block in state.blocks if block.inside is not None]
+    if noisy or not subspaces:
+        return not subspaces
+    for _, matrix in sparse_parts(os, state.basis):
+        size = float(abs(matrix).sum(axis=0).max())
+        for inside in subspaces:
+            moved = matrix @ inside
+            leaving = moved - inside @ (inside.conj().T @ moved)
+            if np.abs(leaving).max() > _LEAK * size:
+                return False
+    return True
 
 
 def _confined(os: OperatorSum, state: SpectralState) -> SpectralState:
