@@ -65,12 +65,17 @@ def conserved(result: Result) -> list[str]:
 def _closed(tables: Tables) -> bool:
     """Whether nothing takes energy or spin from the system."""
     bath, solver = tables.get("bath", {}), tables.get("solver", {})
-    if bath and np.any(bath.get("gamma", 1.0)):
+    if bath and _some(bath.get("gamma", 1.0)):
         return False
     if solver.get("kind") == "mean_field" and solver.get("variant") == "printed":
         return False  # its prefactors are not those of an energy
-    return not any(np.any(solver.get(key, 0)) for key in ("damping", "kappa", "torque",
+    return not any(_some(solver.get(key, 0)) for key in ("damping", "kappa", "torque",
                                                           "temperature"))  # fmt: skip
+
+
+def _some(value: Any) -> bool:
+    """Whether a value is not zero; swept ones may be texts with a unit."""
+    return isinstance(value, str) or bool(np.any(value))
 
 
 def _driven(tables: Tables) -> bool:
@@ -126,9 +131,9 @@ def settings(table: Tables) -> str:
     return f"{name} ({', '.join(values)})" if values else name
 
 
-def _plain(value: float) -> str:
-    """As it is typed: 400, 0.1, 1e-7."""
-    return f"{value:g}".replace("e-0", "e-")
+def _plain(value: float | str) -> str:
+    """As it is typed: 400, 0.1, 1e-7, 0.1 fs."""
+    return value if isinstance(value, str) else f"{value:g}".replace("e-0", "e-")
 
 
 def _drifts(result: Result) -> dict[str, float]:

@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tnspin.errors import InputError
-from tnspin.figures.common import beside, letter, new_figure, time_label, title
+from tnspin.figures.common import beside, letter, new_figure, parameters, time_label, title
 from tnspin.figures.curves import Line, lines_of
 from tnspin.figures.ledger import footer
 from tnspin.figures.overlay import legend, overlay_figure, panel, styles, unconverged
 from tnspin.result import Result, Variable
+from tnspin.toml_text import dumps, loads
 
 __all__ = ["runs_of", "sweep_figure"]
 
@@ -91,7 +92,20 @@ def _run(collection: Result, keys: tuple[str, ...], place: tuple[int, ...]) -> R
             if dim in keep and keep[dim].any():
                 data = np.compress(keep[dim], data, axis=axis)
         trimmed[name] = Variable(v.dims, data, v.units, v.long_name)
-    return Result(trimmed, {k: a for k, a in collection.attrs.items() if k != "sweep"})
+    attrs = {k: a for k, a in collection.attrs.items() if k != "sweep"}
+    return Result(trimmed, {**attrs, "config": _config(collection, keys, place)})
+
+
+def _config(collection: Result, keys: Sequence[str], place: Sequence[int]) -> str:
+    """The configuration that all runs share, with the swept values of one of them."""
+    tables = {section: dict(table) for section, table in parameters(collection).items()}
+    for key, k in zip(keys, place, strict=True):
+        section, _, name = key.partition(".")
+        value = collection[key][k].item()
+        if isinstance(value, str) and value[:1] in "[{":  # lists are kept as TOML
+            value = loads(f"x = {value}")["x"]
+        tables.setdefault(section, {})[name] = value
+    return dumps(tables)
 
 
 def _label(collection: Result, keys: Sequence[str], place: Sequence[int]) -> str:
@@ -137,7 +151,9 @@ def _final(
         ends = np.array([line.value(runs[p])[-1] if p in runs else np.nan for p in places])
         named = zip((key for k, key in enumerate(keys) if k != along), other, strict=True)
         label = ", ".join(f"{_short(key)} = {_value(collection, key, k)}" for key, k in named)
-        ax.plot(x[order], ends[order], marker="o", markersize=4, label=label or None, **style)
+        # Between words there is nothing that a line could mean.
+        look = style if numbers else {**style, "ls": ""}
+        ax.plot(x[order], ends[order], marker="o", markersize=4, label=label or None, **look)
         sampled = [line.error(runs[p]) if p in runs else None for p in places]
         errors = np.array([0.0 if error is None else error[-1] for error in sampled])
         if errors.any():
