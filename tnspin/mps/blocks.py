@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,22 @@ class Tensor(NamedTuple):
 
     offset: np.ndarray
     data: np.ndarray
+
+
+def tensor(keys: np.ndarray, width: int, blocks: Mapping[tuple[int, int], np.ndarray]) -> Tensor:
+    """Flat form of ``{(left key, p): matrix}``, ``keys`` being those of the left bond.
+
+    ``width`` is the number of local states p.
+    """
+    offset = np.full((keys.size, width), -1, dtype=np.int64)
+    parts: list[Any] = [np.empty(0, dtype=np.complex128)]
+    at = 0
+    for key, p in sorted(blocks):
+        block = blocks[key, p]
+        offset[np.searchsorted(keys, key), p] = at
+        parts.append(np.ascontiguousarray(block, dtype=np.complex128).ravel())
+        at += block.size
+    return Tensor(offset, np.concatenate(parts))
 
 
 def trivial_bond(key: int) -> Bond:

@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sites import Matrix, kron
-from .blocks import Bond, Tensor
-from .kraus import Blocks, least_kept, left_spectrum, tensor
+from .blocks import Bond, Tensor, tensor
+from .kraus import Blocks, least_kept, left_spectrum
 
 __all__ = ["LARGEST", "Cut", "Stretch", "condense", "dense", "split"]
 

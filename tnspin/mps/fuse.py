@@ -10,13 +10,13 @@ truncated until it is taken apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
 from ..sites import Matrix, Site
 from ..sites import fused as fused_site
-from .blocks import UNLIMITED, Bond, Tensor
+from .blocks import UNLIMITED, Bond, tensor
+from .kraus import Blocks, least_kept
 from .state import MPS
 
 __all__ = ["fuse", "pairs_of", "take_apart"]
@@ -38,14 +38,12 @@ def fuse(state: MPS) -> MPS:
     groups = pairs_of(state.length)
     sites = [fused_site(tuple(state.sites[k] for k in group)) for group in groups]
     bonds = [state.bonds[group[0]] for group in groups] + [state.bonds[-1]]
-    tensors = []
-    for group, (left, right) in zip(groups, pairwise(bonds), strict=True):
-        if len(group) == 1:
-            tensors.append(state.tensors[group[0]])
-            continue
-        blocks = _merged(state, *group)
-        dim = state.sites[group[0]].dim * state.sites[group[1]].dim
-        tensors.append(_packed(blocks, left, right, dim))
+    tensors = [
+        tensor(left.keys, site.dim, _merged(state, *group))
+        if len(group) > 1
+        else state.tensors[group[0]]
+        for group, site, left in zip(groups, sites, bonds, strict=False)
+    ]
     return MPS(sites, state.code, bonds, tensors, canonical=state.canonical)
 
 
@@ -79,10 +77,10 @@ def take_apart(
         else:
             keys = [state.code.site_keys(sites[k]) for k in group]
             middle, first, second, lost[group[0]] = _split(
-                state.blocks(n), left, keys, max(cutoff, _ROUND_OFF), limit
+                state.blocks(n), left, keys, cutoff, limit
             )
-            tensors.append(_packed(first, left, middle, keys[0].size))
-            tensors.append(_packed(second, middle, right, keys[1].size))
+            tensors.append(tensor(left.keys, keys[0].size, first))
+            tensors.append(tensor(middle.keys, keys[1].size, second))
             bonds.append(middle)
         bonds.append(right)
     # What was cut off left the rows to the left of it not quite orthonormal.
@@ -92,16 +90,12 @@ def take_apart(
     return result, lost
 
 
-#: ``{(left key, p): matrix}``
-_Blocks = dict[tuple[int, int], Matrix]
-
-
-def _merged(state: MPS, i: int, j: int) -> _Blocks:
+def _merged(state: MPS, i: int, j: int) -> Blocks:
     """Blocks of two neighbouring sites as one."""
     by_key: dict[int, list[tuple[int, Matrix]]] = {}
     for (key, p), block in state.blocks(j).items():
         by_key.setdefault(key, []).append((p, block))
-    merged: _Blocks = {}
+    merged: Blocks = {}
     for (key, p), block in state.blocks(i).items():
         for r, other in by_key.get(key + int(state.site_keys[i][p]), []):
             merged[key, p * state.sites[j].dim + r] = block @ other
@@ -109,8 +103,8 @@ def _merged(state: MPS, i: int, j: int) -> _Blocks:
 
 
 def _split(
-    blocks: _Blocks, left: Bond, keys: Sequence[np.ndarray], cutoff: float, limit: int
-) -> tuple[Bond, _Blocks, _Blocks, float]:
+    blocks: Blocks, left: Bond, keys: Sequence[np.ndarray], cutoff: float, limit: int
+) -> tuple[Bond, Blocks, Blocks, float]:
     """Bond inside a pair, blocks of both sites, and the discarded share.
 
     Hastings' form: the second site has the right singular vectors V of the weighted tensor, the
@@ -120,19 +114,16 @@ def _split(
     weights = dict(
         zip(left.keys.tolist(), np.split(left.schmidt, np.cumsum(left.dims)[:-1]), strict=True)
     )
-    tensors, found = {}, {}
+    matrices, found = {}, {}
     for mid in sorted(rows):
-        tensor = _assembled(blocks, rows[mid], columns[mid], keys[1].size)
+        matrix = _assembled(blocks, rows[mid], columns[mid], keys[1].size)
         scale = np.concatenate([weights[key] for key, _, _ in rows[mid]])
-        _, s, v = np.linalg.svd(scale[:, None] * tensor, full_matrices=False)
-        tensors[mid], found[mid] = tensor, (s**2, v)
-    squares = np.sort(np.concatenate([one for one, _ in found.values()]))[::-1]
-    total = squares.sum()
-    tail = np.cumsum(squares[::-1])[::-1]
-    count = min(max(int(np.count_nonzero(tail > cutoff * total)), 1), limit)
-    least, lost = squares[count - 1], float(squares[count:].sum() / total)
-    first: _Blocks = {}
-    second: _Blocks = {}
+        _, s, v = np.linalg.svd(scale[:, None] * matrix, full_matrices=False)
+        matrices[mid], found[mid] = matrix, (s**2, v)
+    squares = np.concatenate([one for one, _ in found.values()])
+    least, lost = least_kept(squares, cutoff, limit, _ROUND_OFF)
+    first: Blocks = {}
+    second: Blocks = {}
     dims, schmidt = {}, []
     for mid, (weight, v) in found.items():
         kept = int(np.count_nonzero(weight >= least))
@@ -140,7 +131,7 @@ def _split(
             continue
         dims[mid] = kept
         schmidt.append(np.sqrt(weight[:kept]))
-        inner = tensors[mid] @ v[:kept].conj().T
+        inner = matrices[mid] @ v[:kept].conj().T
         at = 0
         for key, p, size in rows[mid]:
             first[key, p] = inner[at : at + size]
@@ -159,7 +150,7 @@ def _split(
 
 
 def _sectors(
-    blocks: _Blocks, keys: Sequence[np.ndarray]
+    blocks: Blocks, keys: Sequence[np.ndarray]
 ) -> tuple[dict[int, list[tuple[int, int, int]]], dict[int, list[tuple[int, int]]]]:
     """Rows (left key, p, size) and columns (r, size) of each sector inside a pair."""
     rows: dict[int, dict[tuple[int, int], int]] = {}
@@ -176,7 +167,7 @@ def _sectors(
 
 
 def _assembled(
-    blocks: _Blocks, rows: list[tuple[int, int, int]], columns: list[tuple[int, int]], dim: int
+    blocks: Blocks, rows: list[tuple[int, int, int]], columns: list[tuple[int, int]], dim: int
 ) -> Matrix:
     """The matrix of one sector; what the charges allow but no block fills is zero."""
     lines = []
@@ -187,18 +178,3 @@ def _assembled(
         ]
         lines.append(np.concatenate(line, axis=1))
     return np.concatenate(lines)
-
-
-def _packed(blocks: _Blocks, left: Bond, right: Bond, dim: int) -> Tensor:
-    """Flat form of blocks; those into sectors that are gone are left out."""
-    offset = np.full((left.keys.size, dim), -1, dtype=np.int64)
-    place = {int(key): n for n, key in enumerate(left.keys)}
-    parts = [np.empty(0, dtype=np.complex128)]
-    at = 0
-    for (key, p), block in sorted(blocks.items(), key=lambda item: item[0]):
-        if key not in place:
-            continue
-        offset[place[key], p] = at
-        parts.append(np.ascontiguousarray(block).ravel())
-        at += block.size
-    return Tensor(offset, np.concatenate(parts))

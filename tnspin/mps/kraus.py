@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sites import Matrix, Site
-from .blocks import Bond, Tensor
+from .blocks import Bond
 
 __all__ = [
     "Blocks", "Side", "appended", "enlarged", "least_kept", "left_spectrum", "product", "side",
-    "tensor",
 ]  # fmt: skip
 
 Ints = NDArray[np.int64]
@@ -123,20 +122,9 @@ def product(
     }
 
 
-def tensor(keys: Ints, width: int, blocks: Mapping[tuple[int, int], Matrix]) -> Tensor:
-    """Flat form of the blocks of a site of ``width`` local states."""
-    offset = np.full((keys.size, width), -1, dtype=np.int64)
-    parts: list[Matrix] = [np.empty(0, dtype=np.complex128)]
-    at = 0
-    for key, local in sorted(blocks):
-        block = blocks[key, local]
-        offset[np.searchsorted(keys, key), local] = at
-        parts.append(np.ascontiguousarray(block, dtype=np.complex128).ravel())
-        at += block.size
-    return Tensor(offset, np.concatenate(parts))
-
-
-def least_kept(values: NDArray[np.float64], cutoff: float, most: int) -> tuple[float, float]:
+def least_kept(
+    values: NDArray[np.float64], cutoff: float, most: int, round_off: float = _RANK
+) -> tuple[float, float]:
     """Smallest eigenvalue to keep, and the share of their sum that those below it have.
 
     Parameters
@@ -147,11 +135,13 @@ def least_kept(values: NDArray[np.float64], cutoff: float, most: int) -> tuple[f
         Largest share to drop.
     most
         Most values to keep, whatever their share; one is always kept.
+    round_off
+        Share that is dropped in any case: that of squares of singular values may be far smaller.
     """
     ascending = np.sort(values)
     total = float(ascending.sum())
     dropped = np.cumsum(ascending)
-    count = int(np.searchsorted(dropped, max(cutoff, _RANK) * total, side="right"))
+    count = int(np.searchsorted(dropped, max(cutoff, round_off) * total, side="right"))
     count = min(max(count, ascending.size - most), ascending.size - 1)
     return float(ascending[count]), float(dropped[count - 1] / total) if count else 0.0
 

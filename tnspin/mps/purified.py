@@ -28,21 +28,12 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..sites import Matrix, Site
-from .blocks import Tensor
+from .blocks import Tensor, tensor
 from .channels import Channel, Split
 from .condense import LARGEST, Cut, Stretch, condense, dense
 from .condense import split as split_stretch
 from .join_kraus import Part, direct_sum, with_kraus
-from .kraus import (
-    Blocks,
-    appended,
-    enlarged,
-    least_kept,
-    left_spectrum,
-    product,
-    side,
-    tensor,
-)
+from .kraus import Blocks, appended, enlarged, least_kept, left_spectrum, product, side
 from .state import MPS
 
 if TYPE_CHECKING:

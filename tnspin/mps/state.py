@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
 from ..sites import Site
 from . import canonical, contract, convert, reduce, storage
-from .blocks import UNLIMITED, Bond, Tensor, trivial_bond
+from .blocks import UNLIMITED, Bond, Tensor, tensor, trivial_bond
 from .charges import ChargeCode
 
 if TYPE_CHECKING:
@@ -387,14 +387,5 @@ class MPS:
             )
             for i, d in enumerate(dims)
         ]
-        tensors = []
-        for i, site in enumerate(sites):
-            offset = np.full((bonds[i].keys.size, site.dim), -1, dtype=np.int64)
-            parts: list[Any] = [np.empty(0, dtype=np.complex128)]
-            at = 0
-            for (key, p), matrix in sorted(blocks[i].items(), key=lambda item: item[0]):
-                offset[np.searchsorted(bonds[i].keys, key), p] = at
-                parts.append(np.ascontiguousarray(matrix, dtype=np.complex128).ravel())
-                at += matrix.size
-            tensors.append(Tensor(offset, np.concatenate(parts)))
+        tensors = [tensor(bonds[i].keys, site.dim, blocks[i]) for i, site in enumerate(sites)]
         return cls(sites, code, bonds, tensors)
