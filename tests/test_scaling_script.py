@@ -75,4 +75,6 @@ def test_a_series_as_typed(scaling, tmp_path: Path, capsys, monkeypatch) -> None
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
 
     monkeypatch.setattr(scaling.subprocess, "run", lambda *a, **k: pytest.fail("ran again"))
+    monkeypatch.setattr(scaling, "figure", lambda *a: scaling.new_figure(2.0, 1.0))  # seen before
     scaling.main(words)
+    assert capsys.readouterr().out.splitlines() == table
