@@ -17,6 +17,7 @@ from tnspin.checkpoint import (
     load_checkpoint,
     store_path,
 )
+from tnspin.compilation import compile_kernels
 from tnspin.config import Config
 from tnspin.errors import InputError
 from tnspin.hybrid.run import with_hybrid
@@ -126,7 +127,7 @@ def _loop(
     if path is not None:
         saved = _saved(config, path, say) if resume else None
         checkpoint = Checkpoint(checkpoint_path(path), config.record.checkpoint)
-    _compile_kernels(config, say)
+    compile_kernels(config, say)
     keys: dict[str, Any] = {"on_step": on_step, "on_snapshot": on_snapshot, "say": say}
     return hysteresis_result(config, saved=saved, checkpoint=checkpoint, **keys)
 
@@ -189,8 +190,12 @@ def _snapshots(
     """Snapshots of the run from its start, or from where it was saved."""
     from tnspin.solvers import evolve
 
+    def ready(text: str) -> None:
+        compile_kernels(config, say)  # first of all, once nothing can be refused any more
+        say(text)
+
     if saved is None:
-        state, ledger = initial_state(config, jumps, say), None
+        state, ledger = initial_state(config, jumps, ready), None
     else:
         state, ledger = saved.state, saved.ledger
     keys = {name: getattr(config.solver, name) for name in fields_of(type(config.solver))}
@@ -207,7 +212,7 @@ def _snapshots(
         keys |= {"threads": config.solver.threads or None, "ledger": ledger}
         if isinstance(config.solver, DensityMatrix | Purification):
             keys["jumps"] = jumps
-    _compile_kernels(config, say)
+    compile_kernels(config, say)
     solver = config.solver.kind
     for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):
         if config.classical is not None and snapshot.time == points[0] and saved is None:
@@ -321,18 +326,6 @@ def _in_units(result: Result, config: Config) -> Result:
     variables = dict(result.variables)
     first = {name: variables.pop(name) for name in ("time",) if name in variables}
     return Result({**first, "time_fs": femtoseconds, **variables}, attrs)
-
-
-def _compile_kernels(config: Config, say: Say) -> None:
-    """Compile now, and say so, rather than leave a silent pause at the first step."""
-    from tnspin.mps.compiled import is_compiled, warm_up
-
-    variational = isinstance(config.solver, Tdvp)
-    if form_of(config) not in ("mps", "density_mps", "purified"):
-        return
-    if not is_compiled(variational=variational):
-        say("compiling the numerical kernels (once per installation, about a minute) ...")
-        warm_up(variational=variational)
 
 
 def _with_observables(config: Config, options: Options) -> Config:

@@ -26,10 +26,9 @@ def is_compiled(*, variational: bool = False) -> bool:
 
 
 def warm_up(*, variational: bool = False) -> None:
-    """Compile every kernel of an evolution (about a minute the first time, then cached)."""
-    up, down = np.eye(2)
-    sites = (spin(0.5),) * 4
-    start = MPS.product(sites, [up, down, up, down], ["2Sz"])
+    """Compile every kernel of an evolution (half a minute the first time, then cached)."""
+    start = _start()
+    sites = start.sites
     exchange = np.array([[1, 0, 0, 0], [0, -1, 2, 0], [0, 2, -1, 0], [0, 0, 0, 1]], dtype=complex)
     # Longer than two windows, so that the bonds are widened too.
     pairs = [
@@ -43,5 +42,22 @@ def warm_up(*, variational: bool = False) -> None:
             engine = Tebd(start, lambda bond, time: exchange, [False] * 3, cutoff=cutoff, threads=1)
         for _ in engine.advance(0.0, 0.1, 2):
             pass
-        engine.state.site_rdms()
-        engine.state.bond_rdms()
+        _measure(engine.state)
+
+
+def warm_up_canonical() -> None:
+    """Compile what restores the canonical form, and what measures."""
+    state = _start()
+    for method in ("svd", "gram"):
+        state.canonicalize(method=method)
+    _measure(state)
+
+
+def _start() -> MPS:
+    up, down = np.eye(2)
+    return MPS.product((spin(0.5),) * 4, [up, down, up, down], ["2Sz"])
+
+
+def _measure(state: MPS) -> None:
+    state.site_rdms()
+    state.bond_rdms()
