@@ -37,7 +37,7 @@ PULSE = """
 
 def run(folder: Path, name: str) -> str:
     """What a run says whose machine code is kept in the folder."""
-    command = [sys.executable, "-m", "tnspin", "run", "my.toml", "-o", f"{name}.h5"]
+    command = [sys.executable, "-m", "tnspin", "run", "small.toml", "-o", f"{name}.h5"]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache")}
     return subprocess.run(
         command, cwd=folder, env=environment, check=True, capture_output=True, text=True
