@@ -60,7 +60,7 @@ NUMBERS = (
     "deviation", "change of a spin", "concurrence", "purity", "norm", "Fisher information per spin",
     "|difference|", "largest error so far", r"/ S$", r"\mathbf{n}$", r"\mathbf{n}|$", "T_{kl}$",
     "C_{xx}$", "M_x$", "M_y$", "M_z$", r"\rangle$", "|^2$", r"\rho P$", "Meyer-Wallach Q",
-    "overlap with the Néel states", "spin",
+    "overlap with the Néel states", "spin, mean and range",
 )  # fmt: skip
 MAPS = {"inferno", "RdBu_r", "cividis"}
 

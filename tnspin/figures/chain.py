@@ -14,6 +14,7 @@ from tnspin.figures.common import (
     BLUE,
     GREEN,
     PURPLE,
+    band,
     components,
     localized_sites,
     parameters,
@@ -54,17 +55,18 @@ def spin_panel(ax: Axes, result: Result) -> None:
     quantum = result["spin"][:, 0]
     length = np.linalg.norm(quantum, axis=1)
     ax.plot(times(result), length, color="0.6", lw=1.1, label="length")
+    error = result["spin_error"][:, 0] if "spin_error" in result else None
     sites = localized_sites(result)
     heading = f"spin on site {sites[0] if sites.size else 0}"
     if "classical_spin" in result:
-        components(ax, result, quantum, result["classical_spin"][:, 0])
+        components(ax, result, quantum, result["classical_spin"][:, 0], error)
         damping = float(result.attrs.get("classical_damping", 0.0))
         how = "fitted" if result.attrs.get("classical_fitted") else "given"
         label = f"classical,\ndamping\n{damping:.3g} ({how})"
         ax.plot([], [], "--", color=BLACK, lw=1.2, label=label)
         heading += ": quantum (solid), classical (dashed)"
     else:
-        components(ax, result, quantum)
+        components(ax, result, quantum, error=error)
     ax.set(ylabel=r"$\langle \mathbf{S} \rangle / S$, $\mathbf{n}$", ylim=(-1.06, 1.06))
     ax.set_title(heading)
 
@@ -82,13 +84,11 @@ def difference_panel(ax: Axes, result: Result) -> None:
 
 def negativity_panel(ax: Axes, result: Result) -> None:
     """Logarithmic negativity of the two halves, from zero on."""
-    ax.plot(times(result), result["log_negativity"], color=BLUE)
+    value = result["log_negativity"]
+    ax.plot(times(result), value, color=BLUE)
     ax.set(ylabel="log-negativity (nat)", title="entanglement")
     if "log_negativity_error" in result:
-        low, high = (
-            result["log_negativity"] + sign * result["log_negativity_error"] for sign in (-1, 1)
-        )
-        ax.fill_between(times(result), low, high, color=BLUE, alpha=0.25, lw=0)
+        band(ax, result, value, result["log_negativity_error"], BLUE)
     top = max(1.05 * float(result["log_negativity"].max()), 1e-3)
     ax.set_ylim(-0.03 * top, top)  # so that a negativity of zero is seen
 

@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
-from tnspin.result import Result, write_atomically
+from tnspin.result import Result, Variable, write_atomically
 from tnspin.toml_text import loads
 from tnspin.units import EnergyScale
 
@@ -131,15 +131,31 @@ def time_axis(axes: Iterable[Axes], result: Result) -> None:
         ax.set_xlim(moments[0], max(moments[-1], moments[0] + 1e-9))
 
 
+def band(ax: Axes, result: Result, value: np.ndarray, error: np.ndarray, colour: str) -> None:
+    """One standard error to either side of a line against time."""
+    ax.fill_between(times(result), value - error, value + error, color=colour, alpha=0.25, lw=0)
+
+
 def components(
-    ax: Axes, result: Result, solid: np.ndarray, dashed: np.ndarray | None = None
+    ax: Axes,
+    result: Result,
+    solid: np.ndarray,
+    dashed: np.ndarray | None = None,
+    error: np.ndarray | None = None,
 ) -> None:
     """Three components of a vector against time; (time, 3), of another run dashed."""
     for axis, colour in enumerate(AXES):
         ax.plot(times(result), solid[:, axis], color=colour, label="xyz"[axis])
         if dashed is not None:
             ax.plot(times(result), dashed[:, axis], "--", color=colour, lw=1.2)
+        if error is not None:
+            band(ax, result, solid[:, axis], error[:, axis], colour)
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+
+
+def unit(variable: Variable) -> str:
+    """Unit of a variable in brackets, nothing for a pure number."""
+    return f" ({variable.units.replace('hbar', 'ħ')})" if variable.units != "1" else ""
 
 
 def localized_sites(result: Result) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from tnspin.figures.common import localized_sites, times
+from tnspin.figures.common import localized_sites, times, unit
 from tnspin.figures.panels import unconverged_from
 from tnspin.result import Result
 
@@ -135,8 +135,7 @@ def _words(name: str) -> str:
 
 
 def _label(results: Sequence[Result], name: str) -> str:
-    unit = results[0].variables[name].units
-    return _words(name) + f" ({unit})" * (unit != "1")
+    return _words(name) + unit(results[0].variables[name])
 
 
 def draw(ax: Axes, line: Line, result: Result, x: np.ndarray | None = None, **style: Any) -> None:

@@ -24,12 +24,8 @@ from tnspin.figures.common import (
     title,
 )
 from tnspin.figures.ledger import footer
-from tnspin.figures.panels import discarded_panel
+from tnspin.figures.panels import discarded_panel, mark_unconverged
 from tnspin.result import Result
-
-#: Error of the trace, which the equation of motion keeps, from which on a figure says that it is
-#: not converged.  What is measured is divided by the trace and off by less.
-TRACE = 1e-2
 
 
 def long_chain_figure(result: Result) -> Figure:
@@ -41,26 +37,14 @@ def long_chain_figure(result: Result) -> Figure:
         _spin_map, _means_panel, _entanglement_panel, _operator_panel, discarded_panel,
         _audit_panel,
     )  # fmt: skip
-    start = not_converged_from(result)
     for ax, panel in zip(axes.flat, panels, strict=True):
         panel(ax, result)
-        if start is not None:
-            ax.axvspan(start, times(result)[-1], color="0.5", alpha=0.2, lw=0, zorder=3)
-    if start is not None:
-        text = f"grey: trace off by more than {TRACE:g}, not converged"
-        axes[0, 1].set_title(text, loc="right", fontsize=8.5, color="0.25")
+        if panel in (_means_panel, _entanglement_panel, _operator_panel):
+            mark_unconverged(ax, result, note=panel is _means_panel)
     letter(axes.flat)
     time_axis(axes[-1], result)
     footer(drawing, [result])
     return drawing
-
-
-def not_converged_from(result: Result) -> float | None:
-    """First time on the axis at which the trace is off by more than `TRACE`, if any."""
-    if "trace_error" not in result:
-        return None
-    late = np.flatnonzero(result["trace_error"] > TRACE)
-    return float(times(result)[late[0]]) if late.size else None
 
 
 def _bath(result: Result) -> str:

@@ -10,18 +10,22 @@ from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
 from tnspin.figures.common import (
+    AXES,
     BLACK,
     BLUE,
     ORANGE,
     above,
+    band,
+    components,
     edges,
     letter,
     new_figure,
     time_label,
     times,
     title,
+    unit,
 )
-from tnspin.figures.ledger import footer
+from tnspin.figures.ledger import conserved, footer
 from tnspin.figures.panels import discarded_panel, drift_panel, mark_unconverged
 from tnspin.figures.stack import Panel
 from tnspin.result import Result
@@ -68,9 +72,10 @@ def generic_figure(result: Result) -> Figure:
     panels: list[Panel] = [
         partial(_panel, name=name) for name in names if name not in _TRUNCATION | _KEPT
     ]
-    for together, panel in ((_TRUNCATION, discarded_panel), (_KEPT, drift_panel)):
-        if together & set(names):
-            panels.append(panel)
+    if _TRUNCATION & set(names):
+        panels.append(discarded_panel)
+    if _KEPT & set(names) and any(np.ptp(result[name]) > 0 for name in conserved(result)):
+        panels.append(drift_panel)
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     drawing = new_figure(4.6 * columns, 3.0 * rows + 0.5)
@@ -88,20 +93,22 @@ def generic_figure(result: Result) -> Figure:
 
 def _panel(ax: Axes, result: Result, name: str) -> None:
     variable, axis = result.variables[name], times(result)
-    data, unit = variable.data, f" ({variable.units})" * (variable.units != "1")
+    data, measured = variable.data, unit(variable)
     ax.set_title(name)
-    ax.set_ylabel(f"{name.replace('_', ' ')}{unit}")
+    ax.set_ylabel(f"{name.replace('_', ' ')}{measured}")
     if data.ndim == 1:
-        ax.plot(axis, data)
+        ax.plot(axis, data, color=BLUE)
         if f"{name}_error" in result:
-            error = result[f"{name}_error"]
-            ax.fill_between(axis, data - error, data + error, alpha=0.3, lw=0)
+            band(ax, result, data, result[f"{name}_error"], BLUE)
     elif data.shape[-1] == 3 and variable.dims[-1] == "axis":
-        mean = data.reshape(axis.size, -1, 3).mean(axis=1)
+        every = data.reshape(axis.size, -1, 3)
+        components(ax, result, every.mean(axis=1))
         if data.ndim > 2:
-            ax.set_ylabel(f"mean {name.replace('_', ' ')}{unit}")
-        for k in range(3):
-            ax.plot(axis, mean[:, k], label="xyz"[k])
+            # A mean hides what neighbours that point in opposite directions do.
+            ax.set_ylabel(f"{name.replace('_', ' ')}, mean and range{measured}")
+            for k, colour in enumerate(AXES):
+                low, high = every[..., k].min(axis=1), every[..., k].max(axis=1)
+                ax.fill_between(axis, low, high, color=colour, alpha=0.15, lw=0)
         above(ax, share=0.2, ncols=3)
     else:
         flat = data.reshape(axis.size, -1)
@@ -109,5 +116,5 @@ def _panel(ax: Axes, result: Result, name: str) -> None:
             edges(axis), np.arange(flat.shape[1] + 1) - 0.5, flat.T, cmap="cividis",
             rasterized=True,
         )  # fmt: skip
-        ax.figure.colorbar(image, ax=ax, label=unit.strip(" ()"))
+        ax.figure.colorbar(image, ax=ax, label=measured.strip(" ()"))
         ax.set_ylabel(variable.dims[-1])

@@ -30,6 +30,10 @@ from tnspin.result import Result
 #: Summed discarded weight from which on a figure says that it is not converged.  For eight
 #: electrons local spins are then wrong by a few 1e-3, and the error grows in proportion.
 CONVERGED = 1e-2
+#: Error of the trace, which the equation of motion keeps, from which on it says so as well: errors
+#: of density matrices go with the square root of the discarded weight.  What is measured is divided
+#: by the trace and off by less.
+TRACE = 1e-2
 
 
 def site_map(
@@ -135,6 +139,9 @@ def unconverged_text(result: Result) -> str:
     """What the shading of times that are not converged means."""
     if "converged_until" in result.attrs:
         return f"grey: errors above {result.attrs['certified_tolerance']:g} (certificate)"
+    discarded, trace = _too_much(result)
+    if trace < discarded:
+        return f"grey: trace off by more than {TRACE:g}, not converged"
     return f"grey: discarded > {CONVERGED:g}, not converged"
 
 
@@ -142,15 +149,27 @@ def unconverged_from(result: Result) -> float | None:
     """First time on the axis that is not converged, if any.
 
     After the time that a certificate says; without one, once more than `CONVERGED` has been
-    discarded.
+    discarded, or the trace is off by more than `TRACE`.
     """
     if "converged_until" in result.attrs:
         late = np.flatnonzero(result["time"] > float(result.attrs["converged_until"]) + 1e-9)
         return float(times(result)[max(late[0] - 1, 0)]) if late.size else None
-    if "discarded_weight" not in result:
-        return None
-    late = np.flatnonzero(result["discarded_weight"].sum(axis=1) > CONVERGED)
-    return float(times(result)[late[0]]) if late.size else None
+    first = min(_too_much(result))
+    return float(times(result)[first]) if first < times(result).size else None
+
+
+def _too_much(result: Result) -> tuple[int, int]:
+    """First time with too much discarded, and with a wrong trace; their count if there is none."""
+    lost, trace = np.zeros(times(result).size), np.zeros(times(result).size)
+    if "discarded_weight" in result:
+        lost = result["discarded_weight"].sum(axis=1)
+    if "trace_error" in result:
+        trace = result["trace_error"]
+    first, second = (
+        int(np.argmax(late)) if late.any() else late.size
+        for late in (lost > CONVERGED, trace > TRACE)
+    )
+    return first, second
 
 
 def discarded_panel(ax: Axes, result: Result) -> None:

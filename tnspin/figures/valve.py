@@ -16,6 +16,7 @@ from tnspin.figures.common import (
     ORANGE,
     PURPLE,
     above,
+    band,
     beside,
     letter,
     localized_sites,
@@ -200,9 +201,7 @@ def _with_error(
     if f"{name}_error" in result:
         error = result[f"{name}_error"]
         error = error if column is None else error[:, column]
-        ax.fill_between(
-            times(result), values - error, values + error, color=colour, alpha=0.25, lw=0
-        )
+        band(ax, result, values, error, colour)
 
 
 _PANELS: tuple[tuple[set[str], Panel], ...] = (
