@@ -57,6 +57,20 @@ class Progress(NamedTuple):
     discarded: float
 
 
+def output_times(times: Sequence[float]) -> list[float]:
+    """Return the times of a run as numbers.
+
+    Raises
+    ------
+    InputError
+        If there are none, or they are not finite or do not ascend.
+    """
+    points = [float(t) for t in times]
+    if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
+        raise InputError("times: must be finite numbers in ascending order")
+    return points
+
+
 @dataclass(frozen=True)
 class Options:
     """What observables must know beyond the model and the state.

@@ -31,7 +31,7 @@ from ..mps.ledger import Ledger
 from ..mps.tdvp import Tdvp
 from ..mps.tebd import Tebd
 from ..mps.trotter import schedule
-from ..snapshot import Progress, Snapshot
+from ..snapshot import Progress, Snapshot, output_times
 from ..terms import OperatorSum
 from .paired import LARGEST, PairedTebd, paired_terms, states_of_a_bond
 from .paired import conserved as conserved_charges
@@ -106,15 +106,16 @@ def evolve(
     ------
     InputError
         For electrons, charges that the Hamiltonian does not conserve, jumps or terms that reach
-        too far for the engine, or damping too strong for the order.
+        too far for the engine, damping too strong for the order, or times that do not ascend.
     """
+    points = output_times(times)
     model = model.model if isinstance(model, Purified) else model
     charged = _charges(model, state)
     if engine not in ENGINES:
         raise InputError(f"solver.engine: {engine!r} is not one of {', '.join(ENGINES)}")
     generator, long, conserved = _generator(model, jumps, charged, engine)
     if isinstance(generator, BondTerms):
-        _check_growth(generator, order, min(dt, max(np.diff(times), default=dt)))
+        _check_growth(generator, order, min(dt, max(np.diff(points), default=dt)))
     elif order != 2:
         raise InputError(f"solver.order: {order} is not possible beyond neighbours; TDVP has 2")
     names = [name for name in charged if name in conserved]
@@ -131,8 +132,8 @@ def evolve(
         run = Tdvp(rho.mps, generator, factor=1.0, hermitian=False, **limits)
     run.log_norm = rho.log_norm
     try:
-        yield Snapshot(times[0], model, rho, run.ledger.copy())
-        for start, stop in pairwise(times):
+        yield Snapshot(points[0], model, rho, run.ledger.copy())
+        for start, stop in pairwise(points):
             for time in _interval(run, start, stop, dt):
                 if on_step is not None:
                     discarded = float(run.ledger.discarded.sum())

@@ -27,7 +27,7 @@ from tnspin.compile import TermOperator, sparse_parts, term_parts
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
 from tnspin.one_electron import OneElectronHamiltonian, OneElectronState
-from tnspin.snapshot import Progress, Snapshot
+from tnspin.snapshot import Progress, Snapshot, output_times
 from tnspin.terms import OperatorSum
 from tnspin.vector import VectorState
 
@@ -75,9 +75,7 @@ def evolve(
         For charges that are not conserved, a non-Hermitian Hamiltonian, times that do
         not ascend or a tolerance outside 1e-15..1e-2.
     """
-    points = [float(t) for t in times]
-    if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
-        raise InputError("times: must be finite numbers in ascending order")
+    points = output_times(times)
     if not 1e-15 <= tolerance <= 1e-2:
         raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-15 and 1e-2")
     tell = on_step or (lambda progress: None)

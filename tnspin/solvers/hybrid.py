@@ -24,7 +24,7 @@ from tnspin.classical.integrator import STAGES, LandauLifshitz
 from tnspin.errors import InputError
 from tnspin.hybrid import HybridEnergy, HybridState, hybrid_energy_of
 from tnspin.models import Model
-from tnspin.snapshot import Progress, Snapshot
+from tnspin.snapshot import Progress, Snapshot, output_times
 
 __all__ = ["evolve"]
 
@@ -82,9 +82,7 @@ def evolve(
     RunError
         If the step is too large for the spins.
     """
-    points = [float(t) for t in times]
-    if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
-        raise InputError("times: must be finite numbers in ascending order")
+    points = output_times(times)
     motion = _Motion(hybrid_energy_of(model, limit), damping, dt, order)
     given = state if isinstance(state, HybridState) else HybridState.of(model, state)
     now = replace(given, limit=limit)

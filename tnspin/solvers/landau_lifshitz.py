@@ -19,7 +19,7 @@ from tnspin.classical.integrator import LandauLifshitz
 from tnspin.classical.state import ClassicalState
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.snapshot import Progress, Snapshot
+from tnspin.snapshot import Progress, Snapshot, output_times
 
 __all__ = ["evolve"]
 
@@ -78,9 +78,7 @@ def evolve(
     RunError
         If the step is too large.
     """
-    points = [float(t) for t in times]
-    if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
-        raise InputError("times: must be finite numbers in ascending order")
+    points = output_times(times)
     energy = energy_of(model, limit)
     pushes = [torque[k % len(torque)] for k in range(energy.size)] if len(torque) else None
     if np.ndim(damping) == 1 and len(np.ravel(damping)) != energy.size:

@@ -27,7 +27,7 @@ from tnspin.chebyshev import damped_step
 from tnspin.density import MOST_ELEMENTS, DensityState, sectors
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
-from tnspin.snapshot import Progress, Snapshot
+from tnspin.snapshot import Progress, Snapshot, output_times
 from tnspin.solvers.eigenbasis import EigenLindblad
 from tnspin.solvers.liouvillian import Liouvillian, reachable
 from tnspin.solvers.open_system import kept_charges
@@ -105,9 +105,7 @@ def evolve(
     RunError
         If the trace drifts or an eigenvalue becomes negative beyond the tolerance.
     """
-    points = [float(t) for t in times]
-    if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
-        raise InputError("times: must be finite numbers in ascending order")
+    points = output_times(times)
     if not 1e-13 <= tolerance <= 1e-2:
         raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-13 and 1e-2")
     os = model.hamiltonian

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tnspin.errors import InputError, RunError, nearest
 from tnspin.mean_field import GeneralizedLandauLifshitz, Hartree, SiteProduct
 from tnspin.models import Model
-from tnspin.snapshot import Progress, Snapshot
+from tnspin.snapshot import Progress, Snapshot, output_times
 from tnspin.solvers.dormand_prince import dormand_prince
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ def evolve(
     RunError
         If the step size vanishes, or the density matrix of a site gets a negative eigenvalue.
     """
-    points = [float(t) for t in times]
-    if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
-        raise InputError("times: must be finite numbers in ascending order")
+    points = output_times(times)
     if not 1e-13 <= tolerance <= 1e-2:
         raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-13 and 1e-2")
     motion = equation(model, jumps=jumps, bath=bath, variant=variant, damping=damping)

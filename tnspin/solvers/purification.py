@@ -34,7 +34,7 @@ from ..mps.purified import PurifiedMPS
 from ..mps.tebd import single_threaded_blas
 from ..mps.trotter import SUZUKI
 from ..sites import Site
-from ..snapshot import Progress, Snapshot
+from ..snapshot import Progress, Snapshot, output_times
 from .open_system import kept_charges
 from .purification_layers import Layer, by_range, channel_layers, coupling_layers
 
@@ -106,10 +106,12 @@ def evolve(
     Raises
     ------
     InputError
-        For charges that are not conserved, jump operators on too many states, or a bad order.
+        For charges that are not conserved, jump operators on too many states, a bad order, or times
+        that do not ascend.
     """
     if order not in (1, 2, 4):
         raise InputError(f"solver.order: {order} is not allowed; choose 1, 2 or 4")
+    points = output_times(times)
     model = model.model if isinstance(model, Purified) else model
     charged = state.states[0].charge_names if hasattr(state, "states") else state.charge_names
     names = kept_charges(model, charged, jumps)
@@ -128,8 +130,8 @@ def evolve(
     couplings = coupling_layers(model.local_sites, far, tuple(names))
     limits = _Limits(Cut(cutoff, bond_dim), Cut(kraus_cutoff, kraus_dim), kraus_sites)
     try:
-        yield Snapshot(times[0], model, engine.purified.copy(), engine.ledger.copy())
-        for start, stop in pairwise(times):
+        yield Snapshot(points[0], model, engine.purified.copy(), engine.ledger.copy())
+        for start, stop in pairwise(points):
             steps = max(1, ceil((stop - start) / dt - 1e-9))
             span = (stop - start) / steps
             for time in _advance(engine, order, channels, couplings, limits, start, span, steps):

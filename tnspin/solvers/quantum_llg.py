@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from tnspin.compile import sparse_parts, to_sparse
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.snapshot import Progress, Snapshot
+from tnspin.snapshot import Progress, Snapshot, output_times
 from tnspin.solvers.invariant import reachable, split
 from tnspin.solvers.isospectral import FACTORS, Flow, adaptive, fixed, product
 from tnspin.spectral import Block, SpectralState
@@ -105,7 +105,8 @@ def evolve(
     RunError
         If numbers cease to be finite.
     """
-    points = _checked(times, equation, kappa, tolerance, temperature, noise, dt, realizations)
+    points = output_times(times)
+    _check(equation, kappa, tolerance, temperature, noise, dt, realizations)
     os = model.hamiltonian
     if not os.is_hermitian(1e-10, points[0]):
         raise InputError(f"model: the Hamiltonian is not Hermitian at time {points[0]:g}")
@@ -133,14 +134,11 @@ def evolve(
         yield snapshot(stop)
 
 
-def _checked(
-    times: Sequence[float], equation: str, kappa: float, tolerance: float, temperature: float,
-    noise: str, dt: float, realizations: int,
-) -> list[float]:  # fmt: skip
-    """Times as numbers, once everything is what it must be."""
-    points = [float(t) for t in times]
-    if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
-        raise InputError("times: must be finite numbers in ascending order")
+def _check(
+    equation: str, kappa: float, tolerance: float, temperature: float, noise: str, dt: float,
+    realizations: int,
+) -> None:  # fmt: skip
+    """Refuse values out of range."""
     if equation not in FACTORS:
         raise InputError(f"equation: {equation!r} is not one of {', '.join(FACTORS)}")
     for name, value, allowed in (
@@ -155,7 +153,6 @@ def _checked(
             raise InputError(f"solver.{name}: {value!r} is out of range")
     if realizations > 1 and not temperature:
         raise InputError("solver.realizations: more than 1 needs solver.temperature above 0")
-    return points
 
 
 # ---------------------------------------------------------------------- the start

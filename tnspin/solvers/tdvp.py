@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..mps.ledger import Ledger
 from ..mps.state import MPS
 from ..mps.tdvp import Tdvp
-from ..snapshot import Progress, Snapshot
+from ..snapshot import Progress, Snapshot, output_times
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -64,21 +64,23 @@ def evolve(
     Raises
     ------
     InputError
-        For charges that are not conserved, a single site, or a sum that is not Hermitian.
+        For charges that are not conserved, a single site, a sum that is not Hermitian, or times
+        that do not ascend.
     """
+    points = output_times(times)
     hamiltonian = model.hamiltonian
     broken = set(state.charge_names) - set(hamiltonian.conserved())
     if broken:
         raise InputError(f"state: the Hamiltonian does not conserve {sorted(broken)}")
-    if not hamiltonian.is_hermitian(t=times[0]):
+    if not hamiltonian.is_hermitian(t=points[0]):
         raise InputError("hamiltonian: not Hermitian")
     engine = Tdvp(
         state, hamiltonian, bond_dim=bond_dim, cutoff=cutoff, tolerance=tolerance,
         threads=threads, ledger=ledger,
     )  # fmt: skip
     try:
-        yield Snapshot(times[0], model, engine.state.copy(), engine.ledger.copy())
-        for start, stop in pairwise(times):
+        yield Snapshot(points[0], model, engine.state.copy(), engine.ledger.copy())
+        for start, stop in pairwise(points):
             # An interval that is a whole number of steps up to round-off gets that number.
             steps = max(1, ceil((stop - start) / dt - 1e-9))
             for time in engine.advance(start, (stop - start) / steps, steps):

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..mps.ledger import Ledger
 from ..mps.state import MPS
 from ..mps.tebd import Tebd
-from ..snapshot import Progress, Snapshot
+from ..snapshot import Progress, Snapshot, output_times
 
 if TYPE_CHECKING:
     from ..models import Model
@@ -66,8 +66,10 @@ def evolve(
     Raises
     ------
     InputError
-        For charges that are not conserved, long-range terms, bad orders or methods.
+        For charges that are not conserved, long-range terms, bad orders or methods, or times that
+        do not ascend.
     """
+    points = output_times(times)
     hamiltonian = model.hamiltonian
     broken = set(state.charge_names) - set(hamiltonian.conserved())
     if broken:
@@ -79,8 +81,8 @@ def evolve(
         ledger=ledger,
     )  # fmt: skip
     try:
-        yield Snapshot(times[0], model, engine.state.copy(), engine.ledger.copy())
-        for start, stop in pairwise(times):
+        yield Snapshot(points[0], model, engine.state.copy(), engine.ledger.copy())
+        for start, stop in pairwise(points):
             # An interval that is a whole number of steps up to round-off gets that number.
             steps = max(1, ceil((stop - start) / dt - 1e-9))
             for time in engine.advance(start, (stop - start) / steps, steps):

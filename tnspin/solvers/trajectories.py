@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +29,7 @@ from tnspin.models import Model
 from tnspin.mps.ledger import Ledger
 from tnspin.packing import Layout
 from tnspin.reduced import members
-from tnspin.snapshot import Options, Progress, Snapshot
+from tnspin.snapshot import Options, Progress, Snapshot, output_times
 from tnspin.solvers.open_system import kept_charges
 from tnspin.solvers.trajectory_store import Sample, Store
 from tnspin.solvers.trajectory_walk import KINDS, Plan, Task, forget, walk
@@ -125,7 +124,8 @@ def evolve(
     RunError
         If a piece of work fails.
     """
-    _check(model, times, trajectories, chunk, target_error)
+    points = output_times(times)
+    _check(model, trajectories, chunk, target_error)
     pure = members(state)
     if type(pure[0][1]).__name__ not in KINDS:
         raise InputError(f"state: a {type(state).__name__} is none of {', '.join(KINDS)}")
@@ -133,7 +133,7 @@ def evolve(
     layout = _layout(model, names, observables)
     chunk = min(chunk, max(1, trajectories // _FEWEST_CHUNKS))
     plan = Plan(
-        model, tuple(jumps), tuple(map(float, times)), tuple(one for _, one in pure),
+        model, tuple(jumps), tuple(points), tuple(one for _, one in pure),
         tuple(weight for weight, _ in pure), layout, max(1, chunk // len(pure)), int(seed),
         _backend_options(pure[0][1], tolerance, dt, order, bond_dim, cutoff, method),
     )  # fmt: skip
@@ -351,12 +351,7 @@ def _layout(model: Model, names: Sequence[str], observables: Observables) -> Lay
 # ---------------------------------------------------------------------- input
 
 
-def _check(
-    model: Model, times: Sequence[float], trajectories: int, chunk: int, target: float
-) -> None:
-    points = list(map(float, times))
-    if not points or any(b <= a for a, b in pairwise(points)) or not np.all(np.isfinite(points)):
-        raise InputError("times: must be finite numbers in ascending order")
+def _check(model: Model, trajectories: int, chunk: int, target: float) -> None:
     for key, value in (("trajectories", trajectories), ("chunk", chunk)):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or value < 1:
