@@ -83,7 +83,7 @@ def _notes(result: Result) -> list[str]:
     notes = [] if unconverged_from(result) is None else [unconverged_text(result)]
     if "group_discarded" in result and result["group_discarded"].max() > _COMPRESSED:
         lost = result["group_discarded"].max()
-        notes.append(f"groups cut down to their Schmidt spaces for the negativity: {lost:.0e} lost")
+        notes.append(f"groups cut down to their Schmidt spaces for the negativity: {lost:.1g} lost")
     return notes
 
 
@@ -155,11 +155,10 @@ def _negativity(ax: Axes, result: Result) -> None:
 
 def _magnons(ax: Axes, result: Result) -> None:
     probability = result["magnon_probability"]
-    colours = steps(probability.shape[1], 0.92)
+    shown = np.flatnonzero(probability.max(axis=0) > _LEAST)
     lines: list[Any] = [
         (probability[:, m], colour, f"{m}")
-        for m, colour in enumerate(colours)
-        if probability[:, m].max() > _LEAST
+        for m, colour in zip(shown, steps(shown.size, 0.92), strict=True)
     ]
     log_lines(ax, times(result), *lines)
     if "w_probability" in result:
