@@ -11,6 +11,7 @@ import numpy as np
 
 from tnspin.group_bases import LARGEST
 from tnspin.schema import require
+from tnspin.settings.ranges import check_ranges
 from tnspin.units import EnergyScale
 
 __all__ = [
@@ -65,10 +66,7 @@ class Tebd:
     kind: ClassVar[str] = "tebd"
 
     def __post_init__(self) -> None:
-        require(self.dt > 0, "solver.dt", self.dt, "above 0")
-        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
-        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
-        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+        check_ranges("solver", self)
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,7 @@ class Tdvp:
     kind: ClassVar[str] = "tdvp"
 
     def __post_init__(self) -> None:
-        require(self.dt > 0, "solver.dt", self.dt, "above 0")
-        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
-        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
-        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
-        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+        check_ranges("solver", self)
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ class Exact:
     kind: ClassVar[str] = "exact"
 
     def __post_init__(self) -> None:
-        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+        check_ranges("solver", self)
 
 
 @dataclass(frozen=True)
@@ -125,15 +119,7 @@ class Trajectories:
     kind: ClassVar[str] = "trajectories"
 
     def __post_init__(self) -> None:
-        require(self.trajectories >= 1, "solver.trajectories", self.trajectories, "1 or more")
-        require(self.chunk >= 1, "solver.chunk", self.chunk, "1 or more")
-        require(self.seed >= 0, "solver.seed", self.seed, "0 or more")
-        require(self.target_error >= 0, "solver.target_error", self.target_error, "0 or more")
-        require(self.workers >= 0, "solver.workers", self.workers, "0 (one per core) or more")
-        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
-        require(self.dt > 0, "solver.dt", self.dt, "above 0")
-        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
-        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
+        check_ranges("solver", self)
 
 
 @dataclass(frozen=True)
@@ -145,7 +131,7 @@ class MasterEquation:
     kind: ClassVar[str] = "master_equation"
 
     def __post_init__(self) -> None:
-        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
+        check_ranges("solver", self)
 
 
 @dataclass(frozen=True)
@@ -171,13 +157,11 @@ class Llg:
     kind: ClassVar[str] = "llg"
 
     def __post_init__(self) -> None:
+        check_ranges("solver", self)
         values = self.damping if isinstance(self.damping, tuple) else (self.damping,)
         require(min(values, default=-1) >= 0, "solver.damping", self.damping, "0 or more")
-        require(self.dt > 0, "solver.dt", self.dt, "above 0")
-        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
         require(self.iterations in (0, *range(2, 100)), "solver.iterations", self.iterations,
                 "0 (as many as needed) or 2 to 99")  # fmt: skip
-        _check_noise("solver", self.temperature, self.realizations, self.seed)
 
 
 @dataclass(frozen=True)
@@ -202,29 +186,21 @@ class Classical:
     kind: ClassVar[str] = "llg"
 
     def __post_init__(self) -> None:
+        check_ranges("classical", self, besides=("dt",))
         fitted = self.damping == "fit"
         given = isinstance(self.damping, int | float) and self.damping >= 0
         require(fitted or given, "classical.damping", self.damping, '"fit", or 0 or more')
-        require(self.within > 0, "classical.within", self.within, "above 0")
         require(self.dt >= 0, "classical.dt", self.dt, "0 (chosen) or more")
-        _check_noise("classical", self.temperature, self.realizations, self.seed)
-
-
-def _check_noise(section: str, temperature: float, realizations: int, seed: int) -> None:
-    require(temperature >= 0, f"{section}.temperature", temperature, "0 or more")
-    require(realizations >= 1, f"{section}.realizations", realizations, "1 or more")
-    allowed = "1 unless the temperature is above 0"
-    require(realizations == 1 or temperature > 0, f"{section}.realizations", realizations, allowed)
-    require(seed >= 0, f"{section}.seed", seed, "0 or more")
 
 
 @dataclass(frozen=True)
 class DensityMatrix:
     """The density matrix as a matrix product state; keys as for `Tebd`, of its matrix elements.
 
-    ``engine``: "auto" is "tebd" where terms and jumps reach no further than neighbours, else
-    "tdvp", to which ``tolerance`` belongs.  ``jump_tolerance``: relative error of the dissipators
-    of jumps on more than three sites, which become matrix product operators.
+    ``engine``: "auto" is "tebd" where terms and jumps reach no further than neighbours, or the next
+    ones in chains of spins 1/2, else "tdvp", to which ``tolerance`` belongs.  ``jump_tolerance``:
+    relative error of the dissipators of jumps on more than three sites, which become matrix product
+    operators.
     """
 
     dt: float = 0.1
@@ -239,13 +215,7 @@ class DensityMatrix:
     kind: ClassVar[str] = "density_matrix"
 
     def __post_init__(self) -> None:
-        require(self.dt > 0, "solver.dt", self.dt, "above 0")
-        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
-        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
-        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
-        key, value = "solver.jump_tolerance", self.jump_tolerance
-        require(0 < value < 1, key, value, "between 0 and 1")
-        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+        check_ranges("solver", self)
 
 
 @dataclass(frozen=True)
@@ -269,14 +239,7 @@ class Purification:
     kind: ClassVar[str] = "purification"
 
     def __post_init__(self) -> None:
-        require(self.dt > 0, "solver.dt", self.dt, "above 0")
-        require(self.bond_dim >= 1, "solver.bond_dim", self.bond_dim, "1 or more")
-        require(0 <= self.cutoff < 1, "solver.cutoff", self.cutoff, "between 0 and 1")
-        require(self.kraus_dim >= 1, "solver.kraus_dim", self.kraus_dim, "1 or more")
-        kraus_cutoff = self.kraus_cutoff
-        require(0 <= kraus_cutoff < 1, "solver.kraus_cutoff", kraus_cutoff, "between 0 and 1")
-        require(self.kraus_sites >= 1, "solver.kraus_sites", self.kraus_sites, "1 or more")
-        require(self.threads >= 0, "solver.threads", self.threads, "0 (one per core) or more")
+        check_ranges("solver", self)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tnspin.schema import require
+from tnspin.settings.ranges import check_ranges
 
 __all__ = ["Hybrid", "HybridBeside"]
 
@@ -44,10 +45,9 @@ class HybridBeside:
 
     def __post_init__(self) -> None:
         _check("classical", self)
-        require(self.within > 0, "classical.within", self.within, "above 0")
 
 
 def _check(section: str, keys: Hybrid | HybridBeside) -> None:
     values = keys.damping if isinstance(keys.damping, tuple) else (keys.damping,)
     require(min(values, default=-1) >= 0, f"{section}.damping", keys.damping, "0 or more")
-    require(keys.dt > 0, f"{section}.dt", keys.dt, "above 0")
+    check_ranges(section, keys)

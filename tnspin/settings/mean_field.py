@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tnspin.schema import require
+from tnspin.settings.ranges import check_ranges
 
 __all__ = ["MeanField", "MeanFieldBeside"]
 
@@ -43,11 +44,10 @@ class MeanFieldBeside:
 
     def __post_init__(self) -> None:
         _check_mean_field("classical", self)
-        require(self.within > 0, "classical.within", self.within, "above 0")
 
 
 def _check_mean_field(section: str, keys: MeanField | MeanFieldBeside) -> None:
     allowed = "0 or more" if keys.variant == "printed" else "0: only variant 'printed' has one"
     fits = keys.damping >= 0 if keys.variant == "printed" else keys.damping == 0
     require(fits, f"{section}.damping", keys.damping, allowed)
-    require(0 < keys.tolerance < 1, f"{section}.tolerance", keys.tolerance, "between 0 and 1")
+    check_ranges(section, keys)

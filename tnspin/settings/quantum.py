@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from tnspin.schema import require
+from tnspin.settings.ranges import check_ranges
 
 __all__ = ["QuantumLl", "QuantumLlg"]
 
@@ -28,14 +28,7 @@ class QuantumLlg:
     kind: ClassVar[str] = "quantum_llg"
 
     def __post_init__(self) -> None:
-        require(self.kappa >= 0, "solver.kappa", self.kappa, "0 or more")
-        require(0 < self.tolerance < 1, "solver.tolerance", self.tolerance, "between 0 and 1")
-        require(self.temperature >= 0, "solver.temperature", self.temperature, "0 or more")
-        require(self.dt > 0, "solver.dt", self.dt, "above 0")
-        allowed = "1 or more, and 1 unless the temperature is above 0"
-        fits = self.realizations == 1 or (self.realizations > 1 and self.temperature > 0)
-        require(fits, "solver.realizations", self.realizations, allowed)
-        require(self.seed >= 0, "solver.seed", self.seed, "0 or more")
+        check_ranges("solver", self)
 
 
 @dataclass(frozen=True)
