@@ -6,15 +6,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
-
-from scipy import constants
+from typing import Any
 
 from tnspin.errors import InputError, nearest
 
 __all__ = ["EnergyScale", "converted"]
 
-_EV = constants.electron_volt
 _FEMTOSECOND = 1e-15
+
+
+def _constants() -> Any:
+    """CODATA's constants: importing them takes longer than all else that listing presets needs."""
+    from scipy import constants
+
+    return constants
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,14 @@ class EnergyScale:
         if not self.ev > 0:
             raise InputError(f"ev = {self.ev!r}: must be above 0")
 
+    @property
+    def _joules(self) -> float:
+        return self.ev * float(_constants().electron_volt)
+
     def time_fs(self, time: float) -> float:
         """Femtoseconds of a time in hbar/energy unit."""
-        return time * constants.hbar / (self.ev * _EV) / _FEMTOSECOND
+        hbar: float = _constants().hbar
+        return time * hbar / self._joules / _FEMTOSECOND
 
     def time(self, femtoseconds: float) -> float:
         """Time in hbar/energy unit of a time in femtoseconds."""
@@ -56,7 +66,8 @@ class EnergyScale:
 
     def temperature(self, kelvin: float) -> float:
         """k_B T in the unit of the run."""
-        return constants.k * kelvin / (self.ev * _EV)
+        boltzmann: float = _constants().k
+        return boltzmann * kelvin / self._joules
 
     def kelvin(self, temperature: float) -> float:
         """Kelvin of a k_B T in the unit of the run."""
@@ -64,7 +75,8 @@ class EnergyScale:
 
     def field(self, tesla: float, g: float = 2.0) -> float:
         """g mu_B B in the unit of the run: the field in a Zeeman term -field . S, S in hbar."""
-        return g * constants.value("Bohr magneton") * tesla / (self.ev * _EV)
+        magneton: float = _constants().value("Bohr magneton")
+        return g * magneton * tesla / self._joules
 
     def tesla(self, field: float, g: float = 2.0) -> float:
         """Tesla of a Zeeman field in the unit of the run."""
