@@ -24,6 +24,7 @@ __all__ = [
     "geometric",
     "holds_until",
     "observed_order",
+    "relaxation",
     "richardson",
 ]
 
@@ -32,6 +33,8 @@ Array = NDArray[np.float64]
 _SLOWEST = 1.5
 #: Least order that a step is given credit for: with it the error is twice the difference.
 _LEAST_ORDER = 1.0
+#: Ratio of the differences of what moves without slowing down.
+_STILL = 0.5
 #: Differences of this size are rounding, from which no ratio follows.
 _ROUNDING = 1e-13
 #: Extrapolations through two and through three points may differ by this part of the distance.
@@ -74,6 +77,28 @@ def geometric(coarse: Array | None, fine: Array, best: float) -> Array:
     coarse, fine = coarse[:count], fine[:count]
     ratio = np.clip(coarse / np.maximum(fine, _ROUNDING), _SLOWEST, best)
     return np.maximum.accumulate(fine / (1 - 1 / ratio))
+
+
+def relaxation(coarse: Array, fine: Array, noise: float) -> Array:
+    """Error of what relaxes for some time, from runs for half and for twice that time.
+
+    Of what is left a factor u stays in the first half: the differences are u - u^2 and u^2 - u^4,
+    the error is u^2.  The slower it is, the larger the factor between the error and the second of
+    them; where that is twice the first one nothing relaxes, and the error is unknown (infinite).
+
+    Parameters
+    ----------
+    coarse, fine
+        (n,) differences from the run for half and from that for twice the time.
+    noise
+        Error from elsewhere: differences below it tell no ratio.
+    """
+    ratio = coarse / np.maximum(fine, _ROUNDING)
+    with np.errstate(divide="ignore"):
+        left = (np.sqrt(1 + 4 / ratio) - 1) / 2
+        factor = np.where(ratio > _STILL, 1 / (1 - np.minimum(left, 1.0) ** 2), np.inf)
+    slow = np.where(fine > max(noise, _ROUNDING), factor * fine, 0.0)
+    return np.maximum(np.maximum.accumulate(slow), geometric(coarse, fine, np.inf))
 
 
 def observed_order(

@@ -2,7 +2,7 @@
 
 The error of a run is the sum of one contribution for each thing that was varied:
 
-bond_dim, kraus_dim, cutoff, kraus_cutoff, levels, hold, settled, steps
+bond_dim, kraus_dim, cutoff, kraus_cutoff, levels, steps
     What a finer run changes, times the factor of a geometric series (`estimate.geometric`); for
     bond dimensions also the distance to the extrapolation in discarded weight plus its error bar,
     where it is justified and larger.  Zero up to where the bond dimension was not reached.
@@ -12,6 +12,11 @@ dt, order
     often be taken for an error of the step.
 tolerance
     Twice what a tenfold tighter one changes, or all that a hundred times looser one does.
+settled
+    What holding every field of a loop to its end changes.
+hold
+    What holding it for twice as long changes, times the factor of a relaxation, or of a geometric
+    series where that is larger (`estimate.relaxation`).
 sample
     Two standard errors of sampled runs.
 exact
@@ -35,6 +40,7 @@ from tnspin.certify.estimate import (
     difference,
     extrapolate,
     geometric,
+    relaxation,
     richardson,
 )
 from tnspin.certify.ladder import own_step
@@ -52,10 +58,10 @@ _OF_THE_METHOD = (
     "time", "time_fs", "bond_dim", "discarded_weight", "norm_lost", "kraus_dim", "kraus_discarded",
     "group_discarded", "trace_error", "hermiticity_error", "smallest_eigenvalue",
 )  # fmt: skip
-#: What is compared with the run of the finer cutoff.
-_STEPS = ("dt", "order")
+#: What is not compared with the base, but with the finer run of another axis.
+_BESIDE = {"dt": "cutoff", "order": "cutoff", "hold": "settled"}
 #: Factors between neighbouring errors that theory allows.
-_BEST = {"cutoff": 10.0, "kraus_cutoff": 10.0, "settled": 10.0}
+_BEST = {"cutoff": 10.0, "kraus_cutoff": 10.0}
 _STANDARD_ERRORS = 2.0
 
 
@@ -133,19 +139,23 @@ def _observed(name: str, base: Result, courses: Sequence[Course], config: Any) -
     """Errors of one observable from all rungs that recorded it too."""
     differences, sides = {}, {}
     values: dict[tuple[str, str], tuple[Course, Array]] = {}
-    tighter = _tighter(courses, config)
     for course in courses:
         other = course.result
         if other is None or name not in other or other[name].shape[1:] != base[name].shape[1:]:
             continue
-        same = tighter if course.rung.axis in _STEPS and tighter is not None else base
-        apart = difference(same[name], other[name])
+        apart = difference(_same(course.rung.axis, courses, config, base)[name], other[name])
         differences[course.rung.name] = apart
         sides[course.rung.axis, course.rung.side] = apart
         values[course.rung.axis, course.rung.side] = course, other[name]
-    contributions, extrapolation = {}, None
+    contributions: dict[str, Array] = {}
+    extrapolation = None
     for axis in dict.fromkeys(axis for axis, _ in sides):
-        contributions[axis] = _contribution(axis, sides, values, config)
+        if axis == "hold":  # differences are told from errors that the solver makes anywhere
+            solver = (error[-1] for other, error in contributions.items() if other != "settled")
+            coarse, fine = sides[axis, "coarser"], sides[axis, "finer"]
+            contributions[axis] = relaxation(coarse, fine, float(sum(solver)))
+        else:
+            contributions[axis] = _contribution(axis, sides, values, config)
     if {("bond_dim", "coarser"), ("bond_dim", "finer")} <= set(values):
         extrapolation = _extrapolation(base, name, values)
         if extrapolation is not None:
@@ -163,12 +173,14 @@ def _observed(name: str, base: Result, courses: Sequence[Course], config: Any) -
     return Observed(contributions, differences, base.variables[name].units, extrapolation)
 
 
-def _tighter(courses: Sequence[Course], config: Any) -> Result | None:
-    """The run that differs from those with other steps in nothing but the step; None: the base."""
-    if hasattr(config.solver, "kraus_cutoff"):
-        return None
-    found = (c.result for c in courses if (c.rung.axis, c.rung.side) == ("cutoff", "finer"))
-    return next(found, None)
+def _same(axis: str, courses: Sequence[Course], config: Any, base: Result) -> Result:
+    """The run that differs from those of an axis in nothing else: the base, or a finer one."""
+    beside = _BESIDE.get(axis)
+    if beside is None or (beside == "cutoff" and hasattr(config.solver, "kraus_cutoff")):
+        return base
+    sides = ((c.result, c.rung.axis, c.rung.side) for c in courses)
+    found = [result for result, *rung in sides if rung == [beside, "finer"] and result is not None]
+    return found[0] if found else base
 
 
 def _contribution(
@@ -183,7 +195,7 @@ def _contribution(
     if fine is None:  # all that a looser run is worse bounds what this one is
         assert coarse is not None
         return coarse
-    if axis == "order":
+    if axis in ("order", "settled"):
         return fine
     if axis == "tolerance":
         return 2 * fine

@@ -11,8 +11,8 @@ these names needs nothing here:
 ``order``                       4 instead of 1 or 2, with a tenth of the cutoffs
 ``tolerance``                   a tenth, or a hundred times where nothing tighter makes sense
 ``bath.levels``                 a third more
-``hysteresis.hold``             half and twice
-``hysteresis.settled``          ten times and a tenth
+``hysteresis.hold``             half and twice, to the end: with ``settled = 0``
+``hysteresis.settled``          0
 ``hysteresis.steps``            twice
 ==============================  ==================================================================
 
@@ -258,7 +258,9 @@ def _levels(config: Config) -> list[Rung]:
 
 
 def _of_the_loop(config: Config) -> list[Rung]:
-    """Loops that hold each field for another time, leave it earlier or later, or go slower.
+    """Loops that hold each field to the end, for half or twice as long, or take shorter steps.
+
+    Those that hold it to the end differ by relaxation alone, not by when a field was left.
 
     Raises
     ------
@@ -272,17 +274,19 @@ def _of_the_loop(config: Config) -> list[Rung]:
         )
     keys = config.hysteresis
     assert keys is not None
-    changes: list[tuple[str, str, Any, float]] = [
-        ("hold", "coarser", keys.hold / 2, 0.7),
-        ("hold", "finer", 2 * keys.hold, 1.5),
-        ("settled", "coarser", _FINER * keys.settled, 0.9),
-        ("settled", "finer", keys.settled / _FINER, 1.1),
-        ("steps", "finer", 2 * keys.steps, 2.0),
+    full = replace(keys, settled=0.0)
+    half, double = (replace(full, hold=factor * keys.hold) for factor in (0.5, 2.0))
+    slower = replace(keys, steps=2 * keys.steps)
+    changes: list[tuple[str, str, float, Any, float]] = [
+        ("hold", "coarser", half.hold, half, 1.5),
+        ("hold", "finer", double.hold, double, 6.0),
+        ("steps", "finer", slower.steps, slower, 2.0),
     ]
+    if keys.settled:
+        changes.insert(0, ("settled", "finer", 0.0, full, 3.0))
     return [
-        Rung(axis, side, value, replace(config, hysteresis=replace(keys, **{axis: value})), cost)
-        for axis, side, value, cost in changes
-        if value  # a field that is never left early has no settled
+        Rung(axis, side, value, replace(config, hysteresis=loop), cost)
+        for axis, side, value, loop, cost in changes
     ]
 
 
