@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tnspin.config import Config
 from tnspin.mps.trotter import layers_of_run
-from tnspin.preparation import Size, initial_state, jump_operators, size_of
+from tnspin.preparation import Size, form_of, initial_state, jump_operators, size_of
 from tnspin.settings import Exact, MasterEquation, Tebd
 from tnspin.snapshot import Options
 
@@ -303,7 +303,6 @@ def _mps_memory(looks: list[_Look], d: Array, members: int) -> float:
 def _measuring(snapshot: Any, config: Config) -> float:
     """Seconds that measuring the observables takes, in a state as small as that of the pilot."""
     from tnspin.observables import OBSERVABLES, chosen
-    from tnspin.preparation import form_of
 
     reference = config.initial_state.reference(config.model.localized_sites)
     keys = config.record

@@ -262,9 +262,7 @@ def _followed_part(
     total, norm = start.copy(), abs(rule.weights[0]) * size
     phase = complex(rule.weights[0] / abs(rule.weights[0]))
     cutoff = (tolerance / 30) ** 2
-    lost = 0.0
-    error = 0.0
-    # With H and X real, X(-t) is the conjugate of X(t): both are then followed at once.
+    lost, error, steps = 0.0, 0.0, 0.0
     for sign in (1, -1):
         weights = rule.weights[1:] if sign > 0 else rule.weights[1:].conj()
         for weight, (state, discarded, step) in zip(
@@ -277,8 +275,7 @@ def _followed_part(
             total = MPS.from_blocks(two, state.code, *whole)
             lost += total.canonicalize(cutoff)
             norm, phase = total.divided, 1.0
-            error = max(error, sqrt(discarded) + 0.0)
-            steps = step
+            error, steps = max(error, sqrt(discarded)), step
     operator = _as_operator(total, os.sites, phase * norm, definite)
     return operator, error + sqrt(lost), steps
 

@@ -46,8 +46,9 @@ _RAISING = {
 _ADJOINT = [1, 0, 2]
 # S+, S- and this multiple of Sz are orthogonal and of the same norm.
 _SCALE = np.array([1.0, 1.0, 1.0 / np.sqrt(2.0)])
-#: Change of 2Sz by S+, S- and Sz.
+#: Change of 2Sz by S+, S- and Sz, and what an operator with such a change is called.
 _CHANGES = (2, -2, 0)
+_NAMES = {2: "S+", -2: "S-", 0: "Sz", None: "S"}
 # Negative eigenvalues, and parts of jump operators, below this share of the largest are round-off.
 _ROUND_OFF = 1e-12
 
@@ -205,8 +206,7 @@ def _jump(
         matrix = np.kron(parts[0], np.eye(dims[1])) + np.kron(np.eye(dims[0]), parts[1])
     changes = {q for c in cleaned for q, value in zip(_CHANGES, c, strict=True) if value}
     charge = changes.pop() if len(changes) == 1 else None
-    name = {2: "S+", -2: "S-", 0: "Sz"}.get(charge, "S") if charge is not None else "S"
-    return JumpOperator(tuple(sites), matrix, charge, f"{name} {first}")
+    return JumpOperator(tuple(sites), matrix, charge, f"{_NAMES[charge]} {first}")
 
 
 def _on_spin(coefficients: Matrix, dim: int) -> Matrix:

@@ -166,7 +166,7 @@ def energy_of(model: Any, limit: str = "large_spin") -> ClassicalEnergy:
     return _energy_of(model, limit)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # those of a million spins have hundreds of megabytes, with their model
 def _energy_of(model: Any, limit: str) -> ClassicalEnergy:
     os = getattr(model, "classical_hamiltonian", model.hamiltonian)
     return classical_energy(os, limit, model.localized_sites)

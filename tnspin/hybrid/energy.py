@@ -166,7 +166,7 @@ def hybrid_energy_of(model: Any, limit: str = "large_spin") -> HybridEnergy:
     return _energy_of(model, limit)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _energy_of(model: Any, limit: str) -> HybridEnergy:
     return hybrid_energy(model.hamiltonian, model.localized_sites, limit)
 

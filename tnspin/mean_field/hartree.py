@@ -93,7 +93,6 @@ class Hartree:
         sizes = [site.dim**2 for site in os.sites]
         self._starts = np.cumsum([0, *sizes[:-1]])
         self._size = sum(sizes)
-        self._first = {k: int(start) for k, start in enumerate(self._starts)}
         sums: dict[Function | None, dict[tuple[int, ...], Matrix]] = {None: {}}
         for term in os.local_terms():
             where = tuple(term.matrices)
@@ -154,7 +153,7 @@ class Hartree:
                 found.setdefault((dims, factor), []).append((tensor, where))
         batches = []
         for (dims, factor), items in found.items():
-            first = [np.array([self._first[w[k]] for _, w in items]) for k in range(len(dims))]
+            first = [self._starts[[w[k] for _, w in items]] for k in range(len(dims))]
             into = tuple(
                 start[:, None] + np.arange(d * d) for start, d in zip(first, dims, strict=True)
             )

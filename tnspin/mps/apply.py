@@ -89,9 +89,8 @@ def apply_operator(
     Returns
     -------
     state, norm, discarded
-        The canonical normalized result, the norm of the exact one (to
-        the square of the discarded weight), and the sum of the discarded
-        weights of all bonds.
+        The canonical normalized result, the norm of the exact one (to the square of the
+        discarded weight), and the sum of the discarded weights of all bonds.
     """
     after = state.apply_mpo(*operator)
     discarded = after.canonicalize(cutoff, bond_dim)

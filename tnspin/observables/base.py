@@ -141,11 +141,6 @@ def short_spin_chain(model: Any, form: str) -> bool:
     return only_spins and len(model.localized_sites) > 1 and prod(dims) <= HALVES
 
 
-def few_in_two_groups(model: Any, form: str) -> bool:
-    """Spin valves with few spins."""
-    return with_two_groups(model, form) and few_spins(model, form)
-
-
 @dataclass(frozen=True)
 class Observable:
     """One variable of a result.

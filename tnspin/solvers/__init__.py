@@ -44,9 +44,9 @@ def evolve(
         "tebd" (matrix product states), "tdvp" (those, with couplings of any range), "exact" (state
         vectors), "trajectories" (quantum jumps), "master_equation" (density matrices),
         "density_matrix" (those as matrix product states), "purification" (those in locally
-        purified form), "llg" (classical spins), "hybrid" (electrons among classical spins),
-        "quantum_llg" or "quantum_ll" (density matrices of constant spectrum); ``options`` go to
-        the ``evolve`` of that module.
+        purified form), "llg" (classical spins), "mean_field" (product states), "hybrid"
+        (electrons among classical spins), "quantum_llg" or "quantum_ll" (density matrices of
+        constant spectrum); ``options`` go to the ``evolve`` of that module.
 
     Raises
     ------

@@ -85,15 +85,11 @@ def evolve(
     points = output_times(times)
     motion = _Motion(hybrid_energy_of(model, limit), damping, dt, order)
     given = state if isinstance(state, HybridState) else HybridState.of(model, state)
-    now = replace(given, limit=limit)
-    yield _snapshot(points[0], model, now)
+    now: Any = replace(given, limit=limit)
+    yield Snapshot(points[0], model, now)
     for start, stop in pairwise(points):
         now = motion.advance(now, start, stop, on_step)
-        yield _snapshot(stop, model, now)
-
-
-def _snapshot(time: float, model: Model, state: Any) -> Snapshot:
-    return Snapshot(time, model, state)
+        yield Snapshot(stop, model, now)
 
 
 class _Motion:

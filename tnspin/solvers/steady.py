@@ -32,7 +32,7 @@ from tnspin.vector import VectorState
 if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
 
-__all__ = ["gibbs_state", "steady_state", "trace_distance"]
+__all__ = ["gibbs_state", "steady_state"]
 
 Matrix = NDArray[np.complex128]
 Reals = NDArray[np.float64]
@@ -100,11 +100,6 @@ def gibbs_state(model: Model, temperature: float) -> DensityState:
     weights = np.exp(exponent - exponent.max())
     rho = (vectors * (weights / weights.sum())) @ vectors.conj().T
     return DensityState(model.local_sites, rho)
-
-
-def trace_distance(one: DensityState, other: DensityState) -> float:
-    """Half the sum of the absolute eigenvalues of the difference, between 0 and 1."""
-    return float(np.abs(np.linalg.eigvalsh(one.matrix - other.matrix)).sum() / 2)
 
 
 # ---------------------------------------------------------------------- inside
