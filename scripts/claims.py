@@ -217,7 +217,8 @@ def _(result: ts.Result, folder: Path) -> str:
 @of("fate-long")
 def _(result: ts.Result, folder: Path) -> str:
     name = "block_log_negativity"
-    gone = first(result, result[name] < 1e-8)
+    faded = np.arange(result["time"].size) > int(np.argmax(result[name]))
+    gone = first(result, faded & (result[name] < 1e-8))
     return (
         f"ten central spins: peak {extreme(result, name)}, 0 from t = {gone} on; trace good to "
         f"{small(float(np.abs(result['trace_error']).max()))}"
