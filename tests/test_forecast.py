@@ -85,7 +85,7 @@ def test_too_little_memory_is_told_before_the_run(
 def test_other_runs_tell_after_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now, said = [100.0], list[str]()
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    config = SimpleNamespace(time=SimpleNamespace(stop=50.0), solver=SimpleNamespace(bond_dim=3))
+    config = SimpleNamespace(length=50.0, solver=SimpleNamespace(bond_dim=3))
     watch = Watch(config, said.append)
     for step in range(8):
         watch.update(SimpleNamespace(time=float(step)))

@@ -191,9 +191,7 @@ def concurrence(rho: np.ndarray) -> float:
     InputError
         If the matrix is not 4 x 4.
     """
-    rho = np.asarray(rho)
-    if rho.shape != (4, 4):
-        raise InputError(f"concurrence: needs two spins 1/2 (4 x 4), got shape {rho.shape}")
+    rho = _of_two_spins("concurrence", rho)
     values, vectors = np.linalg.eigh(rho)
     root = vectors * np.sqrt(np.clip(values, 0, None))
     flip = np.zeros((4, 4))
@@ -210,10 +208,7 @@ def correlation_matrix(rho: np.ndarray) -> np.ndarray:
     InputError
         If the matrix is not 4 x 4.
     """
-    rho = np.asarray(rho)
-    if rho.shape != (4, 4):
-        raise InputError(f"correlation_matrix: needs two spins 1/2 (4 x 4), got shape {rho.shape}")
-    tensor = rho.reshape(2, 2, 2, 2)
+    tensor = _of_two_spins("correlation_matrix", rho).reshape(2, 2, 2, 2)
     return np.einsum("abcd,kca,ldb->kl", tensor, _PAULI, _PAULI).real
 
 
@@ -272,3 +267,11 @@ def _checked(
     if len(set(part)) != len(part) or any(not 0 <= k < len(dims) for k in part):
         raise InputError(f"part: {part} must be distinct factors in 0..{len(dims) - 1}")
     return dims, part
+
+
+def _of_two_spins(name: str, rho: np.ndarray) -> np.ndarray:
+    """A density matrix of two spins 1/2, refused if it is of anything else."""
+    rho = np.asarray(rho)
+    if rho.shape != (4, 4):
+        raise InputError(f"{name}: needs two spins 1/2 (4 x 4), got shape {rho.shape}")
+    return rho

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -105,28 +106,39 @@ def initial_state(
     Returns
     -------
     MPS, VectorState, OneElectronState or Ensemble of one of them
-        In the sector of every charge that the run conserves.
+        In the sector of every charge that the run conserves; `ClassicalState`, `SiteProduct`,
+        `HybridState` or `DensityState` where the solver evolves that.
 
     Raises
     ------
     InputError
         If it would not fit into memory.
     """
-    description = config.initial_state
-    if isinstance(config.solver, Llg):
-        say("building the initial state")
-        return _classical(config, description)
-    if isinstance(config.solver, MeanField):
-        say("building the initial state")
-        return product_state(config)
-    if isinstance(config.solver, Hybrid):
-        say("building the initial state")
+    build = _builder(config) or _counted(config, jumps)
+    say("building the initial state")
+    return build()
+
+
+def _builder(config: Config) -> Callable[[], Any] | None:
+    """What makes states that are no mixtures of pure quantum states; None for those that are."""
+    solver, description = config.solver, config.initial_state
+    if isinstance(solver, Llg):
+        return partial(_classical, config, description)
+    if isinstance(solver, MeanField):
+        return partial(product_state, config)
+    if isinstance(solver, Hybrid):
         from tnspin.hybrid.run import hybrid_state
 
-        return hybrid_state(config)
-    if isinstance(config.solver, QuantumLlg) and description.purified:
-        say("building the initial state")
-        return _without_ancillas(config, description)
+        return partial(hybrid_state, config)
+    if isinstance(solver, QuantumLlg) and description.purified:
+        _check_matrix(config)
+        return partial(_without_ancillas, config, description)
+    return None
+
+
+def _counted(config: Config, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    """What makes pure quantum states and mixtures of them, once they are known to fit."""
+    description = config.initial_state
     pure = description.members if isinstance(description, Mixture) else (description,)
     names = _charges(config, pure, jumps)
     exact, one_electron = _is_exact(config, pure, names), _one_electron(config, pure, names)
@@ -138,32 +150,29 @@ def initial_state(
             _check_size(config, pure, names, MOST_ELEMENTS // 8)
         else:
             _check_size(config, pure, names, most)
-    say("building the initial state")
-    states: list[Any]
-    if not exact:
-        states = [one.to_mps(names) for one in pure]
-    elif one_electron:
-        states = [one.to_one_electron(names) for one in pure if isinstance(one, SlaterState)]
-    else:
-        sectors = [_sector(config, one, names, own=True) for one in pure]
-        states = [one.to_vector(basis) for one, basis in zip(pure, sectors, strict=True)]
-    state = states[0]
-    if isinstance(description, Mixture):
-        state = Ensemble(tuple(states), description.weights)
-    if hasattr(config.run_model, "with_oscillator"):
-        return config.run_model.with_oscillator(state)
-    return state
+
+    def build() -> Any:
+        states: list[Any]
+        if not exact:
+            states = [one.to_mps(names) for one in pure]
+        elif one_electron:
+            states = [one.to_one_electron(names) for one in pure if isinstance(one, SlaterState)]
+        else:
+            sectors = [_sector(config, one, names, own=True) for one in pure]
+            states = [one.to_vector(basis) for one, basis in zip(pure, sectors, strict=True)]
+        state = states[0]
+        if isinstance(description, Mixture):
+            state = Ensemble(tuple(states), description.weights)
+        if hasattr(config.run_model, "with_oscillator"):
+            return config.run_model.with_oscillator(state)
+        return state
+
+    return build
 
 
 def _without_ancillas(config: Config, description: InitialState) -> DensityState:
     """Density matrix of a purified state on the sites of the model itself."""
     sites = config.model.local_sites
-    size = prod(float(site.dim) for site in sites) ** 2
-    if size > MOST_ELEMENTS:
-        raise InputError(
-            f"solver.kind = {config.solver.kind!r}: a density matrix of {size:.1e} elements does "
-            f"not fit (at most {MOST_ELEMENTS:.1e}); use fewer sites"
-        )
     vector = description.to_vector()
     rho = vector.rdm(range(len(sites)), [site.dim for site in sites])
     return DensityState(sites, rho)
@@ -245,11 +254,14 @@ def _charges(
 
 
 def _is_exact(config: Config, pure: Sequence[InitialState], names: Sequence[str]) -> bool:
+    """Whether the run evolves vectors or density matrices rather than matrix product states."""
     solver = config.solver
     if isinstance(solver, Tebd | Tdvp | DensityMatrix | Purification):
         return False
-    if not isinstance(solver, Trajectories) or solver.engine != "auto":
-        return not isinstance(solver, Trajectories) or solver.engine == "exact"
+    if not isinstance(solver, Trajectories):
+        return True
+    if solver.engine != "auto":
+        return solver.engine == "exact"
     one = _one_electron(config, pure, names)
     most = _MOST_OF_ONE_ELECTRON if one else _MOST_AMPLITUDES
     return _amplitudes(config, pure, names) <= most
@@ -295,6 +307,16 @@ def _reachable(
     sites = config.run_model.local_sites
     bases = reachable([_sector(config, one, names) or ChargeBasis(sites) for one in pure], jumps)
     return list(bases)
+
+
+def _check_matrix(config: Config) -> None:
+    """Refuse a density matrix of the whole space that does not fit."""
+    size = prod(float(site.dim) for site in config.model.local_sites) ** 2
+    if size > MOST_ELEMENTS:
+        raise InputError(
+            f"solver.kind = {config.solver.kind!r}: a density matrix of {size:.1e} elements does "
+            f"not fit (at most {MOST_ELEMENTS:.1e}); use fewer sites"
+        )
 
 
 def _check_density(
