@@ -19,23 +19,25 @@ __all__ = ["Line", "draw", "lines_of"]
 _MOST = 9
 # A mean that moves no more than this is conserved, and no news.
 _STILL = 1e-9
-#: Variables with one number at each time, the most telling ones first.
+#: The most telling variables first; of those of cuts or pairs the largest, see `_LARGEST`.
 _FIRST = (
-    "log_negativity", "mutual_information", "block_log_negativity", "renyi_negativity",
-    "meyer_wallach", "quantum_fisher_information_mixed", "neel_overlap", "purity",
+    "entropy", "log_negativity", "bell_nonlocality", "concurrence", "mutual_information",
+    "block_log_negativity", "renyi_negativity", "meyer_wallach",
+    "quantum_fisher_information_mixed", "neel_overlap", "purity",
 )  # fmt: skip
 #: Conserved in closed systems; their drift says more than they do.
 _AUDIT = ("norm", "particle_number", "total_sz", "trace_error", "hermiticity_error",
           "smallest_eigenvalue")  # fmt: skip
 #: Names that underscores do not make.
 _NAMED = {
+    "bell_nonlocality": "Bell nonlocality",
     "meyer_wallach": "Meyer-Wallach Q",
     "neel_overlap": "overlap with the Néel states",
     "renyi_negativity": "Rényi negativity",
 }
 #: Of these the largest of all cuts or pairs.
-_ENTROPY = {"entropy": "largest entropy of a cut"}
-_REDUCED = {
+_LARGEST = {
+    "entropy": "largest entropy of a cut",
     "concurrence": "largest concurrence of a pair",
     "bell_nonlocality": "largest Bell nonlocality of a pair",
 }
@@ -68,10 +70,9 @@ def lines_of(results: Sequence[Result]) -> list[Line]:
     """Lines against time that all results have."""
     common = [name for name in results[0] if all(name in result for result in results)]
     found = _spins(results) if "spin" in common else []
-    known = [*_ENTROPY, *_FIRST, *_REDUCED]
-    others = [name for name in common if name not in (*known, *_AUDIT, "energy")]
-    for name in (*known, *others):
-        if name in common and name in _ENTROPY | _REDUCED and _has_two(results, name):
+    others = [name for name in common if name not in (*_FIRST, *_AUDIT, "energy")]
+    for name in (*_FIRST, *others):
+        if name in common and name in _LARGEST and _worth_a_line(results, name):
             found.append(_largest(results, name))
         elif name in common and _plain(results, name):
             found.append(_of(results, name))
@@ -107,13 +108,15 @@ def _spins(results: Sequence[Result]) -> list[Line]:
     return found
 
 
-def _has_two(results: Sequence[Result], name: str) -> bool:
-    return all(result[name].ndim == 2 and result[name].size for result in results)
+def _worth_a_line(results: Sequence[Result], name: str) -> bool:
+    """Whether there are cuts or pairs at all, and something in them."""
+    return all(r[name].ndim == 2 and r[name].size for r in results) and any(
+        r[name].any() for r in results
+    )
 
 
 def _largest(results: Sequence[Result], name: str) -> Line:
-    title = (_ENTROPY | _REDUCED)[name]
-    return Line(title, _label(results, name), lambda result: result[name].max(axis=1))
+    return Line(_LARGEST[name], _label(results, name), lambda result: result[name].max(axis=1))
 
 
 def _plain(results: Sequence[Result], name: str) -> bool:
