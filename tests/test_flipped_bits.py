@@ -277,6 +277,14 @@ def test_files_that_xarray_has_rewritten_are_read(here: Path) -> None:
     assert other.attrs["note"] == "mine"
 
 
+def test_other_readers_get_no_other_numbers_either(here: Path) -> None:
+    spoil("run.h5", "spin")
+    with xarray.open_dataset("run.h5", engine="h5netcdf") as data:
+        assert np.isfinite(data["energy"].values).all()
+        with pytest.raises(OSError, match="filter returned failure"):
+            np.asarray(data["spin"].values)
+
+
 def test_every_array_has_one(here: Path) -> None:
     """Whatever wrote it: the filter, or a checksum among the attributes."""
     seen = 0
