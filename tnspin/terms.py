@@ -193,6 +193,12 @@ class OperatorSum:
         return any(callable(t.coeff) for t in self.terms)
 
     @cached_property
+    def reach(self) -> int:
+        """Largest distance between two sites that one term acts on."""
+        supports = (t.matrices for t in self._locals if t.matrices)
+        return max((max(sites) - min(sites) for sites in supports), default=0)
+
+    @cached_property
     def _locals(self) -> tuple[LocalTerm, ...]:
         return tuple(LocalTerm(t.coeff, _localize(self.sites, t.factors)) for t in self.terms)
 

@@ -292,7 +292,7 @@ def _heisenberg(
     generator = lindbladian(os)
     lasting = abs(interval) * rule.weights.size
     cutoff = (tolerance / 30) ** 2
-    if all(max(t.matrices) - min(t.matrices) <= 1 for t in os.local_terms() if t.matrices):
+    if os.reach <= 1:
         scale = _TROTTER * strength * lasting
         longest = (tolerance / 10 / scale) ** 0.25 / strength
         steps = ceil(abs(interval) / longest)
@@ -323,18 +323,12 @@ def _as_operator(
     state: MPS, sites: Sequence[Site], factor: complex, definite: bool
 ) -> SpinOperator:
     """A state on kets times bras, times a factor and the root of the dimension, as operator."""
-    starts = [np.concatenate([[0], np.cumsum(bond.dims)]) for bond in state.bonds]
     tensors: list[Matrix] = []
     charges = []
     for k, site in enumerate(sites):
-        left, right = state.bonds[k : k + 2]
-        d = site.dim
-        w = np.zeros((starts[k][-1], starts[k + 1][-1], d * d), dtype=np.complex128)
-        for (key, p), block in state.blocks(k).items():
-            a = starts[k][np.searchsorted(left.keys, key)]
-            b = starts[k + 1][np.searchsorted(right.keys, key + state.site_keys[k][p])]
-            w[a : a + block.shape[0], b : b + block.shape[1], p] = block
-        tensors.append(np.asarray(w.reshape(*w.shape[:2], d, d) * sqrt(d), dtype=np.complex128))
+        w = state.dense(k) * sqrt(site.dim)
+        w = w.reshape(len(w), site.dim, site.dim, -1).transpose(0, 3, 1, 2)
+        tensors.append(np.ascontiguousarray(w))
     for bond in state.bonds:
         q = state.code.decode(bond.keys)[:, 0] if definite else np.zeros(bond.keys.size, np.int64)
         charges.append(np.repeat(q, bond.dims))

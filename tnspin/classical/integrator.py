@@ -26,14 +26,14 @@ from tnspin.classical.energy import ClassicalEnergy
 from tnspin.classical.stepping import Group, Rule, groups_of, step_alone, step_shared
 from tnspin.classical.windows import Window, step_windows, windows_of
 from tnspin.errors import InputError, RunError
+from tnspin.mps.trotter import SUZUKI
 
 __all__ = ["LandauLifshitz", "suggested_step"]
 
 Reals = NDArray[np.float64]
 
-_SUZUKI = 1.0 / (4.0 - 4.0 ** (1.0 / 3.0))
 #: Sizes of the midpoint steps that make one step of an order.
-STAGES = {2: (1.0,), 4: (_SUZUKI, _SUZUKI, 1.0 - 4.0 * _SUZUKI, _SUZUKI, _SUZUKI)}
+STAGES = {2: (1.0,), 4: SUZUKI}
 # From so many spins on, a step is shared by threads; below, waking them takes longer.
 _SHARED = 8192
 # Most random numbers drawn at once.

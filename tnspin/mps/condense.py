@@ -35,7 +35,7 @@ from ..sites import Matrix, kron
 from .blocks import Bond, Tensor, tensor
 from .kraus import Blocks, least_kept, left_spectrum
 
-__all__ = ["LARGEST", "Cut", "Stretch", "condense", "dense", "split"]
+__all__ = ["LARGEST", "Cut", "Stretch", "condense", "split"]
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -143,20 +143,6 @@ def split(
         discarded.insert(0, lost)
         rest, right = matrix @ frame.conj().T, keys
     return [_tensor(rest, part.bonds[0], local[0], right), *tensors], bonds, discarded
-
-
-def dense(blocks: Blocks, left: Bond, right: Bond, local: Ints, dims: tuple[int, int]) -> Matrix:
-    """One site, whose states have keys ``local``, as an array (left, K, d, right)."""
-    rows, columns = (
-        dict(zip(bond.keys.tolist(), (np.cumsum(bond.dims) - bond.dims).tolist(), strict=True))
-        for bond in (left, right)
-    )
-    shape = int(left.dims.sum()), len(local), int(right.dims.sum())
-    found = np.zeros(shape, dtype=np.complex128)
-    for (key, p), block in blocks.items():
-        i, j = rows[key], columns[key + int(local[p])]
-        found[i : i + block.shape[0], p, j : j + block.shape[1]] = block
-    return found.reshape(shape[0], *dims, shape[2])
 
 
 # ---------------------------------------------------------------------- spectra

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..sites import Site
 from .charges import ChargeCode
+from .kraus import side
 
 if TYPE_CHECKING:
     import quimb.tensor as qtn
@@ -31,38 +32,30 @@ def apply_mpo(mps: MPS, ws: Sequence[np.ndarray], bond_charges: Sequence[np.ndar
            |       =        |
         --[ A ]--
     """
-    shifts = [mps.code.encode(charges) for charges in bond_charges]
-    dims: list[dict[int, int]] = []
-    places: list[dict[tuple[int, int], int]] = []
-    for bond, shift in zip(mps.bonds, shifts, strict=True):
-        dim: dict[int, int] = defaultdict(int)
-        place = {}
-        for a, added in enumerate(shift.tolist()):
-            for key, size in zip(bond.keys.tolist(), bond.dims.tolist(), strict=True):
-                place[a, key] = dim[key + added]
-                dim[key + added] += size
-        dims.append(dict(dim))
-        places.append(place)
+    sides = [
+        side(bond, mps.code.encode(charges).tolist())
+        for bond, charges in zip(mps.bonds, bond_charges, strict=True)
+    ]
     out = []
     for i, w in enumerate(ws):
-        q = mps.site_keys[i]
+        q, near, beyond = mps.site_keys[i].tolist(), *sides[i : i + 2]
         new: dict[tuple[int, int], np.ndarray] = {}
         old: dict[int, list[tuple[int, np.ndarray]]] = defaultdict(list)
         for (key, p), block in mps.blocks(i).items():
             old[p].append((key, block))
         for a, b, after, p in zip(*(index.tolist() for index in np.nonzero(w)), strict=True):
             for key, block in old[p]:
-                left, right = key + int(shifts[i][a]), key + int(q[p]) + int(shifts[i + 1][b])
-                if left + int(q[after]) != right:
+                left, right = key + near.shifts[a], key + q[p] + beyond.shifts[b]
+                if left + q[after] != right:
                     raise InputError(f"apply_mpo: the operator at site {i} changes the charge")
                 if (left, after) not in new:
-                    shape = dims[i][left], dims[i + 1][right]
+                    shape = near.dims[left], beyond.dims[right]
                     new[left, after] = np.zeros(shape, dtype=np.complex128)
-                x, y = places[i][a, key], places[i + 1][b, key + int(q[p])]
+                x, y = near.place[a, key], beyond.place[b, key + q[p]]
                 target = new[left, after]
                 target[x : x + block.shape[0], y : y + block.shape[1]] += w[a, b, after, p] * block
         out.append(new)
-    return _drop_unreached(dims, out, [mps.site_keys[i] for i in range(mps.length)])
+    return _drop_unreached([one.dims for one in sides], out, list(mps.site_keys))
 
 
 def _drop_unreached(
@@ -91,20 +84,26 @@ def _drop_unreached(
     return [{k: d for k, d in dims[i].items() if k in reached[i]} for i in range(length + 1)], kept
 
 
+def dense(mps: MPS, i: int) -> np.ndarray:
+    """One site as an array (left, p, right); see `MPS.dense`."""
+    bonds = mps.bonds[i : i + 2]
+    ends = [np.cumsum(bond.dims) for bond in bonds]
+    left, right = (
+        dict(zip(bond.keys.tolist(), (end - bond.dims).tolist(), strict=True))
+        for bond, end in zip(bonds, ends, strict=True)
+    )
+    found = np.zeros((ends[0][-1], mps.sites[i].dim, ends[1][-1]), dtype=np.complex128)
+    for (key, p), block in mps.blocks(i).items():
+        a, b = left[key], right[key + int(mps.site_keys[i][p])]
+        found[a : a + block.shape[0], p, b : b + block.shape[1]] = block
+    return found
+
+
 def to_quimb(mps: MPS) -> qtn.MatrixProductState:
     """Dense quimb MPS with sectors side by side in ascending key order."""
     import quimb.tensor as qtn
 
-    arrays = []
-    starts = [np.concatenate([[0], np.cumsum(bond.dims)]) for bond in mps.bonds]
-    for i in range(mps.length):
-        left, right = mps.bonds[i], mps.bonds[i + 1]
-        dense = np.zeros((starts[i][-1], starts[i + 1][-1], mps.sites[i].dim), dtype=np.complex128)
-        for (key, p), block in mps.blocks(i).items():
-            a = starts[i][np.searchsorted(left.keys, key)]
-            b = starts[i + 1][np.searchsorted(right.keys, key + mps.site_keys[i][p])]
-            dense[a : a + block.shape[0], b : b + block.shape[1], p] = block
-        arrays.append(dense)
+    arrays = [mps.dense(i).transpose(0, 2, 1) for i in range(mps.length)]
     if mps.length == 1:
         return qtn.MatrixProductState([arrays[0][0, 0]], shape="lrp")
     arrays[0], arrays[-1] = arrays[0][0], arrays[-1][:, 0]

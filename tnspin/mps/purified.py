@@ -19,7 +19,6 @@ Charges are those of the site plus one of each Kraus state, whatever makes the t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ from ..errors import InputError
 from ..sites import Matrix, Site
 from .blocks import Tensor, tensor
 from .channels import Channel, Split
-from .condense import LARGEST, Cut, Stretch, condense, dense
+from .condense import LARGEST, Cut, Stretch, condense
 from .condense import split as split_stretch
 from .join_kraus import Part, direct_sum, with_kraus
 from .kraus import Blocks, appended, enlarged, least_kept, left_spectrum, product, side
@@ -320,12 +319,11 @@ class PurifiedMPS:
         bonds = [state.bonds[i] for i in (*sites, sites[-1] + 1)]
         kraus = [state.code.encode(self.kraus[i]) for i in sites]
         keys = [state.code.site_keys(self.sites[i]) for i in sites]
-        tensors = [
-            dense(
-                state.blocks(i), *pair, state.site_keys[i], (len(self.kraus[i]), self.sites[i].dim)
-            )
-            for i, pair in zip(sites, pairwise(bonds), strict=True)
-        ]
+        tensors = []
+        for i in sites:
+            one = state.dense(i)
+            shape = len(one), len(self.kraus[i]), self.sites[i].dim, one.shape[2]
+            tensors.append(one.reshape(shape))
         states = [np.repeat(bond.keys, bond.dims) for bond in bonds]
         return Stretch(sites[0], tensors, bonds[0].schmidt, states, kraus, keys)
 

@@ -370,6 +370,10 @@ class MPS:
             out[key, int(p)] = data[at : at + shape[0] * shape[1]].reshape(shape)
         return out
 
+    def dense(self, i: int) -> np.ndarray:
+        """Site i as an array (left, p, right), sectors side by side in ascending key order."""
+        return convert.dense(self, i)
+
     @classmethod
     def from_blocks(
         cls,

@@ -208,9 +208,7 @@ def _bond_dim(run: Runner) -> int:
 
 def _reach(model: Model, jumps: Sequence[JumpOperator]) -> int:
     """Largest distance between sites of one term or jump."""
-    supports = [list(term.matrices) for term in model.hamiltonian.local_terms()]
-    supports += [list(jump.sites) for jump in jumps]
-    return max((max(sites) - min(sites) for sites in supports if sites), default=0)
+    return max([model.hamiltonian.reach, *(max(j.sites) - min(j.sites) for j in jumps)])
 
 
 def _check_growth(terms: BondTerms, order: int, dt: float) -> None:

@@ -359,8 +359,6 @@ def _sparser(matrices: list[sp.csr_array]) -> list[sp.csr_array]:
     """Sums and differences of pairs of jump operators where they have fewer elements."""
     result = list(matrices)
     for a, b in combinations(range(len(result)), 2):
-        if result[a].shape != result[b].shape:
-            continue
         mixed = [_clean((result[a] + sign * result[b]) / np.sqrt(2.0)) for sign in (1.0, -1.0)]
         if sum(m.nnz for m in mixed) < result[a].nnz + result[b].nnz:
             result[a], result[b] = mixed

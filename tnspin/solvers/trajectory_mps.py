@@ -46,9 +46,8 @@ def backend(
     By TDVP if a jump operator is a matrix product operator or a term of H reaches beyond
     neighbours, else by Trotter steps.
     """
-    terms = [term.matrices for term in model.hamiltonian.local_terms() if term.matrices]
-    reach = max((max(sites) - min(sites) for sites in terms), default=0)
-    if reach <= 1 and not any(isinstance(jump.form, SpinOperator) for jump in jumps):
+    long = any(isinstance(jump.form, SpinOperator) for jump in jumps)
+    if model.hamiltonian.reach <= 1 and not long:
         return MPSBackend(model, jumps, names, **options)
     from tnspin.solvers.trajectory_tdvp import TdvpBackend
 
