@@ -31,7 +31,9 @@ def of(name: str) -> Callable[[Callable[..., str]], Callable[..., str]]:
 
 def signed(values: np.ndarray | float, digits: int = 2) -> str:
     """One number or a vector, with a true minus sign."""
-    texts = [f"{value:+.{digits}f}".replace("-", "−") for value in np.atleast_1d(values)]
+    # Adding 0 makes -0 a 0.
+    rounded = np.round(np.atleast_1d(values), digits) + 0.0
+    texts = [f"{value:+.{digits}f}".replace("-", "−") for value in rounded]
     return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
 
 
@@ -234,7 +236,8 @@ def _(result: ts.Result, folder: Path) -> str:
 def _(result: ts.Result, folder: Path) -> str:
     half = np.abs(np.diff(result["field"])).max() / 2
     coercive = np.abs(result["coercive_field"]).max()
-    return f"coercive field {coercive:.3f} ± {half:.3f}; area {result.attrs['loop_area']:.2g}"
+    area = f"{result.attrs['loop_area']:.2g}".replace("-", "−")
+    return f"coercive field {coercive:.3f} ± {half:.3f}; area {area}"
 
 
 @of("ohm-exact")
