@@ -24,7 +24,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 THUMBNAILS = ROOT / "docs" / "thumbnails"
-WIDTH, LARGEST = 320, 30_000
+WIDTH = 320
 _PICTURE = re.compile(r"!\[\]\(docs/thumbnails/([\w-]+)\.png\)")
 
 
@@ -85,17 +85,13 @@ def draw(result: Path, folder: Path, name: str) -> Path:
 
 
 def thumbnail(path: Path) -> bytes:
-    """A small PNG with few colours."""
+    """A small PNG with few colours; an octree keeps greys grey."""
     large = Image.open(path)
     height = round(large.height * WIDTH / large.width)
     small = large.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
-    for colours in (128, 96, 64, 40, 24, 16):
-        buffer = BytesIO()
-        small.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            buffer, "PNG", optimize=True
-        )
-        if buffer.tell() <= LARGEST:
-            break
+    buffer = BytesIO()
+    few = small.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
