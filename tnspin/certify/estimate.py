@@ -93,11 +93,12 @@ def relaxation(coarse: Array, fine: Array, noise: float) -> Array:
     noise
         Error from elsewhere: differences below it tell no ratio.
     """
-    ratio = coarse / np.maximum(fine, _ROUNDING)
-    with np.errstate(divide="ignore"):
+    slow = np.zeros(fine.size)
+    clear = fine > max(noise, _ROUNDING)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = coarse[clear] / fine[clear]
         left = (np.sqrt(1 + 4 / ratio) - 1) / 2
-        factor = np.where(ratio > _STILL, 1 / (1 - np.minimum(left, 1.0) ** 2), np.inf)
-    slow = np.where(fine > max(noise, _ROUNDING), factor * fine, 0.0)
+        slow[clear] = np.where(ratio > _STILL, fine[clear] / (1 - left**2), np.inf)
     return np.maximum(np.maximum.accumulate(slow), geometric(coarse, fine, np.inf))
 
 
