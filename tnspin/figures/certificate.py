@@ -58,7 +58,7 @@ def certificate_figure(facts: Mapping[str, Any]) -> Figure:
 def _title(facts: Mapping[str, Any]) -> str:
     about = facts["config"].get("about", {}).get("title", "")
     until, tolerance = facts["converged_until"], facts["tolerance"]
-    if facts["field"] is not None:
+    if facts.get("field") is not None:
         word, part = "refused", f"the first {until or 0:g} of {facts['stop']:g}"
         word, part = ("certified", f"all {facts['stop']:g}") if facts["granted"] else (word, part)
         verdict = f"{word}: {tolerance:g} holds at {part} fields"
@@ -75,7 +75,7 @@ def _title(facts: Mapping[str, Any]) -> str:
 
 def _label_times(ax: Axes, facts: Mapping[str, Any]) -> None:
     """Label the axis of times; of a loop with the fields, in the order in which they are taken."""
-    if facts["field"] is None:
+    if facts.get("field") is None:
         unit = r"$\hbar$/energy unit" if facts["energy_ev"] is None else "fs"
         ax.set_xlabel(f"time ({unit})")
         return
@@ -90,7 +90,7 @@ def _label_times(ax: Axes, facts: Mapping[str, Any]) -> None:
 def _times(facts: Mapping[str, Any], values: Any) -> np.ndarray:
     """Times on the axis: femtoseconds if the run knows its energy unit; of a loop fields done."""
     times = np.asarray(values, float)
-    if facts["energy_ev"] is None or facts["field"] is not None:
+    if facts["energy_ev"] is None or facts.get("field") is not None:
         return times
     scale = EnergyScale(facts["energy_ev"])
     return np.array([scale.time_fs(t) for t in times])
