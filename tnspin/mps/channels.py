@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 from ..errors import InputError
+from ..lindbladian import dissipator
 from ..sites import Matrix, Site
 
 __all__ = ["LARGEST", "Channel", "Split", "lindblad_channel", "split", "unitary_channel"]
@@ -123,12 +124,9 @@ def lindblad_channel(
             f"bath: a jump operator on sites {list(where)} acts on {size} states; purifications "
             f"take at most {LARGEST}; use a smaller bath.window"
         )
-    one = np.eye(size)
     generator = np.zeros((size**2, size**2), dtype=np.complex128)
     for jump in jumps:
-        square = jump.conj().T @ jump
-        generator += np.kron(jump, jump.conj())
-        generator -= (np.kron(square, one) + np.kron(one, square.T)) / 2
+        generator += dissipator(jump)
     # From [(out, out'), (in, in')] to [(out, in), (out', in')].
     moved = expm(span * generator).reshape((size,) * 4).transpose(0, 2, 1, 3)
     choi = moved.reshape(size**2, size**2)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from tnspin.baths import JumpOperator
     from tnspin.models import Model
 
-__all__ = ["SHARE", "damping", "kept_charges", "reduced_rates", "spin_operator"]
+__all__ = ["SHARE", "damping", "kept_charges", "reduced_rates", "remembered", "spin_operator"]
 
+T = TypeVar("T")
 #: Share of the tolerance that one advance may use: many of them add up.
 SHARE = 1e-2
 
@@ -47,6 +49,16 @@ def damping(jumps: Sequence[JumpOperator]) -> dict[tuple[int, ...], Matrix]:
         square = jump.matrix.conj().T @ jump.matrix
         sums[jump.sites] = sums.get(jump.sites, 0) + square
     return sums
+
+
+def remembered(known: OrderedDict[float, T], key: float, make: Callable[[], T], most: int) -> T:
+    """The value of a key such as a length of time, made if it is not among the last few used."""
+    if key not in known:
+        known[key] = make()
+        if len(known) > most:
+            known.popitem(last=False)
+    known.move_to_end(key)
+    return known[key]
 
 
 def reduced_rates(state: Any, jumps: Sequence[JumpOperator]) -> Iterator[float]:

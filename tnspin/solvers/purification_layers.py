@@ -16,6 +16,7 @@ import numpy as np
 from ..mps.channels import Channel, Split, lindblad_channel, split, unitary_channel
 from ..sites import Matrix, Site, kron
 from ..terms import LocalTerm, OperatorSum, Term
+from .open_system import remembered
 
 if TYPE_CHECKING:
     from ..baths import JumpOperator
@@ -44,11 +45,7 @@ class Layer:
         """Channels on single sites, or others split into operators of the chain."""
         if self.driven:
             return self._made(span, time)
-        if span not in self.known:
-            self.known[span] = self._made(span, time)
-            if len(self.known) > _REMEMBERED:
-                self.known.popitem(last=False)
-        return self.known[span]
+        return remembered(self.known, span, lambda: self._made(span, time), _REMEMBERED)
 
     def _made(self, span: float, time: float) -> list[Channel] | list[Split]:
         channels = self.make(span, time)

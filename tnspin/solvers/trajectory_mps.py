@@ -9,9 +9,10 @@ that its step may be longer than that of H for the same error.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from tnspin.mps.apply import Operator, joined, spin_mpo
 from tnspin.mps.spin_operator import SpinOperator
 from tnspin.mps.state import MPS
 from tnspin.mps.tebd import Tebd
-from tnspin.solvers.open_system import damping, reduced_rates
+from tnspin.solvers.open_system import damping, reduced_rates, remembered
 from tnspin.solvers.trajectory_products import ProductBackend, Walk
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MPSBackend", "backend"]
 
-T = TypeVar("T")
 # Step lengths whose gates and decay factors are kept; looking for a jump time uses many others.
 _REMEMBERED = 4
 _LONGEST_STRIDE = 10
@@ -126,7 +126,8 @@ class MPSBackend(ProductBackend):
 
     def _move(self, walk: Walk, step: float, steps: int) -> Walk:
         """Trotter steps of H alone."""
-        engine = _remembered(self._engines, step, lambda: self._engine(walk.state))
+        make = partial(self._engine, walk.state)
+        engine = remembered(self._engines, step, make, _REMEMBERED)
         engine.state, engine.ledger = walk.state.copy(), walk.ledger.copy()
         for _ in engine.advance(0.0, step, steps):
             pass
@@ -146,16 +147,6 @@ class MPSBackend(ProductBackend):
                 found.append(spin_mpo(matrix, sites, walk.state.sites, walk.state.code))
             return joined(found, list(self._spectra))
 
-        for operator in _remembered(self._factors, span, operators):
+        for operator in remembered(self._factors, span, operators, _REMEMBERED):
             walk = self._apply(walk, operator, min(self._spectra)[0])
         return walk
-
-
-def _remembered(known: OrderedDict[float, T], key: float, make: Callable[[], T]) -> T:
-    """The value of a key, made if it is not among the last few used."""
-    if key not in known:
-        known[key] = make()
-        if len(known) > _REMEMBERED:
-            known.popitem(last=False)
-    known.move_to_end(key)
-    return known[key]
