@@ -193,14 +193,14 @@ def _(result: ts.Result, folder: Path) -> str:
 @of("fate-common")
 def _(result: ts.Result, folder: Path) -> str:
     negativity, lengths = result["log_negativity"], result["spin_length"][-1]
-    after = negativity[1:]
-    k = int(np.argmin(after)) + 1
-    built = negativity.max() > 1e-6
-    peak = f"peak {extreme(result, 'log_negativity')}" if built else "0 throughout"
-    least = f"; least {negativity[k]:.4f} (t = {result['time'][k]:g})" if after.min() > 1e-6 else ""
+    ends = f"lengths of ⟨S⟩/S at the end {lengths.min():.2f} to {lengths.max():.2f}"
+    if negativity.max() < 1e-6:
+        return f"0 throughout; {ends}"
+    k = int(np.argmin(negativity[1:])) + 1
+    least = f", least {negativity[k]:.4f} (t = {result['time'][k]:g})" if negativity[k] else ""
     return (
-        f"{peak}, {negativity[-1]:.4f} at t = {result['time'][-1]:g}{least}; lengths of ⟨S⟩/S then "
-        f"{lengths.min():.2f} to {lengths.max():.2f}"
+        f"peak {extreme(result, 'log_negativity')}{least}, {negativity[-1]:.4f} at "
+        f"t = {result['time'][-1]:g}; {ends}"
     )
 
 
