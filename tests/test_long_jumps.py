@@ -75,6 +75,23 @@ def test_against_the_eigenbasis(centre):
         assert error < tolerance and error < 2 * found.error < 10 * tolerance
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"dmi": (0, 0, 0.3)}, {"field": (0.4, 0, 0.8)}, {"field": (0, 0.4, 0.8)}],
+    ids=["real", "complex", "real without charges", "complex without charges"],
+)
+def test_past_and_future_of_real_and_complex_hamiltonians(keys):
+    """Of real ones only the future is followed, if X is real but for a phase."""
+    model = HeisenbergChain(4, **{"field": (0, 0, 0.8), **keys})
+    terms, bath = spin_terms(model), replace(BATH, tolerance=1e-5)
+    site = model.local_sites[0]
+    for coupling in (site.op("Sx") + site.op("Sy") + site.op("Sz"), 1j * site.op("Sp")):
+        wanted = exact(model, 1, coupling, bath)
+        found = HeisenbergPicture(model, terms, neighbours(model, terms), bath).jump(1, coupling)
+        error = np.linalg.norm(on_all(model, found.operator) - wanted) / np.linalg.norm(wanted)
+        assert error < bath.tolerance
+
+
 @pytest.mark.slow
 def test_charges_spins_and_electrons(long_jumps):
     """Large spins, a field that breaks 2Sz, the sum of components, spins beside electrons."""

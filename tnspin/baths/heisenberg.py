@@ -34,11 +34,12 @@ from tnspin.mps.spin_operator import SpinOperator
 from tnspin.mps.state import MPS
 from tnspin.mps.tdvp import Tdvp
 from tnspin.mps.tebd import Tebd
-from tnspin.sites import Matrix, Site, doubled, make_site
+from tnspin.sites import Matrix, Site, doubled, kron, make_site
 from tnspin.terms import OperatorSum, Term
 
 __all__ = ["HeisenbergPicture", "LongJump"]
 
+_ROUND_OFF = 1e-14
 # Spins whose levels say how far apart transitions lie, and where their light cone begins.
 _MOST_STATES = 64
 # Spins that X may reach in either direction.
@@ -255,7 +256,8 @@ def _followed_part(
     """L of one part of X, what truncation has cost and the error of the steps."""
     two = [doubled(site) for site in os.sites]
     vectors = [np.eye(site.dim, dtype=np.complex128).ravel() for site in os.sites]
-    vectors[centre] = x.ravel()
+    turn = _phase(x) if _is_real(os) else None
+    vectors[centre] = (x if turn is None else x / turn).ravel()
     names = ("2Sz",) if definite else ()
     start = MPS.product(two, vectors, names)
     size = float(np.linalg.norm(x)) / sqrt(len(x))
@@ -263,20 +265,27 @@ def _followed_part(
     phase = complex(rule.weights[0] / abs(rule.weights[0]))
     cutoff = (tolerance / 30) ** 2
     lost, error, steps = 0.0, 0.0, 0.0
-    for sign in (1, -1):
+    # With H and X real, X(-t) is the conjugate of X(t), and only one of them is followed.
+    for sign in (1, -1) if turn is None else (1,):
         weights = rule.weights[1:] if sign > 0 else rule.weights[1:].conj()
         for weight, (state, discarded, step) in zip(
             weights,
             _heisenberg(os, start, sign * rule.step, strength, tolerance, rule),
             strict=False,
         ):
-            factors = [phase * norm, weight * size]
-            whole = added(factors, [_blocks(total), _blocks(state)], state.site_keys)
-            total = MPS.from_blocks(two, state.code, *whole)
-            lost += total.canonicalize(cutoff)
-            norm, phase = total.divided, 1.0
+            parts = [(weight * size, _blocks(state))]
+            if turn is not None:
+                parts.append((weight.conjugate() * size, _conjugate(parts[0][1])))
+            # One after the other: together they nearly depend on each other, which is slow.
+            for number, part in parts:
+                factors = [phase * norm, number]
+                whole = added(factors, [_blocks(total), part], state.site_keys)
+                total = MPS.from_blocks(two, state.code, *whole)
+                lost += total.canonicalize(cutoff)
+                norm, phase = total.divided, 1.0
             error, steps = max(error, sqrt(discarded)), step
-    operator = _as_operator(total, os.sites, phase * norm, definite)
+    factor = phase * norm * (1.0 if turn is None else turn)
+    operator = _as_operator(total, os.sites, factor, definite)
     return operator, error + sqrt(lost), steps
 
 
@@ -314,9 +323,27 @@ def _heisenberg(
         run.close()
 
 
+def _is_real(os: OperatorSum) -> bool:
+    """Whether every term of a constant H is a real matrix."""
+    terms = (t.value(0.0) * kron(t.matrices.values()) for t in os.local_terms() if t.matrices)
+    return all(np.abs(m.imag).max() <= _ROUND_OFF * np.abs(m).max() for m in terms)
+
+
+def _phase(x: Matrix) -> complex | None:
+    """The phase times which a real matrix is x, None if there is none."""
+    largest = complex(x.flat[np.abs(x).argmax()])
+    phase = largest / abs(largest)
+    rest = np.abs((x / phase).imag).max()
+    return phase if rest <= _ROUND_OFF * abs(largest) else None
+
+
 def _blocks(state: MPS) -> Blocks:
     dims = [dict(zip(bond.keys.tolist(), bond.dims.tolist(), strict=True)) for bond in state.bonds]
     return Blocks(dims, [state.blocks(k) for k in range(state.length)])
+
+
+def _conjugate(part: Blocks) -> Blocks:
+    return part._replace(blocks=[{k: b.conj() for k, b in site.items()} for site in part.blocks])
 
 
 def _as_operator(
