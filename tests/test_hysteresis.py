@@ -15,6 +15,7 @@ from tnspin.models import HeisenbergChain, KondoHeisenbergChain, OpenHeisenbergC
 from tnspin.report import info_text, summary
 from tnspin.result import Result
 from tnspin.simulation import simulate
+from tnspin.solvers import evolve
 from tnspin.states import product
 
 PRINTED = {"variant": "printed", "damping": 0.5, "tolerance": 1e-8}
@@ -210,3 +211,24 @@ def test_models_without_a_field_are_refused():
         hysteresis_loop(model, None, [-1, 1])
     with pytest.raises(InputError, match="two different"):
         hysteresis_loop(OpenHeisenbergChain(3), None, [1.0])
+
+
+def test_the_noise_of_every_field_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time begins anew at each field; with one seed each would have the noise of the first."""
+    model = HeisenbergChain(2, spin=2, J=0)
+    start = product(model, ["x"]).to_mps()
+    seeds = []
+
+    def remembered(*arguments, **keys):
+        seeds.append(keys["seed"])
+        return evolve(*arguments, **keys)
+
+    monkeypatch.setattr("tnspin.hysteresis.loop.evolve", remembered)
+    keys = {"solver": "llg", "hold": 1.0, "settled": 0.0, "tilt": 0.0, "damping": 0.1, "dt": 0.05}
+    loops = [
+        hysteresis_loop(model, start, [-0.1, 0.0, 0.1], temperature=0.5, seed=seed, **keys)
+        for seed in (3, 3, 4)
+    ]
+    assert len(seeds) == 18 and len(set(seeds)) == 12
+    np.testing.assert_array_equal(loops[0].spins, loops[1].spins)
+    assert np.abs(loops[0].spins - loops[2].spins).max() > 0.1

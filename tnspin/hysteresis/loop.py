@@ -235,7 +235,7 @@ def follow(
         here = _with_field(model, axis, float(value))
         if tilt and not piece:
             state = _turned(here, state, solver, tilt)
-        keys = options | _bath_keys(here, bath, solver, options)
+        keys = options | _bath_keys(here, bath, solver, options) | _noise_keys(options, number)
         if ledger is not None:
             keys["ledger"] = ledger
         if on_step is not None:
@@ -251,6 +251,14 @@ def follow(
             yield Place(number, piece, now, change)
         number, piece, state, ledger = number + 1, 0, now.state, None
         yield Place(number, 0, now, change)
+
+
+def _noise_keys(options: dict[str, Any], number: int) -> dict[str, Any]:
+    """A seed for each field: time begins anew there, and noise is a function of seed and time."""
+    if not options.get("temperature"):
+        return {}
+    sequence = np.random.SeedSequence([options.get("seed", 0), number])
+    return {"seed": int(sequence.generate_state(1)[0])}
 
 
 def steady_spins(
