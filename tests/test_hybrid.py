@@ -352,7 +352,7 @@ def test_beside_a_quantum_run(tmp_path):
 def test_the_figure_has_both_and_what_they_differ_by(tmp_path):
     text = SMALL.replace('kind = "hybrid"', 'kind = "tebd"\n    bond_dim = 20')
     result = simulate(load(tmp_path, text=text + '\n    [classical]\n    kind = "hybrid"\n'))
-    motion, push, apart, pushed_apart = figures.figure(result).axes[6:10]
+    motion, push, apart, pushed_apart = figures.figure(result).axes[-4:]
     for ax, name in ((motion, "spin"), (push, "torque")):
         for axis, (solid, dashed) in enumerate(zip(ax.lines[0:6:2], ax.lines[1:6:2], strict=True)):
             np.testing.assert_array_equal(solid.get_ydata(), result[name][:, 0, axis])
