@@ -120,10 +120,6 @@ class MPSBackend(ProductBackend):
         """``||L psi||^2`` of each jump operator in the normalized state."""
         return reduced_rates(walk.state, self.jumps)
 
-    def _operator(self, state: MPS, which: int) -> Operator:
-        jump = self.jumps[which]
-        return spin_mpo(jump.matrix, jump.sites, state.sites, state.code)
-
     def _move(self, walk: Walk, step: float, steps: int) -> Walk:
         """Trotter steps of H alone."""
         make = partial(self._engine, walk.state)

@@ -66,6 +66,7 @@ class ProductBackend(ABC):
         self.tolerance = max(tolerance, _JUMP_TOLERANCE)
         self.dt = dt
         self.limits: dict[str, Any] = {"cutoff": cutoff, "bond_dim": bond_dim}
+        self._operators: dict[int, Operator] = {}
 
     def start(self, state: MPS) -> Walk:
         """The normalized state with the charges that stay definite."""
@@ -99,9 +100,12 @@ class ProductBackend(ABC):
     def _steps(self, walk: Walk, step: float, steps: int) -> Walk:
         """Equal steps of H - i/2 sum L+L."""
 
-    @abstractmethod
     def _operator(self, state: MPS, which: int) -> Operator:
         """A jump operator on the chain of a state."""
+        if which not in self._operators:
+            on_sites = self.jumps[which].on(state.sites)
+            self._operators[which] = on_sites.on_chain(state.sites, state.code)
+        return self._operators[which]
 
     def _apply(self, walk: Walk, operator: Operator, site: int) -> Walk:
         with single_threaded_blas():

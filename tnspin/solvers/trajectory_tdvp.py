@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from tnspin.executors import threads_here
 from tnspin.mps.dissipator import decay
 from tnspin.mps.expectation import Expectation
-from tnspin.mps.spin_operator import Operator
 from tnspin.mps.tdvp import Tdvp
 from tnspin.solvers.trajectory_products import ProductBackend, Walk
 from tnspin.terms import OperatorSum
@@ -61,7 +60,6 @@ class TdvpBackend(ProductBackend):
         self._sites = model.local_sites
         self._decay = decay(self._sites, jumps, _SQUARES) if jumps else None
         self._engines: dict[int, Tdvp] = {}
-        self._operators: dict[int, Operator] = {}
         self._squares: list[Expectation] = []
 
     def _steps(self, walk: Walk, step: float, steps: int) -> Walk:
@@ -82,12 +80,6 @@ class TdvpBackend(ProductBackend):
                 self._squares.append(Expectation(empty, self.names, term))
         for square in self._squares:
             yield max(0.0, -2 * square(walk.state).imag)
-
-    def _operator(self, state: MPS, which: int) -> Operator:
-        if which not in self._operators:
-            on_sites = self.jumps[which].on(self._sites)
-            self._operators[which] = on_sites.on_chain(state.sites, state.code)
-        return self._operators[which]
 
     def _engine(self, state: MPS) -> Tdvp:
         """TDVP in the sector of a state."""
