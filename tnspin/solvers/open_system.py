@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SHARE", "damping", "kept_charges", "reduced_rates", "remembered", "spin_operator"]
 
 T = TypeVar("T")
+
 #: Share of the tolerance that one advance may use: many of them add up.
 SHARE = 1e-2
 
