@@ -219,6 +219,8 @@ def sampling_panel(ax: Axes, result: Result) -> None:
         for name, colour in names.items() if f"{name}_error" in result
     ]  # fmt: skip
     log_lines(ax, times(result), *lines)
+    # Before anything happens errors are round-off, which would take up most of the axis.
+    ax.set_ylim(bottom=max(ax.get_ylim()[0], 1e-6 * ax.get_ylim()[1]))
     above(ax, share=0.2, ncols=3)
 
 
