@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -139,3 +140,26 @@ def test_iterator_may_be_left_early():
     index, value = next(results)
     assert value == index**2
     results.close()
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_threads_of_broken_executors_end_in_peace(monkeypatch, request, tmp_path, early):
+    """They settle hundreds of futures when a worker dies; a cancelled one among them kills them."""
+    trouble = []
+    monkeypatch.setattr(threading, "excepthook", trouble.append)
+    interval = sys.getswitchinterval()
+    request.addfinalizer(lambda: sys.setswitchinterval(interval))
+    sys.setswitchinterval(1e-6)  # threads get into each other's way
+    for attempt in range(3):
+        marker = tmp_path / str(attempt)
+        results = completed(die_once, jobs(400, marker), executor=lambda: process_pool(1))
+        if early:
+            next(results)
+            results.close()
+        else:
+            assert dict(results) == {k: k**2 for k in range(400)}
+            assert marker.exists()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and "Executor" in type(thread).__name__:
+            thread.join()
+    assert not trouble

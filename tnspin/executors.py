@@ -150,7 +150,7 @@ def completed(
         pool, ours = _open(executor, min(workers or default_workers(), len(missing)))
         finished, idle = 0, False
         try:
-            for index, value in _through(pool, function, tasks, list(missing), on_wait):
+            for index, value in _through(pool, function, tasks, list(missing), on_wait, ours):
                 missing.remove(index)
                 finished += 1
                 yield index, value
@@ -209,6 +209,7 @@ def _through(
     tasks: Sequence[Task],
     indices: Sequence[int],
     on_wait: Callable[[], None] | None,
+    ours: bool,
 ) -> Iterator[tuple[int, Value]]:
     """Results of one pool as they come; `BrokenExecutor` passes through."""
     waiting: dict[Future[Value], int] = {}
@@ -225,8 +226,13 @@ def _through(
                 with _named(tasks, index):
                     value = future.result()
                 yield index, value
+    except BrokenExecutor:
+        waiting.clear()  # settled by the executor
+        raise
     finally:
-        for future in waiting:
+        # An executor of ours cancels them as it is shut down.  Its thread settles the futures of a
+        # broken pool, and dies of one that has been cancelled meanwhile, with workers left behind.
+        for future in () if ours else waiting:
             future.cancel()
 
 
