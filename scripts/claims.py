@@ -318,6 +318,18 @@ def _werner(folder: Path) -> str:
 FOUND["qllg-werner"] = _werner
 
 
+def _series(folder: Path) -> str:
+    found = {}
+    for solver in ("mps", "exact"):  # the latter's number where both have one
+        for path in folder.glob(f"pra-series/valve-*-{solver}.h5"):
+            found[int(path.stem.split("-")[1])] = float(ts.load(path)["log_negativity"][-1])
+    numbers = ", ".join(f"{found[n]:.4f}" for n in sorted(found))
+    return f"{numbers} at 70 fs for n + n spins, n = {', '.join(map(str, sorted(found)))}"
+
+
+FOUND["pra-series"] = _series
+
+
 def main(folder: Path) -> None:
     for name, found in FOUND.items():
         try:
