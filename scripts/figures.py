@@ -2,7 +2,7 @@
 
     python scripts/figures.py FOLDER [NAME ...]
 
-carries out the command of each row (all of them: an hour and a half on two cores) and leaves
+carries out the command of each row (all of them: two hours of CPU time) and leaves
 NAME.h5, NAME.png and NAME.pdf in FOLDER; runs that are there already are only drawn.  Then it
 renews, in the README, the thumbnail of each row (docs/thumbnails/NAME.png) and its last column: the
 numbers that scripts/claims.py finds in the result.  With names, only those rows.
