@@ -87,6 +87,19 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
+def wait_for_another(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a run is past its first checkpoint, which a signal may still find in the making.
+
+    Between that file and the next step a signal ends the run at once: saved, but without a result
+    of what it has done.
+    """
+    wait_for(path, process)
+    first = path.stat().st_ino
+    deadline = time.monotonic() + 120
+    while path.stat().st_ino == first and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 def full_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Let the disk be full from the n-th file on."""
     sync, calls = os.fsync, iter(range(10**6))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_runs import finish, start, wait_for, write_config
+from small_runs import finish, start, wait_for_another, write_config
 from small_sweeps import processes
 
 from tnspin import cli
@@ -171,7 +171,7 @@ LONG = ("--set", "hysteresis.steps=4000")
 def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
     write_config(tmp_path, LOOP)
     process = start(tmp_path, *LONG)
-    wait_for(tmp_path / "run.ckpt.h5", process)
+    wait_for_another(tmp_path / "run.ckpt.h5", process)
     process.send_signal(number)
     errors = finish(process, 1)
     last = errors.strip().splitlines()[-1]

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_runs import SMALL, finish, same_numbers, start, wait_for, write_config
+from small_runs import (
+    SMALL,
+    finish,
+    same_numbers,
+    start,
+    wait_for,
+    wait_for_another,
+    write_config,
+)  # fmt: skip
 
 from tnspin.checkpoint import checkpoint_path
 from tnspin.config import load
@@ -99,7 +107,7 @@ def test_resume_without_a_checkpoint_starts_from_the_beginning(tmp_path: Path) -
 def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
     config = load(write_config(tmp_path, SMALL), ["time.stop=400"])
     process = start(tmp_path, "--set", "time.stop=400")
-    wait_for(tmp_path / "run.ckpt.h5", process)
+    wait_for_another(tmp_path / "run.ckpt.h5", process)
     process.send_signal(number)
     errors = finish(process, 1)
     last = errors.strip().splitlines()[-1]
