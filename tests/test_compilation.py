@@ -75,3 +75,23 @@ def test_one_processor_compiles_alone(tmp_path: Path, monkeypatch: pytest.Monkey
     said: list[str] = []
     compilation.compile_kernels(load(write_config(tmp_path, PULSE)), said.append)
     assert said[0].startswith("compiling")
+
+
+def test_a_stopped_compilation_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(**_: bool) -> None:
+        raise KeyboardInterrupt
+
+    helpers = []
+
+    def helper() -> subprocess.Popen[bytes]:
+        helpers.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return helpers[0]
+
+    monkeypatch.setattr("tnspin.mps.compiled.is_compiled", lambda **_: False)
+    monkeypatch.setattr("tnspin.mps.compiled.warm_up", stopped)
+    monkeypatch.setattr(compilation, "_helper", helper)
+    with pytest.raises(KeyboardInterrupt):
+        compilation.compile_kernels(load(write_config(tmp_path, PULSE)), print)
+    assert helpers[0].returncode is not None and helpers[0].returncode < 0

@@ -25,9 +25,16 @@ def compile_kernels(config: Config, say: Callable[[str], None]) -> None:
         return
     say("compiling the numerical kernels (once per installation, less than a minute) ...")
     helper = _helper()
-    warm_up(variational=variational)
-    if helper is not None:
-        helper.wait()
+    try:
+        warm_up(variational=variational)
+    except BaseException:
+        # Stopped by a signal, which need not have reached the helper.
+        if helper is not None:
+            helper.terminate()
+        raise
+    finally:
+        if helper is not None:
+            helper.wait()
 
 
 def compile_the_others() -> None:

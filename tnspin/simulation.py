@@ -197,6 +197,7 @@ def _snapshots(
     if saved is None:
         state, ledger = initial_state(config, jumps, ready), None
     else:
+        compile_kernels(config, say)
         state, ledger = saved.state, saved.ledger
     keys = {name: getattr(config.solver, name) for name in fields_of(type(config.solver))}
     keys["on_step"] = on_step
@@ -212,7 +213,6 @@ def _snapshots(
         keys |= {"threads": config.solver.threads or None, "ledger": ledger}
         if isinstance(config.solver, DensityMatrix | Purification):
             keys["jumps"] = jumps
-    compile_kernels(config, say)
     solver = config.solver.kind
     for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):
         if config.classical is not None and snapshot.time == points[0] and saved is None:
