@@ -20,6 +20,7 @@ prefer_wide_kernels()
 from .version import __version__  # noqa: E402  (BLAS kernels are chosen before numpy loads)
 
 if TYPE_CHECKING:
+    from .baths import JumpOperator
     from .ensemble import Ensemble
     from .errors import InputError, RunError
     from .measures import (
@@ -32,13 +33,18 @@ if TYPE_CHECKING:
     )
     from .models import HeisenbergChain, KondoHeisenbergChain, SpinDimer
     from .mps import MPS
+    from .mps.dmrg import ground_state
     from .reduced import entropy, expect, rdm, schmidt
     from .result import Result, load
+    from .sites import boson, electron, kondo, spin
     from .solvers import evolve
+    from .states import confined_electrons, gibbs, product
     from .terms import OperatorSum
     from .trajectory_distance import Distance, distance
+    from .vector import VectorState
 
 _HOMES = {
+    "baths": ("JumpOperator",),
     "ensemble": ("Ensemble",),
     "errors": ("InputError", "RunError"),
     "measures": (
@@ -51,11 +57,15 @@ _HOMES = {
     ),
     "models": ("HeisenbergChain", "KondoHeisenbergChain", "SpinDimer"),
     "mps": ("MPS",),
+    "mps.dmrg": ("ground_state",),
     "reduced": ("entropy", "expect", "rdm", "schmidt"),
     "result": ("Result", "load"),
+    "sites": ("boson", "electron", "kondo", "spin"),
     "solvers": ("evolve",),
+    "states": ("confined_electrons", "gibbs", "product"),
     "terms": ("OperatorSum",),
     "trajectory_distance": ("Distance", "distance"),
+    "vector": ("VectorState",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -65,24 +75,34 @@ __all__ = [
     "Ensemble",
     "HeisenbergChain",
     "InputError",
+    "JumpOperator",
     "KondoHeisenbergChain",
     "OperatorSum",
     "Result",
     "RunError",
     "SpinDimer",
+    "VectorState",
     "__version__",
     "bell_nonlocality",
+    "boson",
     "concurrence",
+    "confined_electrons",
     "correlation_matrix",
     "distance",
+    "electron",
     "entropy",
     "evolve",
     "expect",
+    "gibbs",
+    "ground_state",
+    "kondo",
     "load",
     "log_negativity",
     "mutual_information",
+    "product",
     "rdm",
     "schmidt",
+    "spin",
     "trace_distance",
 ]
 
