@@ -8,8 +8,7 @@ from small_runs import write_config
 
 from tnspin import config, figures
 from tnspin.checkpoint import checkpoint_path
-from tnspin.errors import InputError
-from tnspin.record import Interrupted
+from tnspin.errors import InputError, Interrupted
 from tnspin.report import info, info_text, summary
 from tnspin.result import Result
 from tnspin.simulation import simulate

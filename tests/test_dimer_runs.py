@@ -11,9 +11,8 @@ from small_runs import write_config
 import tnspin as ts
 from tnspin import cli, config, figures
 from tnspin.checkpoint import checkpoint_path
-from tnspin.errors import InputError
+from tnspin.errors import InputError, Interrupted
 from tnspin.observables import OBSERVABLES
-from tnspin.record import Interrupted
 from tnspin.simulation import simulate
 
 FM = "model.J=-1.0"

@@ -321,7 +321,7 @@ def test_an_unpolarized_packet_is_an_average_density(tmp_path):
 
 
 def test_a_run_continues_with_the_same_numbers(tmp_path):
-    from tnspin.record import Interrupted
+    from tnspin.errors import Interrupted
 
     path = tmp_path / "run.h5"
 

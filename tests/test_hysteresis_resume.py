@@ -16,8 +16,7 @@ from small_sweeps import processes
 from tnspin import cli
 from tnspin.checkpoint import checkpoint_path
 from tnspin.config import load
-from tnspin.errors import InputError
-from tnspin.record import Interrupted
+from tnspin.errors import InputError, Interrupted
 from tnspin.report import info_text
 from tnspin.result import Result
 from tnspin.simulation import simulate

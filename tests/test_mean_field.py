@@ -11,12 +11,11 @@ from small_runs import write_config
 
 from tnspin import config
 from tnspin.baths import OpenHeisenbergBath, UniversalLindblad, jump_operators
-from tnspin.errors import InputError
+from tnspin.errors import InputError, Interrupted
 from tnspin.mean_field import GeneralizedLandauLifshitz, SiteProduct
 from tnspin.mean_field.hartree import Hartree, hermitian_basis
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain, OpenHeisenbergChain
 from tnspin.observables.profiles import spin
-from tnspin.record import Interrupted
 from tnspin.simulation import simulate
 from tnspin.sites import kron
 from tnspin.sites import spin as spin_site

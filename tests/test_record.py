@@ -19,8 +19,8 @@ import xarray
 from small_runs import FakeSnapshot, FakeState, fake_evolve
 
 from tnspin.checkpoint import Checkpoint, checkpoint_path, first_difference
-from tnspin.errors import InputError, RunError
-from tnspin.record import Interrupted, cpu_time, record
+from tnspin.errors import InputError, Interrupted, RunError
+from tnspin.record import cpu_time, record
 from tnspin.result import Result, Variable, check_writable, is_result
 
 TIMES = np.arange(5) * 0.5

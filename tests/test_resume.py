@@ -21,8 +21,7 @@ from small_runs import (
 
 from tnspin.checkpoint import checkpoint_path
 from tnspin.config import load
-from tnspin.errors import InputError
-from tnspin.record import Interrupted
+from tnspin.errors import InputError, Interrupted
 from tnspin.result import Result
 from tnspin.simulation import simulate
 

@@ -11,9 +11,8 @@ import pytest
 from tnspin import config, preparation
 from tnspin.checkpoint import checkpoint_path, resumable, store_path
 from tnspin.ensemble import Ensemble
-from tnspin.errors import InputError
+from tnspin.errors import InputError, Interrupted
 from tnspin.one_electron import OneElectronState
-from tnspin.record import Interrupted
 from tnspin.report import summary
 from tnspin.result import Result
 from tnspin.simulation import simulate

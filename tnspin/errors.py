@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["DamagedFile", "InputError", "RunError", "nearest"]
+__all__ = ["DamagedFile", "InputError", "Interrupted", "RunError", "nearest"]
 
 
 class InputError(ValueError):
@@ -22,6 +22,10 @@ class DamagedFile(InputError):
 
 class RunError(RuntimeError):
     """A run that started and could not finish (exit status 1), for instance on a full disk."""
+
+
+class Interrupted(Exception):
+    """Raised between two steps by a progress callback, to end a run early and saved."""
 
 
 def nearest(name: object, allowed: Iterable[str]) -> str:

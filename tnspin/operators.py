@@ -14,7 +14,6 @@ import numpy as np
 
 from tnspin.compile import BondTerms, bonds
 from tnspin.errors import InputError
-from tnspin.mps.expectation import Expectation
 from tnspin.sites import Site, kron
 from tnspin.terms import OperatorSum
 
@@ -25,7 +24,6 @@ __all__ = [
     "hamiltonian_bonds",
     "hopping_current",
     "local_spin",
-    "mpo_expectation",
     "spin_dim",
     "supports",
     "torque",
@@ -93,12 +91,6 @@ def hopping_current(left: Site, right: Site) -> np.ndarray:
             os += (1j * np.conj(value), f"cdag_{other}", 1, f"c_{s}", 0)
         matrices.append(bonds(os).matrix(0))
     return np.stack(matrices)
-
-
-@lru_cache(maxsize=8)
-def mpo_expectation(model: Any, charge_names: tuple[str, ...]) -> Expectation:
-    """<H(t)> of matrix product states with these charges, for Hamiltonians of any range."""
-    return Expectation(model.hamiltonian, charge_names)
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
-from tnspin.record import Interrupted
+from tnspin.errors import Interrupted
 
 __all__ = ["Bar", "LadderBar", "StopOnSignal"]
 

@@ -19,17 +19,13 @@ from typing import Any
 import numpy as np
 
 from tnspin.checkpoint import Checkpoint
-from tnspin.errors import InputError, nearest
+from tnspin.errors import InputError, Interrupted, nearest
 from tnspin.result import Result, Variable
 from tnspin.version import __version__
 
-__all__ = ["Interrupted", "Result", "Stopwatch", "Variable", "provenance", "record"]
+__all__ = ["Result", "Stopwatch", "Variable", "provenance", "record"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "quimb", "h5py", "h5netcdf", "xarray")
-
-
-class Interrupted(Exception):
-    """Raised between two steps of a run, by a progress callback, to end it early and saved."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from tnspin.certify import certify as run_ladder
 from tnspin.certify import climb, ladder
 from tnspin.cli import main
 from tnspin.config import load, preset_names
-from tnspin.errors import InputError, RunError
-from tnspin.record import Interrupted
+from tnspin.errors import InputError, Interrupted, RunError
 from tnspin.result import Result
 
 # Twelve Schmidt values are reached at t = 2; few observables, since reading files takes longest.

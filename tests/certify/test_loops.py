@@ -17,8 +17,7 @@ from tnspin.certify.along import course, fields_taken
 from tnspin.certify.estimate import difference, relaxation
 from tnspin.cli import main
 from tnspin.config import load
-from tnspin.errors import InputError, RunError
-from tnspin.record import Interrupted
+from tnspin.errors import InputError, Interrupted, RunError
 from tnspin.result import Result, Variable
 from tnspin.simulation import simulate
 

@@ -26,8 +26,8 @@ from small_sweeps import (
 )
 
 from tnspin.cli import main
+from tnspin.errors import Interrupted
 from tnspin.lock import Lock
-from tnspin.record import Interrupted
 from tnspin.result import Result
 from tnspin.sweep import Outcome, Task, carry_out, grid_of, lead, open_folder
 

@@ -26,7 +26,8 @@ from typing import Any
 
 from tnspin.baths.bath import CUTOFFS, UniversalLindblad, spectral_density
 from tnspin.baths.groups import group_hamiltonian, spin_groups
-from tnspin.baths.jumps import JumpOperator, jump_operators
+from tnspin.baths.jump_operator import JumpOperator
+from tnspin.baths.jumps import jump_operators
 from tnspin.baths.open_heisenberg import OpenHeisenbergBath
 from tnspin.baths.reaction_coordinate import (
     ReactionCoordinate,

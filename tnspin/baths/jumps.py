@@ -28,13 +28,13 @@ from scipy.sparse.linalg import svds
 from tnspin.baths.bath import UniversalLindblad
 from tnspin.baths.groups import SpinTerm, ball, neighbours, spin_charges, spin_matrix, spin_terms
 from tnspin.baths.heisenberg import HeisenbergPicture
+from tnspin.baths.jump_operator import JumpOperator
 from tnspin.baths.methods import approximate
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.mps.spin_operator import SpinOperator
 from tnspin.sites import Matrix, Site, kron, widened
 
-__all__ = ["JumpOperator", "in_eigenbasis", "jump_operators"]
+__all__ = ["in_eigenbasis", "jump_operators"]
 
 Ints = NDArray[np.int64]
 # Largest space that is diagonalized: ten spins 1/2, or four spins 5/2.
@@ -45,66 +45,6 @@ _ROUND_OFF = 1e-12
 _NOISE = 1e-14
 # ARPACK finds norms of matrices above this size faster than a full decomposition.
 _SMALL = 64
-
-
-@dataclass(frozen=True, eq=False)
-class JumpOperator:
-    """A jump operator L of a Lindblad equation, its rate included.
-
-    Attributes
-    ----------
-    sites : tuple of int
-        0-based sites on whose localized spins it acts, ascending.
-    form : (D, D) complex ndarray or SpinOperator
-        L in the product basis of these spins (the trailing factors of the site spaces), first
-        site slowest, or as a matrix product operator on them;
-        ``rho' = sum L rho L+ - {L+L, rho} / 2``.
-    charge : int or None
-        Change of ``2Sz``; None if it is not definite.
-    name : str
-        E.g. ``"S+ 7"``.
-    error : float
-        Of a matrix: estimate of the error from the spins left out, in the spectral norm, relative
-        to that of L: the change of L when the window of spins around site i grows by one coupling,
-        or, if a larger one cannot be diagonalized, when it shrinks by one.  0 if no spin is left
-        out.  Of a matrix product operator: see `heisenberg.LongJump`.
-    """
-
-    sites: tuple[int, ...]
-    form: Matrix | SpinOperator
-    charge: int | None
-    name: str
-    error: float = 0.0
-
-    @property
-    def matrix(self) -> Matrix:
-        """L as a matrix.
-
-        Raises
-        ------
-        InputError
-            If it is a matrix product operator on more than 4096 states.
-        """
-        return self.form.matrix if isinstance(self.form, SpinOperator) else self.form
-
-    @property
-    def strength(self) -> float:
-        """Scale of its rate: ``Tr L+ L``, divided by the dimension if L is no matrix."""
-        if isinstance(self.form, SpinOperator):
-            return self.form.norm**2
-        return float(np.linalg.norm(self.form) ** 2)
-
-    def on(self, sites: Sequence[Site]) -> SpinOperator:
-        """L as a matrix product operator.
-
-        Parameters
-        ----------
-        sites : sequence of Site
-            The chain.
-        """
-        if isinstance(self.form, SpinOperator):
-            return self.form
-        return SpinOperator.from_matrix(self.form, self.sites, sites, self.charge is not None)
 
 
 def jump_operators(model: Model, bath: UniversalLindblad) -> list[JumpOperator]:

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.baths.bath import check_number
-from tnspin.baths.jumps import JumpOperator
+from tnspin.baths.jump_operator import JumpOperator
 from tnspin.errors import InputError
 from tnspin.models import Model
 from tnspin.sites import Matrix, spin

@@ -25,7 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tnspin.basis import ChargeBasis
 from tnspin.baths.bath import check_choice, check_number, spectral_density
-from tnspin.baths.jumps import JumpOperator, in_eigenbasis
+from tnspin.baths.jump_operator import JumpOperator
+from tnspin.baths.jumps import in_eigenbasis
 from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.sites import Site, boson

@@ -12,7 +12,7 @@ import numpy as np
 
 from tnspin.checkpoint import Checkpoint, Saved
 from tnspin.config import Config
-from tnspin.errors import InputError
+from tnspin.errors import InputError, Interrupted
 from tnspin.hysteresis.loop import (
     MOST_STATES,
     Loop,
@@ -23,7 +23,7 @@ from tnspin.hysteresis.loop import (
     steady_spins,
 )
 from tnspin.preparation import initial_state, jump_operators, product_state
-from tnspin.record import Interrupted, Stopwatch, provenance
+from tnspin.record import Stopwatch, provenance
 from tnspin.result import Result, Variable
 from tnspin.schema import fields_of
 from tnspin.settings import Hysteresis, MasterEquation, MeanFieldBeside

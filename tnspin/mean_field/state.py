@@ -48,12 +48,10 @@ class SiteProduct:
     @classmethod
     def of(cls, model: Any, state: Any) -> SiteProduct:
         """One-site density matrices of any state of ``model``; ancillas are traced out."""
-        from tnspin.reduced import rdm
-
         if isinstance(state, SiteProduct):
             return state
         sites = model.local_sites
-        return cls(sites, [rdm(state, [k], keep=[site.dim]) for k, site in enumerate(sites)])
+        return cls(sites, [state.rdm([k], keep=[site.dim]) for k, site in enumerate(sites)])
 
     @classmethod
     def of_vectors(cls, sites: Sequence[Site], vectors: NDArray[np.float64]) -> SiteProduct:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 from ..terms import OperatorSum
 from .automaton import Automaton
@@ -11,7 +13,7 @@ from .driven import DrivenMpo
 from .effective import Leg, absorb, edge, mirror
 from .state import MPS
 
-__all__ = ["Expectation"]
+__all__ = ["Expectation", "mpo_expectation"]
 
 
 class Expectation:
@@ -52,3 +54,9 @@ class Expectation:
                 channels.charges, channels.widths, channels.after,
             )  # fmt: skip
         return complex(environment.data[0])
+
+
+@lru_cache(maxsize=8)
+def mpo_expectation(model: Any, charge_names: tuple[str, ...]) -> Expectation:
+    """<H(t)> of matrix product states with these charges, for Hamiltonians of any range."""
+    return Expectation(model.hamiltonian, charge_names)

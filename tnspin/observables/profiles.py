@@ -11,6 +11,7 @@ import numpy as np
 from tnspin import operators
 from tnspin.classical.state import ClassicalState
 from tnspin.hybrid.state import HybridState
+from tnspin.mps.expectation import mpo_expectation
 from tnspin.mps.state import MPS
 from tnspin.snapshot import Snapshot
 
@@ -105,7 +106,7 @@ def energy(snapshot: Snapshot) -> float:
             for bond, rho in enumerate(snapshot.bond_rdms)
         )
     if isinstance(snapshot.state, MPS):
-        value = operators.mpo_expectation(model, snapshot.state.charge_names)
+        value = mpo_expectation(model, snapshot.state.charge_names)
         return value(snapshot.state, time).real
     # Longer range: one density matrix per set of sites that some terms share.
     total = 0.0

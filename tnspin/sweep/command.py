@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tnspin.errors import InputError, RunError
+from tnspin.errors import InputError, Interrupted, RunError
 from tnspin.executors import default_workers
 from tnspin.lock import Lock
 from tnspin.progress import StopOnSignal
-from tnspin.record import Interrupted
 from tnspin.result import Result, reason
 from tnspin.sweep.bar import RunsBar
 from tnspin.sweep.collect import collect

@@ -14,9 +14,8 @@ from concurrent.futures import (
 )
 from pathlib import Path
 
-from tnspin.errors import RunError
+from tnspin.errors import Interrupted, RunError
 from tnspin.lock import Lock
-from tnspin.record import Interrupted
 from tnspin.sweep.folder import write_failure
 from tnspin.sweep.pools import Pool
 from tnspin.sweep.runs import Outcome, Task
