@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from tnspin import HeisenbergChain
-from tnspin.classical import LandauLifshitz, classical_energy
+from tnspin.operators.classical.energy import classical_energy
+from tnspin.solvers.classical.integrator import LandauLifshitz
 
 J, FIELD, AXIS, DAMPING, STEP = -1.0, (0.1, 0.0, 0.5), 0.2, 0.1, 0.05
 

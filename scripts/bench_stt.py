@@ -32,12 +32,13 @@ import numpy as np
 from blas_profile import Breakdown, Clock, Profile, print_breakdown, zgemm_peak
 from threadpoolctl import threadpool_limits
 
-from tnspin.compile import bonds
 from tnspin.models import KondoHeisenbergChain
-from tnspin.mps import MPS, lapack
+from tnspin.mps import MPS
 from tnspin.mps import tebd as tebd_module
 from tnspin.mps.tebd import Tebd
-from tnspin.states import confined_electrons
+from tnspin.numerics import lapack
+from tnspin.operators.bonds import bonds
+from tnspin.states.initial.pulses import confined_electrons
 
 DT = 0.1
 BLOCK = 10

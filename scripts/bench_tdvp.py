@@ -25,12 +25,12 @@ import tnspin as ts  # isort: skip
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tnspin.compile import ChargeBasis
 from tnspin.models import HeisenbergChain
-from tnspin.mpo import mpo_tensors
 from tnspin.mps import MPS
 from tnspin.mps.tdvp import Tdvp
-from tnspin.vector import VectorState
+from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.mpo import mpo_tensors
+from tnspin.states.vector import VectorState
 
 TOLERANCE = 1e-9
 CHARGES = ("2Sz",)

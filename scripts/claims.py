@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import tnspin as ts
-from tnspin.onsets import onsets
+from tnspin.results.onsets import onsets
 
 Found = Callable[[Path], str]
 FOUND: dict[str, Found] = {}

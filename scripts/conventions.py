@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tnspin.config import load
-from tnspin.result import Result
-from tnspin.simulation import simulate
+from tnspin.results.result import Result
+from tnspin.runs.config.config import load
+from tnspin.runs.simulation import simulate
 
 OBSERVABLES = ["spin", "energy", "particle_number", "total_sz", "discarded_weight", "bond_dim"]
 STOP = 40

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 
 import tnspin as ts
 from tnspin.figures.common import STYLE
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 PROBLEMS = {
     "chain": ["model.periodic=false", "bath.window=1"],

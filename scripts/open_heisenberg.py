@@ -17,12 +17,12 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tnspin import config
 from tnspin.figures import save_figure
 from tnspin.figures.common import BLUE, ORANGE, STYLE
 from tnspin.figures.open_heisenberg import connected_correlation
-from tnspin.result import Result, Variable
-from tnspin.simulation import simulate
+from tnspin.results.result import Result, Variable
+from tnspin.runs.config import config
+from tnspin.runs.simulation import simulate
 
 VARIANTS = ("hartree", "printed")
 #: Anisotropy shifts of Fig. 4.

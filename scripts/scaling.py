@@ -36,7 +36,7 @@ from tnspin.figures.common import BLUE, ORANGE, letter, new_figure, save, steps
 from tnspin.figures.ledger import footer
 from tnspin.figures.panels import CONVERGED
 from tnspin.observables.base import HALVES
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 Number = Callable[[Result], float]
 Runs = dict[tuple[int, str], Result]

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tnspin import figures, states
+from tnspin import figures
 from tnspin.models import KondoHeisenbergChain
 from tnspin.observables import OBSERVABLES
-from tnspin.record import record
+from tnspin.runs.record import record
 from tnspin.solvers import tebd
+from tnspin.states import initial as states
 
 
 def purity(snapshot):

@@ -28,25 +28,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import tnspin as ts
-from tnspin.averages import Averaged
 from tnspin.baths import JumpOperator, UniversalLindblad, jump_operators
-from tnspin.compile import ChargeBasis
-from tnspin.config import load
-from tnspin.figures.common import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    STYLE,
-    parameters,
-)
-from tnspin.onsets import onset
-from tnspin.reduced import group_state
-from tnspin.solvers.trajectory_store import Store
+from tnspin.figures.common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, parameters
+from tnspin.observables.reduced import group_state
+from tnspin.operators.bonds import ChargeBasis
+from tnspin.results.onsets import onset
+from tnspin.runs.config.config import load
+from tnspin.solvers.trajectories.averages import Averaged
+from tnspin.solvers.trajectories.store import Store
+from tnspin.states.vector import VectorState
 from tnspin.units import EnergyScale
-from tnspin.vector import VectorState
 
 #: Coupling, Gamma and omega_max (eV) of the baths; each at both temperatures.
 BATHS = (

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 from reference import site_dim
 
-from tnspin import sites
+from tnspin.operators import sites
 
 KINDS = [("spin", 0.5), ("spin", 1.0), ("electron",), ("kondo", 0.5), ("boson", 3)]
 NAMES = {

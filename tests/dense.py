@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from tnspin.mps import MPS
-from tnspin.mps.charges import ChargeCode
-from tnspin.terms import OperatorSum
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.operator_sum import OperatorSum
 
 
 def all_states(sites):

@@ -8,9 +8,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import expm_multiply
 
 from tnspin.baths import JumpOperator
-from tnspin.compile import ChargeBasis, to_sparse
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
-from tnspin.vector import VectorState
+from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.states.vector import VectorState
 
 MINUS = np.array([[0, 0], [1, 0]], dtype=complex)
 PLUS = MINUS.T

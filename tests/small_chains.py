@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tnspin.mps import MPS
-from tnspin.sites import electron, kondo, spin
+from tnspin.operators.sites import electron, kondo, spin
 
 METHOD_NAMES = ("svd", "gram", "range", "auto")
 

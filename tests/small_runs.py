@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 SMALL = """
     [model]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from dense import random_state
 
-from tnspin.sites import boson, electron, kondo, spin
+from tnspin.operators.sites import boson, electron, kondo, spin
 
 CHAINS = {
     "spins": ((spin(0.5),) * 7, ("2Sz",)),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tnspin.result import Result
-from tnspin.sweep import Outcome, Task, carry_out
+from tnspin.results.result import Result
+from tnspin.runs.sweep.runs import Outcome, Task, carry_out
 
 CHAIN = """
     [model]

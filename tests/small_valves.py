@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from dense import full_vector, random_state
 
-from tnspin.sites import electron, kondo, purified, spin
+from tnspin.operators.sites import electron, kondo, purified, spin
 
 #: Sites, charges, local states of members of a mixture (total charges differ), parts a and b.
 VALVES = {

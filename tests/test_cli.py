@@ -16,7 +16,7 @@ import xarray
 from small_runs import write_config
 
 from tnspin.cli import main
-from tnspin.edge_state import edge_mutual_information
+from tnspin.models.edge_state import edge_mutual_information
 
 SHORT = ("--set", "time.stop=0.5")
 
@@ -174,7 +174,7 @@ def test_an_unforeseen_error_is_one_line_and_status_1(
     def broken(path: object) -> None:
         raise ArithmeticError("first line\nsecond line")
 
-    monkeypatch.setattr("tnspin.result.Result.load", broken)
+    monkeypatch.setattr("tnspin.results.result.Result.load", broken)
     line = refused(capsys, 1, "info", "x.h5")
     assert "ArithmeticError: first line second line" in line
     monkeypatch.setenv("TNSPIN_DEBUG", "1")

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tnspin import cli, config
-from tnspin.kinds import kinds
+from tnspin import cli
 from tnspin.observables import OBSERVABLES
-from tnspin.schema import fields_of
-from tnspin.simulation import simulate
+from tnspin.runs.config import config
+from tnspin.runs.config.kinds import kinds
+from tnspin.runs.simulation import simulate
+from tnspin.schema.tables import fields_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -155,7 +156,7 @@ def protect_registries(request: pytest.FixtureRequest) -> None:
     """What a page registers is forgotten after it."""
     for name, registry in (
         ("baths", "CUTOFFS"), ("models", "MODELS"), ("observables", "OBSERVABLES"),
-        ("states", "BUILDERS"),
+        ("states.initial", "BUILDERS"),
     ):  # fmt: skip
         table = getattr(import_module(f"tnspin.{name}"), registry)
         before = dict(table)

@@ -13,17 +13,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .blas import prefer_wide_kernels
+from tnspin.numerics.blas import prefer_wide_kernels
 
 prefer_wide_kernels()
 
-from .version import __version__  # noqa: E402  (BLAS kernels are chosen before numpy loads)
+from tnspin.version import __version__  # noqa: E402  (BLAS kernels are chosen before numpy loads)
 
 if TYPE_CHECKING:
-    from .baths import JumpOperator
-    from .ensemble import Ensemble
-    from .errors import InputError, RunError
-    from .measures import (
+    from tnspin.errors import InputError, RunError
+    from tnspin.models.heisenberg import HeisenbergChain
+    from tnspin.models.kondo_heisenberg import KondoHeisenbergChain
+    from tnspin.models.spin_dimer import SpinDimer
+    from tnspin.mps.dmrg import ground_state
+    from tnspin.mps.state import MPS
+    from tnspin.observables.measures import (
         bell_nonlocality,
         concurrence,
         correlation_matrix,
@@ -31,80 +34,53 @@ if TYPE_CHECKING:
         mutual_information,
         trace_distance,
     )
-    from .models import HeisenbergChain, KondoHeisenbergChain, SpinDimer
-    from .mps import MPS
-    from .mps.dmrg import ground_state
-    from .reduced import entropy, expect, rdm, schmidt
-    from .result import Result, load
-    from .sites import boson, electron, kondo, spin
-    from .solvers import evolve
-    from .states import confined_electrons, gibbs, product
-    from .terms import OperatorSum
-    from .trajectory_distance import Distance, distance
-    from .vector import VectorState
+    from tnspin.observables.reduced import entropy, expect, rdm, schmidt
+    from tnspin.operators.jump_operator import JumpOperator
+    from tnspin.operators.operator_sum import OperatorSum
+    from tnspin.operators.sites import boson, electron, kondo, spin
+    from tnspin.results.distance import Distance, distance
+    from tnspin.results.result import Result, load
+    from tnspin.runs.record import record
+    from tnspin.solvers import evolve
+    from tnspin.states.ensemble import Ensemble
+    from tnspin.states.initial.product import product
+    from tnspin.states.initial.pulses import confined_electrons
+    from tnspin.states.initial.thermal import gibbs
+    from tnspin.states.vector import VectorState
 
 _HOMES = {
-    "baths": ("JumpOperator",),
-    "ensemble": ("Ensemble",),
-    "errors": ("InputError", "RunError"),
-    "measures": (
-        "bell_nonlocality",
-        "concurrence",
-        "correlation_matrix",
-        "log_negativity",
-        "mutual_information",
-        "trace_distance",
-    ),
-    "models": ("HeisenbergChain", "KondoHeisenbergChain", "SpinDimer"),
-    "mps": ("MPS",),
+    "errors": ("InputError", "RunError",),
+    "models.heisenberg": ("HeisenbergChain",),
+    "models.kondo_heisenberg": ("KondoHeisenbergChain",),
+    "models.spin_dimer": ("SpinDimer",),
     "mps.dmrg": ("ground_state",),
-    "reduced": ("entropy", "expect", "rdm", "schmidt"),
-    "result": ("Result", "load"),
-    "sites": ("boson", "electron", "kondo", "spin"),
+    "mps.state": ("MPS",),
+    "observables.measures": ("bell_nonlocality", "concurrence", "correlation_matrix",
+        "log_negativity", "mutual_information", "trace_distance",),
+    "observables.reduced": ("entropy", "expect", "rdm", "schmidt",),
+    "operators.jump_operator": ("JumpOperator",),
+    "operators.operator_sum": ("OperatorSum",),
+    "operators.sites": ("boson", "electron", "kondo", "spin",),
+    "results.distance": ("Distance", "distance",),
+    "results.result": ("Result", "load",),
+    "runs.record": ("record",),
     "solvers": ("evolve",),
-    "states": ("confined_electrons", "gibbs", "product"),
-    "terms": ("OperatorSum",),
-    "trajectory_distance": ("Distance", "distance"),
-    "vector": ("VectorState",),
-}
+    "states.ensemble": ("Ensemble",),
+    "states.initial.product": ("product",),
+    "states.initial.pulses": ("confined_electrons",),
+    "states.initial.thermal": ("gibbs",),
+    "states.vector": ("VectorState",),
+}  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "MPS",
-    "Distance",
-    "Ensemble",
-    "HeisenbergChain",
-    "InputError",
-    "JumpOperator",
-    "KondoHeisenbergChain",
-    "OperatorSum",
-    "Result",
-    "RunError",
-    "SpinDimer",
-    "VectorState",
-    "__version__",
-    "bell_nonlocality",
-    "boson",
-    "concurrence",
-    "confined_electrons",
-    "correlation_matrix",
-    "distance",
-    "electron",
-    "entropy",
-    "evolve",
-    "expect",
-    "gibbs",
-    "ground_state",
-    "kondo",
-    "load",
-    "log_negativity",
-    "mutual_information",
-    "product",
-    "rdm",
-    "schmidt",
-    "spin",
-    "trace_distance",
-]
+    "MPS", "Distance", "Ensemble", "HeisenbergChain", "InputError", "JumpOperator",
+    "KondoHeisenbergChain", "OperatorSum", "Result", "RunError", "SpinDimer", "VectorState",
+    "__version__", "bell_nonlocality", "boson", "concurrence", "confined_electrons",
+    "correlation_matrix", "distance", "electron", "entropy", "evolve", "expect", "gibbs",
+    "ground_state", "kondo", "load", "log_negativity", "mutual_information", "product", "rdm",
+    "record", "schmidt", "spin", "trace_distance",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -174,23 +174,23 @@ def _add_sweep(commands: Any) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from tnspin.sweep.command import sweep_command
+    from tnspin.runs.sweep.command import sweep_command
 
     return DONE if sweep_command(options) else FAILED
 
 
 def _certify(options: argparse.Namespace) -> int:
-    from tnspin.certify.command import certify_command
+    from tnspin.runs.certify.command import certify_command
 
     granted = certify_command(options)
     return DONE if granted else REFUSED
 
 
 def _run(options: argparse.Namespace) -> int:
-    from tnspin.config import load
-    from tnspin.progress import Bar, StopOnSignal
-    from tnspin.report import reached, summary
-    from tnspin.simulation import check_output, simulate
+    from tnspin.results.report import reached, summary
+    from tnspin.runs.config.config import load
+    from tnspin.runs.progress import Bar, StopOnSignal
+    from tnspin.runs.simulation import check_output, simulate
 
     config = load(options.config, options.overrides)
     path = options.output or Path(f"{config.name}.h5")
@@ -237,7 +237,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _expect(config: Any, resumed: bool, say: Any) -> tuple[Any, Any]:
     """Say what a run will take; how its work is spread over time, and what tells later instead."""
-    from tnspin.forecast import Watch, forecast
+    from tnspin.runs.forecast import Watch, forecast
 
     found = None if resumed else forecast(config)
     if found is None:
@@ -249,7 +249,7 @@ def _expect(config: Any, resumed: bool, say: Any) -> tuple[Any, Any]:
 
 
 def _how_to_go_on(options: argparse.Namespace, path: Path) -> str:
-    from tnspin.checkpoint import resumable
+    from tnspin.runs.checkpoint import resumable
 
     if not resumable(path):
         return " before anything was saved"
@@ -258,7 +258,7 @@ def _how_to_go_on(options: argparse.Namespace, path: Path) -> str:
 
 
 def _presets(options: argparse.Namespace) -> int:
-    from tnspin.config import presets
+    from tnspin.runs.config.config import presets
 
     rows = presets()
     if options.json:
@@ -272,8 +272,8 @@ def _presets(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from tnspin.report import info, info_text
-    from tnspin.result import Result
+    from tnspin.results.report import info, info_text
+    from tnspin.results.result import Result
 
     result = Result.load(options.file)
     if options.json:
@@ -284,8 +284,8 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    from tnspin.certify.certificate import read_certificate
-    from tnspin.result import Result, check_writable
+    from tnspin.results.result import Result, check_writable
+    from tnspin.runs.certify.certificate import read_certificate
 
     first, several = options.files[0], len(options.files) > 1
     certificate = any(file.suffix == ".json" for file in options.files)
@@ -299,7 +299,8 @@ def _plot(options: argparse.Namespace) -> int:
     path = options.output or first.with_name(first.stem + ending)
     check_writable(path)
     try:
-        from tnspin import figures, movie
+        from tnspin import figures
+        from tnspin.figures import movie
     except ModuleNotFoundError as error:
         raise RunError(f"plot: {error.name} is missing: pip install 'tnspin[plot]'") from error
     if certificate:

@@ -9,10 +9,11 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tnspin import config, settings, states
-from tnspin.kinds import kinds
 from tnspin.observables import OBSERVABLES
-from tnspin.schema import _describe
+from tnspin.runs.config import config, settings
+from tnspin.runs.config.kinds import kinds
+from tnspin.schema.tables import _describe
+from tnspin.states import initial as states
 
 #: Table of the file -> the dataclasses that it may become.
 SECTIONS: dict[str, tuple[type, ...]] = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tnspin as ts
-from tnspin.record import record
+from tnspin import record
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import pytest
 from open_systems import MINUS, PLUS, Z
 
 from tnspin.mps import MPS
-from tnspin.mps import purified as purified_module
-from tnspin.mps.channels import lindblad_channel, split
-from tnspin.mps.condense import Cut
-from tnspin.mps.purified import PurifiedMPS
-from tnspin.sites import spin
+from tnspin.mps.purified import state as purified_module
+from tnspin.mps.purified.ancillas import Cut
+from tnspin.mps.purified.channels import lindblad_channel, split
+from tnspin.mps.purified.state import PurifiedMPS
+from tnspin.operators.sites import spin
 
 SITES = (spin(0.5), spin(1), spin(0.5), spin(0.5), spin(0.5))
 TINY = Cut(1e-13, 64)

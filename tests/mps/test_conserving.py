@@ -19,7 +19,7 @@ from small_chains import (
     truncation_bound,
 )
 
-from tnspin.sites import boson, electron, kondo, spin
+from tnspin.operators.sites import boson, electron, kondo, spin
 from tnspin.solvers.tebd import evolve
 
 ELECTRONS = ("electron", "kondo")

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from small_chains import basis_state, same_bits
 
-from tnspin.density import DensityState
-from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
-from tnspin.measures import log_negativity
 from tnspin.models import HeisenbergChain, Purified
 from tnspin.mps import MPS
 from tnspin.mps.density import DensityMPS
-from tnspin.reduced import entropy, group_state
-from tnspin.sites import boson, spin
-from tnspin.states import build
+from tnspin.observables.measures import log_negativity
+from tnspin.observables.reduced import entropy, group_state
+from tnspin.operators.sites import boson, spin
+from tnspin.states.density import DensityState
+from tnspin.states.ensemble import Ensemble
+from tnspin.states.initial import build
 
 SITES = (spin(0.5), boson(3), spin(1), spin(0.5))
 NAMES = ("2Sz", "Nb")

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import Reference
 
-from tnspin import states
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.mps import MPS, dmrg
-from tnspin.sites import electron, spin
-from tnspin.terms import OperatorSum
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import electron, spin
+from tnspin.states import initial as states
 
 
 def kind_of(site):

@@ -18,7 +18,7 @@ from small_chains import (
     xxz,
 )
 
-from tnspin.sites import spin
+from tnspin.operators.sites import spin
 from tnspin.solvers.tebd import evolve
 
 

@@ -11,11 +11,11 @@ from dense import (
 )
 from small_states import CHAINS, make, unit
 
-from tnspin.compile import mpo_tensors
 from tnspin.errors import InputError
 from tnspin.mps import MPS, Ledger
-from tnspin.sites import spin
-from tnspin.terms import OperatorSum
+from tnspin.operators.bonds import mpo_tensors
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import spin
 
 # ---------------------------------------------------------------- operators
 

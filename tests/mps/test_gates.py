@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from tnspin.compile import bonds
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
-from tnspin.mps.gates import compile_gate, evolution_gate
+from tnspin.mps.tebd import compile_gate, evolution_gate
+from tnspin.operators.bonds import bonds
 
 
 def dense(gate, size):

@@ -11,15 +11,15 @@ from dense import dense_rdm, full_vector, model_of, random_state
 from open_systems import MINUS, PLUS, Lindblad, Z
 
 from tnspin.baths import JumpOperator
-from tnspin.compile import to_sparse
-from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
-from tnspin.mps.channels import lindblad_channel, split, unitary_channel
-from tnspin.mps.purified import PurifiedMPS
-from tnspin.reduced import group_state
-from tnspin.sites import kondo, spin
-from tnspin.states import gibbs
+from tnspin.mps.purified.channels import lindblad_channel, split, unitary_channel
+from tnspin.mps.purified.state import PurifiedMPS
+from tnspin.observables.reduced import group_state
+from tnspin.operators.bonds import to_sparse
+from tnspin.operators.sites import kondo, spin
+from tnspin.states.ensemble import Ensemble
+from tnspin.states.initial.thermal import gibbs
 
 SITES = (spin(0.5), spin(1), spin(0.5), spin(0.5))
 NAMES = [(), ("2Sz",)]

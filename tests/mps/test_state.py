@@ -18,7 +18,7 @@ from small_states import CHAINS, make, unit
 
 from tnspin.errors import InputError
 from tnspin.mps import MPS
-from tnspin.sites import boson, electron, kondo, spin
+from tnspin.operators.sites import boson, electron, kondo, spin
 
 
 def padded(values, size):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tnspin.compile import to_sparse
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
-from tnspin.mpo import mpo_tensors
-from tnspin.mps.chain import Chain
-from tnspin.mps.charges import ChargeCode
+from tnspin.mps.dmrg_environments import Chain, EffectiveHamiltonian, Operator, enlarge, truncate
 from tnspin.mps.guess import reachable, starting_state
-from tnspin.mps.lanczos import lowest
-from tnspin.mps.sweep import EffectiveHamiltonian, Operator, enlarge, truncate
+from tnspin.numerics.krylov import lowest
+from tnspin.operators.bonds import to_sparse
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.mpo import mpo_tensors
 
 CASES = [
     (HeisenbergChain(6, periodic=True, dmi=(0, 0, 0.4)), {"2Sz": 0}),

@@ -10,18 +10,18 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from small_chains import basis_state, kondo_chain, last, same_bits, xxz
 
-from tnspin.basis import ChargeBasis
-from tnspin.compile import to_sparse
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
 from tnspin.mps import MPS
 from tnspin.mps.dmrg import ground_state
 from tnspin.mps.expectation import Expectation
 from tnspin.mps.tdvp import Tdvp
-from tnspin.sites import spin
+from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.bonds import to_sparse
+from tnspin.operators.sites import spin
 from tnspin.solvers import exact, tebd
 from tnspin.solvers.tdvp import evolve
-from tnspin.vector import VectorState
+from tnspin.states.vector import VectorState
 
 PRECISE = {"cutoff": 1e-20, "tolerance": 1e-12, "threads": 1, "dt": 0.05}
 

@@ -21,12 +21,12 @@ from small_chains import (
     xxz,
 )
 
-from tnspin.compile import bonds
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.mps import Ledger, tebd
 from tnspin.mps.tebd import Tebd
-from tnspin.sites import spin
+from tnspin.operators.bonds import bonds
+from tnspin.operators.sites import spin
 from tnspin.solvers.tebd import evolve
 
 SYSTEMS = {

@@ -19,13 +19,12 @@ from small_chains import (
     xxz,
 )
 
-from tnspin.compile import bonds
-from tnspin.mps.decompose import METHODS
-from tnspin.mps.gates import compile_gate, evolution_gate
-from tnspin.mps.kernels import update_bond
-from tnspin.mps.tebd import Tebd
-from tnspin.mps.trotter import TimedLayer
-from tnspin.sites import spin
+from tnspin.mps.kernels.decompose import METHODS
+from tnspin.mps.kernels.update import update_bond
+from tnspin.mps.tebd import Tebd, compile_gate, evolution_gate
+from tnspin.numerics.trotter import TimedLayer
+from tnspin.operators.bonds import bonds
+from tnspin.operators.sites import spin
 
 
 def updated(psi, bond, gate, cutoff, limit, method, seed=0):

@@ -26,15 +26,11 @@ from typing import Any
 
 from tnspin.baths.bath import CUTOFFS, UniversalLindblad, spectral_density
 from tnspin.baths.groups import group_hamiltonian, spin_groups
-from tnspin.baths.jump_operator import JumpOperator
 from tnspin.baths.jumps import jump_operators
 from tnspin.baths.open_heisenberg import OpenHeisenbergBath
-from tnspin.baths.reaction_coordinate import (
-    ReactionCoordinate,
-    WithCoordinate,
-    residual_density,
-)
+from tnspin.baths.reaction_coordinate import ReactionCoordinate, WithCoordinate, residual_density
 from tnspin.models import Model
+from tnspin.operators.jump_operator import JumpOperator
 
 __all__ = [
     "CUTOFFS",

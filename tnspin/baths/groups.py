@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.sites import Matrix, Site
-from tnspin.terms import LocalTerm
+from tnspin.operators.operator_sum import LocalTerm
+from tnspin.operators.sites import Matrix, Site
 
 __all__ = [
     "SpinTerm",

@@ -25,17 +25,17 @@ import numpy as np
 from tnspin.baths.bath import UniversalLindblad
 from tnspin.baths.groups import SpinTerm, ball, spin_matrix
 from tnspin.baths.methods import Quadrature, quadrature
-from tnspin.compile import bonds
 from tnspin.errors import InputError
-from tnspin.lindbladian import lindbladian
 from tnspin.models import Model
 from tnspin.mps.doubling import Blocks, added
-from tnspin.mps.spin_operator import SpinOperator
 from tnspin.mps.state import MPS
 from tnspin.mps.tdvp import Tdvp
 from tnspin.mps.tebd import Tebd
-from tnspin.sites import Matrix, Site, doubled, kron, make_site
-from tnspin.terms import OperatorSum, Term
+from tnspin.operators.bonds import bonds
+from tnspin.operators.lindbladian import lindbladian
+from tnspin.operators.operator_sum import OperatorSum, Term
+from tnspin.operators.sites import Matrix, Site, doubled, kron, make_site
+from tnspin.operators.spin_mpo import SpinOperator
 
 __all__ = ["HeisenbergPicture", "LongJump"]
 

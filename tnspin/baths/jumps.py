@@ -28,11 +28,11 @@ from scipy.sparse.linalg import svds
 from tnspin.baths.bath import UniversalLindblad
 from tnspin.baths.groups import SpinTerm, ball, neighbours, spin_charges, spin_matrix, spin_terms
 from tnspin.baths.heisenberg import HeisenbergPicture
-from tnspin.baths.jump_operator import JumpOperator
 from tnspin.baths.methods import approximate
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.sites import Matrix, Site, kron, widened
+from tnspin.operators.jump_operator import JumpOperator
+from tnspin.operators.sites import Matrix, Site, kron, widened
 
 __all__ = ["in_eigenbasis", "jump_operators"]
 

@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 from scipy.special import bernoulli, erfc, gamma
 
 from tnspin.baths.bath import UniversalLindblad
-from tnspin.chebyshev import lanczos_bounds
 from tnspin.errors import InputError
-from tnspin.sites import Matrix
+from tnspin.numerics.chebyshev import lanczos_bounds
+from tnspin.operators.sites import Matrix
 
 __all__ = ["Quadrature", "approximate", "quadrature", "taylor_coefficients"]
 

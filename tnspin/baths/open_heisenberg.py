@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.baths.bath import check_number
-from tnspin.baths.jump_operator import JumpOperator
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.sites import Matrix, spin
+from tnspin.operators.jump_operator import JumpOperator
+from tnspin.operators.sites import Matrix, spin
 
 __all__ = ["OpenHeisenbergBath"]
 

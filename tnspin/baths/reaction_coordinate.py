@@ -23,16 +23,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tnspin.basis import ChargeBasis
 from tnspin.baths.bath import check_choice, check_number, spectral_density
-from tnspin.baths.jump_operator import JumpOperator
 from tnspin.baths.jumps import in_eigenbasis
-from tnspin.ensemble import Ensemble
 from tnspin.errors import InputError
-from tnspin.sites import Site, boson
-from tnspin.sparse import to_sparse
-from tnspin.terms import OperatorSum
-from tnspin.vector import VectorState
+from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.jump_operator import JumpOperator
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import Site, boson
+from tnspin.operators.sparse import to_sparse
+from tnspin.states.ensemble import Ensemble
+from tnspin.states.vector import VectorState
 
 __all__ = ["ReactionCoordinate", "WithCoordinate", "residual_density"]
 

@@ -10,20 +10,19 @@ from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
 from tnspin.figures.certificate import certificate_figure, save_certificate_figure
-from tnspin.figures.chain import chain_figure
+from tnspin.figures.chain import chain_figure, neel_figure
 from tnspin.figures.common import STYLE, parameters, save
 from tnspin.figures.dimer import dimer_figure
 from tnspin.figures.hysteresis import hysteresis_figure
 from tnspin.figures.long_chain import long_chain_figure
-from tnspin.figures.neel import neel_figure
 from tnspin.figures.open_heisenberg import open_heisenberg_figure
 from tnspin.figures.other import edge_figure, generic_figure
 from tnspin.figures.overlay import overlay_figure
 from tnspin.figures.pulse import pulse_figure
 from tnspin.figures.sweep import sweep_figure
 from tnspin.figures.valve import valve_figure
-from tnspin.onsets import group_members
-from tnspin.result import Result
+from tnspin.results.onsets import group_members
+from tnspin.results.result import Result
 
 __all__ = [
     "certificate_figure",

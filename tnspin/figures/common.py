@@ -17,8 +17,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
-from tnspin.result import Result, Variable, write_atomically
-from tnspin.toml_text import loads
+from tnspin.results.result import Result, Variable, write_atomically
+from tnspin.results.toml_text import loads
 from tnspin.units import EnergyScale
 
 # Okabe and Ito's colours, which all common kinds of colour blindness keep apart.

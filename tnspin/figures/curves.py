@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from tnspin.figures.common import localized_sites, times, unit
 from tnspin.figures.panels import unconverged_from
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 __all__ = ["Line", "draw", "lines_of"]
 

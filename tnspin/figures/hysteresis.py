@@ -21,7 +21,7 @@ from tnspin.figures.common import (
 )
 from tnspin.figures.ledger import footer
 from tnspin.figures.open_heisenberg import statement
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 __all__ = ["hysteresis_figure"]
 

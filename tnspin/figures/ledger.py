@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tnspin.figures.common import parameters, times
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 __all__ = ["conserved", "footer", "ledger_text", "settings", "write_below"]
 

@@ -25,7 +25,7 @@ from tnspin.figures.common import (
 )
 from tnspin.figures.ledger import footer
 from tnspin.figures.panels import discarded_panel, mark_unconverged
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 
 def long_chain_figure(result: Result) -> Figure:

@@ -20,7 +20,7 @@ from tnspin.figures.common import (
     title,
 )
 from tnspin.figures.stack import Panel, stacked
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 __all__ = ["connected_correlation", "open_heisenberg_figure", "statement"]
 

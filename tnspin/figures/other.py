@@ -28,7 +28,7 @@ from tnspin.figures.common import (
 from tnspin.figures.ledger import conserved, footer
 from tnspin.figures.panels import discarded_panel, drift_panel, mark_unconverged
 from tnspin.figures.stack import Panel
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 # Drawn together as truncation, and as drift.
 _TRUNCATION = {"discarded_weight", "bond_dim"}

@@ -28,8 +28,8 @@ from tnspin.figures.common import (
 from tnspin.figures.curves import Line, draw, lines_of
 from tnspin.figures.ledger import footer
 from tnspin.figures.panels import unconverged_from
-from tnspin.result import Result
-from tnspin.toml_text import dumps, flatten
+from tnspin.results.result import Result
+from tnspin.results.toml_text import dumps, flatten
 
 __all__ = [
     "labels_of",

@@ -24,8 +24,8 @@ from tnspin.figures.common import (
     times,
 )
 from tnspin.figures.ledger import conserved
-from tnspin.onsets import group_members
-from tnspin.result import Result
+from tnspin.results.onsets import group_members
+from tnspin.results.result import Result
 
 #: Summed discarded weight from which on a figure says that it is not converged.  For eight
 #: electrons local spins are then wrong by a few 1e-3, and the error grows in proportion.

@@ -8,14 +8,7 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tnspin.figures.common import (
-    letter,
-    new_figure,
-    polarization,
-    time_axis,
-    time_label,
-    title,
-)
+from tnspin.figures.common import letter, new_figure, polarization, time_axis, time_label, title
 from tnspin.figures.ledger import footer
 from tnspin.figures.panels import (
     discarded_panel,
@@ -25,14 +18,8 @@ from tnspin.figures.panels import (
     mark_unconverged,
     site_map,
 )
-from tnspin.figures.torque import (
-    beside_panel,
-    compares,
-    gap_panel,
-    torque_panel,
-    totals_panel,
-)
-from tnspin.result import Result
+from tnspin.figures.torque import beside_panel, compares, gap_panel, torque_panel, totals_panel
+from tnspin.results.result import Result
 
 Panel = Callable[[Axes, Result], None]
 # A row of panels: its height, and each with what the shading of late times says there.

@@ -15,7 +15,7 @@ from tnspin.figures.panels import (
     unconverged_from,
     unconverged_text,
 )
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 __all__ = ["Panel", "stacked"]
 

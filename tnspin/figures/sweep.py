@@ -16,8 +16,8 @@ from tnspin.figures.common import beside, letter, new_figure, parameters, time_l
 from tnspin.figures.curves import Line, lines_of
 from tnspin.figures.ledger import footer
 from tnspin.figures.overlay import legend, overlay_figure, panel, styles, unconverged
-from tnspin.result import Result, Variable
-from tnspin.toml_text import dumps, loads
+from tnspin.results.result import Result, Variable
+from tnspin.results.toml_text import dumps, loads
 
 __all__ = ["runs_of", "sweep_figure"]
 

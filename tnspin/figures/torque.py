@@ -15,7 +15,7 @@ from tnspin.figures.common import (
     steps,
     times,
 )
-from tnspin.result import Result
+from tnspin.results.result import Result
 
 __all__ = ["beside_panel", "compares", "gap_panel", "torque_panel", "totals_panel"]
 

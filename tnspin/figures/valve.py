@@ -38,8 +38,8 @@ from tnspin.figures.panels import (
     unconverged_from,
     unconverged_text,
 )
-from tnspin.onsets import group_members, onsets
-from tnspin.result import Result
+from tnspin.results.onsets import group_members, onsets
+from tnspin.results.result import Result
 
 __all__ = ["valve_figure"]
 

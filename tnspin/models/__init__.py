@@ -9,8 +9,8 @@ from tnspin.models.kondo_heisenberg import KondoHeisenbergChain
 from tnspin.models.open_heisenberg import OpenHeisenbergChain
 from tnspin.models.purified import Purified
 from tnspin.models.spin_dimer import SpinDimer
-from tnspin.sites import Site
-from tnspin.terms import OperatorSum
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import Site
 
 __all__ = [
     "MODELS",

@@ -9,10 +9,10 @@ from math import cos
 from typing import Any, ClassVar
 
 from tnspin.errors import InputError
-from tnspin.models import check
-from tnspin.sites import Site, doubled_spin
-from tnspin.sites import spin as spin_site
-from tnspin.terms import OperatorSum
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import Site, doubled_spin
+from tnspin.operators.sites import spin as spin_site
+from tnspin.schema import values as check
 
 _Item = tuple[Any, ...]
 

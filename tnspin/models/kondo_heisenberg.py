@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from tnspin.errors import InputError
-from tnspin.models import check
-from tnspin.sites import Site, doubled_spin, electron, kondo
-from tnspin.terms import OperatorSum
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import Site, doubled_spin, electron, kondo
+from tnspin.schema import values as check
 
 CONVENTIONS = ("pauli", "mixed", "spin")
 Vector = tuple[float, float, float]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar
 
-from tnspin.models import check
-from tnspin.sites import Site
-from tnspin.sites import spin as spin_site
-from tnspin.terms import OperatorSum
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import Site
+from tnspin.operators.sites import spin as spin_site
+from tnspin.schema import values as check
 
 
 @dataclass(frozen=True)

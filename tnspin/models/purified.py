@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-from tnspin.sites import Site, purified
-from tnspin.terms import OperatorSum
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import Site, purified
 
 
 @dataclass(frozen=True)

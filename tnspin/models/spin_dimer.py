@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import ClassVar, Literal
 
-from tnspin.models import check
 from tnspin.models.heisenberg import HeisenbergChain
-from tnspin.sites import Site, spin
-from tnspin.terms import OperatorSum
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sites import Site, spin
+from tnspin.schema import values as check
 
 # hbar gamma_g B0 in units of mu_B B0, in which J and D are given.
 _G_FACTORS = {"printed": 1.0, "physical": 2.0}

@@ -1,6 +1,6 @@
 """The engine: block-sparse matrix product states with any number of U(1) charges."""
 
-from .ledger import Ledger
-from .state import MPS
+from tnspin.mps.ledger import Ledger
+from tnspin.mps.state import MPS
 
 __all__ = ["MPS", "Ledger"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp
 
-from ..sites import Matrix, Site
-from .charges import ChargeCode
-from .spin_operator import Operator, SpinOperator
-from .state import MPS
+from tnspin.mps.state import MPS
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.spin_mpo import Operator, SpinOperator
 
 __all__ = ["Operator", "apply_operator", "drop_charges", "joined", "spin_mpo"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from ..errors import InputError
-from .kernels import multiply_sites
-from .layout import find, gather_columns, gather_rows
+from tnspin.errors import InputError
+from tnspin.mps.kernels.layout import find, gather_columns, gather_rows
+from tnspin.mps.kernels.update import multiply_sites
 
 if TYPE_CHECKING:
-    from .state import MPS
+    from tnspin.mps.state import MPS
 
 
 @njit(cache=True, nogil=True)

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..sites import Matrix, Site, doubled
-from .apply import drop_charges
-from .doubling import added, squared
-from .state import MPS
+from tnspin.errors import InputError
+from tnspin.mps.apply import drop_charges
+from tnspin.mps.doubling import added, squared
+from tnspin.mps.state import MPS
+from tnspin.operators.sites import Matrix, Site, doubled
 
 if TYPE_CHECKING:
     import h5py

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import InputError
-from ..mpo import mpo_tensors
-from ..terms import OperatorSum
-from .chain import Chain
-from .charges import ChargeCode
-from .guess import reachable, starting_state
-from .lanczos import lowest
-from .state import MPS
-from .sweep import Operator
+from tnspin.errors import InputError
+from tnspin.mps.dmrg_environments import Chain, Operator
+from tnspin.mps.guess import reachable, starting_state
+from tnspin.mps.state import MPS
+from tnspin.numerics.krylov import lowest
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.mpo import mpo_tensors
+from tnspin.operators.operator_sum import OperatorSum
 
 #: White's perturbation in the first sweeps, as a share of the density matrix.
 _NOISE = (1e-3, 1e-4, 1e-5, 1e-6)

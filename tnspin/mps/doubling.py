@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from ..sites import Matrix, Site, doubled
-from .charges import ChargeCode
+from tnspin.errors import InputError
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.sites import Matrix, Site, doubled
 
 if TYPE_CHECKING:
-    from .state import MPS
+    from tnspin.mps.state import MPS
 
 __all__ = ["Blocks", "added", "squared"]
 

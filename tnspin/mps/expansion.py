@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .effective import Environment, Leg, sketch
-from .hops import Channels, Hops
-from .split import Plan
+from tnspin.mps.kernels.effective import Environment, Leg, sketch
+from tnspin.mps.kernels.split import Plan
+from tnspin.mps.mpo_tables import Channels, Hops
 
 __all__ = ["Rows", "Side", "expanded"]
 

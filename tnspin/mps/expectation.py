@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from ..terms import OperatorSum
-from .automaton import Automaton
-from .charges import ChargeCode
-from .driven import DrivenMpo
-from .effective import Leg, absorb, edge, mirror
-from .state import MPS
+from tnspin.mps.kernels.effective import Leg, absorb, edge, mirror
+from tnspin.mps.mpo_tables import DrivenMpo
+from tnspin.mps.state import MPS
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.mpo_sum import Automaton
+from tnspin.operators.operator_sum import OperatorSum
 
 __all__ = ["Expectation", "mpo_expectation"]
 

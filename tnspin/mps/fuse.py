@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..sites import Matrix, Site
-from ..sites import fused as fused_site
-from .blocks import UNLIMITED, Bond, tensor
-from .kraus import Blocks, least_kept
-from .state import MPS
+from tnspin.mps.blocks import UNLIMITED, Bond, tensor
+from tnspin.mps.purified.kraus import Blocks, least_kept
+from tnspin.mps.state import MPS
+from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.sites import fused as fused_site
 
 __all__ = ["fuse", "pairs_of", "take_apart"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..terms import OperatorSum
-from .charges import ChargeCode
-from .state import MPS
+from tnspin.mps.state import MPS
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.operator_sum import OperatorSum
 
 #: Product states in the superposition.
 _PATHS = 8

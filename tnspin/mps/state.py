@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
-from ..sites import Site
-from . import canonical, contract, convert, reduce, storage
-from .blocks import UNLIMITED, Bond, Tensor, tensor, trivial_bond
-from .charges import ChargeCode
+from tnspin.errors import InputError
+from tnspin.mps import contract, convert
+from tnspin.mps import convert as storage
+from tnspin.mps import transfer as reduce
+from tnspin.mps.blocks import UNLIMITED, Bond, Tensor, tensor, trivial_bond
+from tnspin.mps.kernels import canonical
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.sites import Site
 
 if TYPE_CHECKING:
     import h5py

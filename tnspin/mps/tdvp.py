@@ -21,21 +21,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ..errors import InputError
-from ..terms import OperatorSum
-from .automaton import Automaton
-from .blocks import Bond, Tensor
-from .decompose import GRAM, SVD
-from .driven import DrivenMpo
-from .effective import Leg, absorb, apply, edge, merge, mirror, room
-from .expansion import Rows, Side, expanded
-from .guess import reachable
-from .hops import Hops, lift
-from .krylov import exponential
-from .ledger import Ledger
-from .split import Plan, best_rows, form, matrices
-from .state import MPS
-from .tebd import EXACT_BOND_DIM, GRAM_LIMIT, default_threads, single_threaded_blas
+from tnspin.errors import InputError
+from tnspin.mps.blocks import Bond, Tensor
+from tnspin.mps.expansion import Rows, Side, expanded
+from tnspin.mps.guess import reachable
+from tnspin.mps.kernels.decompose import GRAM, SVD
+from tnspin.mps.kernels.effective import Leg, absorb, apply, edge, merge, mirror, room
+from tnspin.mps.kernels.split import Plan, best_rows, form, matrices
+from tnspin.mps.ledger import Ledger
+from tnspin.mps.mpo_tables import DrivenMpo, Hops, lift
+from tnspin.mps.state import MPS
+from tnspin.mps.tebd import EXACT_BOND_DIM, GRAM_LIMIT, default_threads, single_threaded_blas
+from tnspin.numerics.krylov import exponential
+from tnspin.operators.mpo_sum import Automaton
+from tnspin.operators.operator_sum import OperatorSum
 
 __all__ = ["Tdvp"]
 

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tnspin.errors import InputError, nearest
-from tnspin.snapshot import Options
-
-from . import base, mixed, pairs, profiles, quantum
-from .base import Observable
+from tnspin.observables import base, mixed, pairs, profiles, quantum
+from tnspin.observables.base import Observable
+from tnspin.observables.snapshot import Options
 
 __all__ = ["OBSERVABLES", "Observable", "chosen"]
 

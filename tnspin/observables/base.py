@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from tnspin.snapshot import HALVES, Snapshot
+from tnspin.observables.snapshot import HALVES, Snapshot
 
 __all__ = ["Observable"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tnspin.mps import moments
 from tnspin.mps.density import DensityMPS
-from tnspin.reduced import group_state
-from tnspin.snapshot import Snapshot
+from tnspin.observables import moments
+from tnspin.observables.reduced import group_state
+from tnspin.observables.snapshot import Snapshot
 
 #: Moments that are recorded: 2 is the purity, 3 the first that knows of the transpose.
 ORDERS = (2, 3, 4)

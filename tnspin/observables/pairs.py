@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tnspin import measures
-from tnspin.snapshot import Snapshot
+from tnspin.observables import measures
+from tnspin.observables.snapshot import Snapshot
 
 
 def correlation_matrix(snapshot: Snapshot) -> np.ndarray:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tnspin import operators
-from tnspin.classical.state import ClassicalState
-from tnspin.hybrid.state import HybridState
 from tnspin.mps.expectation import mpo_expectation
 from tnspin.mps.state import MPS
-from tnspin.snapshot import Snapshot
-
-from .base import with_electrons
+from tnspin.observables.base import with_electrons
+from tnspin.observables.snapshot import Snapshot
+from tnspin.operators import local as operators
+from tnspin.states.classical import ClassicalState
+from tnspin.states.hybrid import HybridState
 
 # ---------------------------------------------------------------------- profiles
 

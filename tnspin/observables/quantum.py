@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tnspin import fisher, magnons, reduced
 from tnspin.errors import InputError
-from tnspin.snapshot import Snapshot
-
-from .base import few_spins, with_electrons
-from .profiles import electron_polarization, particle_number, spin_length
+from tnspin.observables import fisher, magnons, reduced
+from tnspin.observables.base import few_spins, with_electrons
+from tnspin.observables.profiles import electron_polarization, particle_number, spin_length
+from tnspin.observables.snapshot import Snapshot
 
 
 def entropy(snapshot: Snapshot) -> np.ndarray:

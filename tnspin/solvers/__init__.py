@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
-from ..ensemble import Ensemble
-from ..errors import InputError, nearest
-from ..snapshot import Snapshot
+from tnspin.errors import InputError, nearest
+from tnspin.observables.snapshot import Snapshot
+from tnspin.states.ensemble import Ensemble
 
 #: Name in configurations -> module of this package.
 SOLVERS = {
     "tebd": "tebd",
     "tdvp": "tdvp",
     "exact": "exact",
-    "trajectories": "trajectories",
-    "master_equation": "master_equation",
-    "llg": "landau_lifshitz",
-    "mean_field": "mean_field",
+    "trajectories": "trajectories.evolve",
+    "master_equation": "lindblad.master_equation",
+    "llg": "classical.llg",
+    "mean_field": "mean_field.evolve",
     "hybrid": "hybrid",
     "density_matrix": "density_matrix",
     "purification": "purification",
-    "quantum_llg": "quantum_llg",
-    "quantum_ll": "quantum_ll",
+    "quantum_llg": "quantum_llg.evolve",
+    "quantum_ll": "quantum_llg.quantum_ll",
 }
 #: Solvers of pure states: the members of a mixture go through them one by one, in lock step.
 _PURE = ("tebd", "tdvp", "exact")
@@ -59,7 +59,7 @@ def evolve(
         )
     module: Callable[..., Any] = import_module(f".{SOLVERS[solver]}", __name__).evolve
     if isinstance(state, Ensemble) and solver in _PURE:
-        from . import ensemble
+        from tnspin.solvers import ensemble
 
         return ensemble.evolve(model, state, times, evolve_one=module, **options)
     return module(model, state, times, **options)

@@ -21,24 +21,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..compile import BondTerms, bonds
-from ..errors import InputError
-from ..lindbladian import is_long, lindbladian
-from ..models import Purified
-from ..mps.density import DensityMPS
-from ..mps.dissipator import dissipator
-from ..mps.ledger import Ledger
-from ..mps.tdvp import Tdvp
-from ..mps.tebd import Tebd
-from ..mps.trotter import schedule
-from ..snapshot import Progress, Snapshot, output_times
-from ..terms import OperatorSum
-from .paired import LARGEST, PairedTebd, paired_terms, states_of_a_bond
-from .paired import conserved as conserved_charges
+from tnspin.errors import InputError
+from tnspin.models.purified import Purified
+from tnspin.mps.density import DensityMPS
+from tnspin.mps.ledger import Ledger
+from tnspin.mps.tdvp import Tdvp
+from tnspin.mps.tebd import Tebd
+from tnspin.numerics.trotter import schedule
+from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.operators.bonds import BondTerms, bonds
+from tnspin.operators.dissipator import dissipator
+from tnspin.operators.lindbladian import is_long, lindbladian
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.solvers.pair_gates import LARGEST, PairedTebd, paired_terms, states_of_a_bond
+from tnspin.solvers.pair_gates import conserved as conserved_charges
 
 if TYPE_CHECKING:
-    from ..baths import JumpOperator
-    from ..models import Model
+    from tnspin.models import Model
+    from tnspin.operators.jump_operator import JumpOperator
 
 __all__ = ["evolve"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..ensemble import Ensemble
-from ..errors import InputError
-from ..mps.ledger import MergedLedger
-from ..snapshot import Progress, Snapshot
+from tnspin.errors import InputError
+from tnspin.mps.ledger import MergedLedger
+from tnspin.observables.snapshot import Progress, Snapshot
+from tnspin.states.ensemble import Ensemble
 
 
 def evolve(

@@ -5,7 +5,7 @@ electron in amplitudes (spins, position), anything else in a charge sector.
 
 Time-dependent Hamiltonians: the exponential midpoint rule exp(-i h H(t + h/2)),
 each exponential by Chebyshev, extrapolated to order 12 with adaptive steps
-(:mod:`tnspin.midpoint`). The coefficients must be smooth between two of the
+(:mod:`tnspin.numerics.midpoint`). The coefficients must be smooth between two of the
 requested times; a sudden switch belongs at one of them, where it is exact.
 """
 
@@ -20,16 +20,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tnspin import midpoint
-from tnspin.basis import ChargeBasis
-from tnspin.chebyshev import Bounds, lanczos_bounds, propagate
-from tnspin.compile import TermOperator, sparse_parts, term_parts
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
-from tnspin.one_electron import OneElectronHamiltonian, OneElectronState
-from tnspin.snapshot import Progress, Snapshot, output_times
-from tnspin.terms import OperatorSum
-from tnspin.vector import VectorState
+from tnspin.numerics import midpoint
+from tnspin.numerics.chebyshev import Bounds, lanczos_bounds, propagate
+from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.bonds import TermOperator, sparse_parts, term_parts
+from tnspin.operators.operator_sum import OperatorSum
+from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian
+from tnspin.states.one_electron.state import OneElectronState
+from tnspin.states.vector import VectorState
 
 Vector = NDArray[np.complex128]
 OnStep = Callable[[Progress], None]

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tnspin.chebyshev import propagate
-from tnspin.classical.integrator import STAGES, LandauLifshitz
 from tnspin.errors import InputError
-from tnspin.hybrid import HybridEnergy, HybridState, hybrid_energy_of
 from tnspin.models import Model
-from tnspin.snapshot import Progress, Snapshot, output_times
+from tnspin.numerics.chebyshev import propagate
+from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.operators.classical.electrons import HybridEnergy, hybrid_energy_of
+from tnspin.solvers.classical.integrator import STAGES, LandauLifshitz
+from tnspin.states.hybrid import HybridState
 
 __all__ = ["evolve"]
 

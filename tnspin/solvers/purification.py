@@ -23,24 +23,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..compile import bonds
-from ..errors import InputError
-from ..models import Purified
-from ..mps.blocks import UNLIMITED
-from ..mps.condense import Cut
-from ..mps.kraus_tebd import KrausTebd
-from ..mps.ledger import Ledger
-from ..mps.purified import PurifiedMPS
-from ..mps.tebd import single_threaded_blas
-from ..mps.trotter import SUZUKI
-from ..sites import Site
-from ..snapshot import Progress, Snapshot, output_times
-from .open_system import kept_charges
-from .purification_layers import Layer, by_range, channel_layers, coupling_layers
+from tnspin.errors import InputError
+from tnspin.models.purified import Purified
+from tnspin.mps.blocks import UNLIMITED
+from tnspin.mps.ledger import Ledger
+from tnspin.mps.purified.ancillas import Cut
+from tnspin.mps.purified.state import PurifiedMPS
+from tnspin.mps.purified.tebd import KrausTebd
+from tnspin.mps.tebd import single_threaded_blas
+from tnspin.numerics.trotter import SUZUKI
+from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.operators.bonds import bonds
+from tnspin.operators.sites import Site
+from tnspin.solvers.lindblad.jumps_on_states import kept_charges
+from tnspin.solvers.purification_layers import Layer, by_range, channel_layers, coupling_layers
 
 if TYPE_CHECKING:
-    from ..baths import JumpOperator
-    from ..models import Model
+    from tnspin.models import Model
+    from tnspin.operators.jump_operator import JumpOperator
 
 __all__ = ["evolve"]
 

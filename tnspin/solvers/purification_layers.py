@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..mps.channels import Channel, Split, lindblad_channel, split, unitary_channel
-from ..sites import Matrix, Site, kron
-from ..terms import LocalTerm, OperatorSum, Term
-from .open_system import remembered
+from tnspin.mps.purified.channels import Channel, Split, lindblad_channel, split, unitary_channel
+from tnspin.operators.operator_sum import LocalTerm, OperatorSum, Term
+from tnspin.operators.sites import Matrix, Site, kron
+from tnspin.solvers.lindblad.jumps_on_states import remembered
 
 if TYPE_CHECKING:
-    from ..baths import JumpOperator
+    from tnspin.operators.jump_operator import JumpOperator
 
 __all__ = ["Layer", "by_range", "channel_layers", "coupling_layers"]
 

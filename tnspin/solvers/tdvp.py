@@ -7,14 +7,14 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
-from ..mps.ledger import Ledger
-from ..mps.state import MPS
-from ..mps.tdvp import Tdvp
-from ..snapshot import Progress, Snapshot, output_times
+from tnspin.errors import InputError
+from tnspin.mps.ledger import Ledger
+from tnspin.mps.state import MPS
+from tnspin.mps.tdvp import Tdvp
+from tnspin.observables.snapshot import Progress, Snapshot, output_times
 
 if TYPE_CHECKING:
-    from ..models import Model
+    from tnspin.models import Model
 
 
 def evolve(

@@ -7,15 +7,15 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING
 
-from ..compile import bonds
-from ..errors import InputError
-from ..mps.ledger import Ledger
-from ..mps.state import MPS
-from ..mps.tebd import Tebd
-from ..snapshot import Progress, Snapshot, output_times
+from tnspin.errors import InputError
+from tnspin.mps.ledger import Ledger
+from tnspin.mps.state import MPS
+from tnspin.mps.tebd import Tebd
+from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.operators.bonds import bonds
 
 if TYPE_CHECKING:
-    from ..models import Model
+    from tnspin.models import Model
 
 
 def evolve(

@@ -1,0 +1,1 @@
+"""Locally purified density matrices as matrix product states."""

@@ -1,0 +1,1 @@
+"""Numerical methods without physics: linear algebra, series, steps, statistics, processes."""

@@ -1,0 +1,1 @@
+"""Density matrices of two groups of spins in compressed bases."""

@@ -1,0 +1,1 @@
+"""Sums of local operators, and all that they compile to."""

@@ -1,0 +1,1 @@
+"""Classical energies and fields, compiled from operator sums."""

@@ -1,0 +1,328 @@
+"""Sums of products of named local operators, written as in the paper.
+
+    os = OperatorSum(sites)
+    os += 0.5, "Sp", 0, "Sm", 1
+    os = os.plus_hc(-1.0, "cdag_up", 2, "c_up", 3)
+
+Fermion signs enter in :meth:`OperatorSum.local_terms` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from numbers import Number
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnspin.errors import InputError
+from tnspin.operators.sites import Matrix, Site, kron
+
+Coefficient = complex | Callable[[float], complex]
+# Largest local space in which conservation and Hermiticity are decided on the dense sum.
+_DENSE_LIMIT = 1024
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A time-dependent coefficient times a number; compares equal when both parts do."""
+
+    factor: complex
+    function: Callable[[float], complex]
+    conjugated: bool = False
+
+    def __call__(self, t: float) -> complex:
+        """Return the coefficient at time ``t``."""
+        value = complex(self.function(t))
+        return self.factor * (value.conjugate() if self.conjugated else value)
+
+
+def split_coefficient(coeff: Coefficient) -> tuple[complex, Callable[[float], complex] | None]:
+    """Split into a number and the function of time it multiplies (None if constant)."""
+    if isinstance(coeff, Scaled):
+        bare = Scaled(1.0, coeff.function, True) if coeff.conjugated else coeff.function
+        return coeff.factor, bare
+    if callable(coeff):
+        return 1.0, coeff
+    return complex(coeff), None
+
+
+def _scale(scalar: complex, coeff: Coefficient) -> Coefficient:
+    if isinstance(coeff, Scaled):
+        return Scaled(scalar * coeff.factor, coeff.function, coeff.conjugated)
+    if callable(coeff):
+        return Scaled(scalar, coeff)
+    return scalar * coeff
+
+
+def _conjugate(coeff: Coefficient) -> Coefficient:
+    if isinstance(coeff, Scaled):
+        return Scaled(complex(coeff.factor).conjugate(), coeff.function, not coeff.conjugated)
+    if callable(coeff):
+        return Scaled(1.0, coeff, True)
+    return complex(coeff).conjugate()
+
+
+class Term(NamedTuple):
+    """A coefficient times a product of named operators, factors as written left to right."""
+
+    coeff: Coefficient
+    factors: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LocalTerm:
+    """A coefficient times one matrix per touched site, Jordan-Wigner strings included.
+
+    ``matrices`` is ordered by site; each is (d, d), indices [out, in].
+    """
+
+    coeff: Coefficient
+    matrices: dict[int, Matrix]
+
+    def value(self, t: float = 0.0) -> complex:
+        """Return the coefficient at time ``t``."""
+        return complex(self.coeff(t)) if callable(self.coeff) else complex(self.coeff)
+
+
+@dataclass(frozen=True)
+class OperatorSum:
+    """A sum of :class:`Term` on a chain of sites.
+
+    Parameters
+    ----------
+    sites : tuple of Site
+        The chain.
+    terms : tuple of Term
+        The summands; the empty sum is zero.
+    """
+
+    sites: tuple[Site, ...]
+    terms: tuple[Term, ...] = field(default=())
+
+    @classmethod
+    def of(cls, sites: Sequence[Site], items: Iterable[tuple[Any, ...]]) -> OperatorSum:
+        """Build from tuples ``(coeff, name, site, name, site, ...)``, zero coefficients dropped."""
+        empty = cls(tuple(sites))
+        # Long chains have millions of factors, of few kinds: each (name, kind of site) is looked
+        # up once, and what is of the plain types needs no further checks.
+        known: set[tuple[int, str]] = set()
+        terms = []
+        for item in items:
+            coeff = item[0] if item else None
+            if type(coeff) in (float, complex) and empty._is_plain(item, known):
+                if coeff:
+                    factors = tuple(zip(item[1::2], item[2::2], strict=True))
+                    terms.append(Term(complex(coeff), factors))
+                continue
+            term = empty._parse(item)
+            if callable(term.coeff) or term.coeff != 0:
+                terms.append(term)
+        return cls(empty.sites, tuple(terms))
+
+    def _is_plain(self, item: tuple[Any, ...], known: set[tuple[int, str]]) -> bool:
+        """Whether all factors of a tuple are of known kinds; what is new is checked by `_parse`."""
+        if len(item) % 2 == 0:
+            return False
+        sites, length = self.sites, len(self.sites)
+        for k in range(1, len(item), 2):
+            name, where = item[k], item[k + 1]
+            if type(where) is not int or not 0 <= where < length or type(name) is not str:
+                return False
+            key = (id(sites[where]), name)
+            if key not in known:
+                sites[where].op(name)
+                known.add(key)
+        return True
+
+    @property
+    def length(self) -> int:
+        """Number of sites."""
+        return len(self.sites)
+
+    def _parse(self, item: tuple[Any, ...]) -> Term:
+        if not item or len(item) % 2 == 0:
+            raise InputError(f"term: {item!r} is not (coefficient, operator, site, ...)")
+        coeff = item[0]
+        if not callable(coeff) and (isinstance(coeff, bool) or not isinstance(coeff, Number)):
+            raise InputError(f"term: coefficient {coeff!r} is not a number or a function of time")
+        factors = []
+        for name, where in zip(item[1::2], item[2::2], strict=True):
+            if isinstance(where, bool) or not isinstance(where, int | np.integer):
+                raise InputError(f"term: site {where!r} is not an integer")
+            if not 0 <= where < self.length:
+                raise InputError(f"term: site {where} is outside the chain (0..{self.length - 1})")
+            self.sites[where].op(name)
+            factors.append((str(name), int(where)))
+        return Term(coeff if callable(coeff) else complex(coeff), tuple(factors))
+
+    def __add__(self, other: OperatorSum | tuple[Any, ...]) -> OperatorSum:
+        """Add another sum on the same sites, or one ``(coeff, name, site, ...)`` tuple."""
+        if isinstance(other, OperatorSum):
+            if [s.labels for s in other.sites] != [s.labels for s in self.sites]:
+                raise InputError("term: the two operator sums live on different chains")
+            return OperatorSum(self.sites, self.terms + other.terms)
+        return OperatorSum(self.sites, (*self.terms, self._parse(other)))
+
+    def __mul__(self, scalar: complex) -> OperatorSum:
+        """Multiply by a number."""
+        return OperatorSum(
+            self.sites, tuple(Term(_scale(scalar, t.coeff), t.factors) for t in self.terms)
+        )
+
+    __rmul__ = __mul__
+
+    def plus_hc(self, coeff: Coefficient, *factors: str | int) -> OperatorSum:
+        """Add a term and its Hermitian conjugate."""
+        term = self._parse((coeff, *factors))
+        return OperatorSum(self.sites, (*self.terms, term, self._adjoint(term)))
+
+    def _adjoint(self, term: Term) -> Term:
+        factors = tuple(
+            (_adjoint_name(self.sites[k], name), k) for name, k in reversed(term.factors)
+        )
+        return Term(_conjugate(term.coeff), factors)
+
+    @property
+    def is_time_dependent(self) -> bool:
+        """Whether some coefficient is a function of time."""
+        return any(callable(t.coeff) for t in self.terms)
+
+    @cached_property
+    def reach(self) -> int:
+        """Largest distance between two sites that one term acts on."""
+        supports = (t.matrices for t in self._locals if t.matrices)
+        return max((max(sites) - min(sites) for sites in supports), default=0)
+
+    @cached_property
+    def _locals(self) -> tuple[LocalTerm, ...]:
+        return tuple(LocalTerm(t.coeff, _localize(self.sites, t.factors)) for t in self.terms)
+
+    def local_terms(self) -> list[LocalTerm]:
+        """Return the terms as one matrix per touched site, with Jordan-Wigner strings applied.
+
+        A fermionic operator at site j stands for (prod_{k<j} P_k) O_j with the
+        parity P_k = (-1)^n_k; sites where the strings cancel are not listed.
+        """
+        return list(self._locals)
+
+    def conserved(self) -> tuple[str, ...]:
+        """Return the names of the charges that the sum conserves at all times, sorted as found.
+
+        Terms on the same sites are summed first, so Sx Sx + Sy Sy conserves ``2Sz``.
+        """
+        return self._conserved
+
+    @cached_property
+    def _conserved(self) -> tuple[str, ...]:
+        names = list(dict.fromkeys(name for site in self.sites for name in site.charges))
+        lost: set[str] = set()
+        for support, matrix in self._dense_groups():
+            for name in names:
+                if name not in lost and not _keeps(self.sites, support, matrix, name):
+                    lost.add(name)
+        return tuple(name for name in names if name not in lost)
+
+    def is_hermitian(self, tolerance: float = 1e-12, t: float = 0.0) -> bool:
+        """Whether the sum equals its adjoint at time ``t``, largest element of the difference.
+
+        Terms on different sites that are adjoints of each other only as a whole
+        chain (never the case for sums written term by term) count as different.
+        """
+        sums: dict[tuple[int, ...], Matrix] = {}
+        for term in self.local_terms():
+            support = tuple(term.matrices)
+            if (dense := _dense(self.sites, support, term)) is None:
+                return self._hermitian_termwise(tolerance, t)
+            sums[support] = sums.get(support, 0) + term.value(t) * dense
+        return all(np.abs(m - m.conj().T).max() <= tolerance for m in sums.values())
+
+    def _hermitian_termwise(self, tolerance: float, t: float) -> bool:
+        difference: dict[tuple[Any, ...], complex] = defaultdict(complex)
+        for term in self.local_terms():
+            value = term.value(t)
+            # Adding 0 turns the -0 that integer spins have in Sz into the 0 of its adjoint.
+            same = tuple((k, (m + 0.0).tobytes()) for k, m in term.matrices.items())
+            adjoint = tuple((k, (m.conj().T + 0.0).tobytes()) for k, m in term.matrices.items())
+            difference[same] += value
+            difference[adjoint] -= value.conjugate()
+        return all(abs(v) <= tolerance for v in difference.values())
+
+    def _dense_groups(self) -> Iterator[tuple[tuple[int, ...], Matrix | LocalTerm]]:
+        """Yield (sites, sum of the terms there with one time dependence)."""
+        groups: dict[tuple[Any, ...], Matrix] = {}
+        for term in self.local_terms():
+            support = tuple(term.matrices)
+            if (dense := _dense(self.sites, support, term)) is None:
+                yield support, term
+                continue
+            factor, function = split_coefficient(term.coeff)
+            key = (support, function)
+            groups[key] = groups.get(key, 0) + factor * dense
+        for (support, _), matrix in groups.items():
+            yield support, matrix
+
+
+def _adjoint_name(site: Site, name: str) -> str:
+    adjoint = site.op(name).conj().T
+    for other, matrix in site.operators.items():
+        if np.array_equal(matrix, adjoint):
+            return other
+    raise InputError(f"term: the adjoint of {name!r} has no name on a {site.name} site")
+
+
+def _localize(sites: tuple[Site, ...], factors: tuple[tuple[str, int], ...]) -> dict[int, Matrix]:
+    """One matrix per touched site: the ordered product of factors and strings there."""
+    fermionic = [sites[k].is_fermionic(name) for name, k in factors]
+    last = max((k for _, k in factors), default=-1)
+    named = {k for _, k in factors}
+    matrices: dict[int, Matrix] = {}
+    for k in range(last + 1):
+        strings = sum(odd for odd, (_, where) in zip(fermionic, factors, strict=True) if where > k)
+        if k not in named:
+            if strings % 2 and sites[k].has_fermions:
+                matrices[k] = sites[k].parity_operator()
+            continue
+        product = np.eye(sites[k].dim, dtype=np.complex128)
+        for odd, (name, where) in zip(fermionic, factors, strict=True):
+            if where == k:
+                product = product @ sites[k].op(name)
+            elif where > k and odd:
+                product = product @ sites[k].parity_operator()
+        matrices[k] = product
+    return matrices
+
+
+def _dense(sites: tuple[Site, ...], support: tuple[int, ...], term: LocalTerm) -> Matrix | None:
+    """Kronecker product of a term's matrices without its coefficient; None if too large."""
+    if int(np.prod([float(sites[k].dim) for k in support])) > _DENSE_LIMIT:
+        return None
+    return kron(term.matrices.values())
+
+
+def _charges(sites: tuple[Site, ...], support: tuple[int, ...], name: str) -> NDArray[np.int64]:
+    """Charge of each product state of a few sites, first site slowest."""
+    total = np.zeros(1, dtype=np.int64)
+    for k in support:
+        total = np.add.outer(total, sites[k].charge(name)).ravel()
+    return total
+
+
+def _keeps(
+    sites: tuple[Site, ...], support: tuple[int, ...], part: Matrix | LocalTerm, name: str
+) -> bool:
+    if isinstance(part, LocalTerm):
+        changes = {0}
+        for k, matrix in part.matrices.items():
+            charge = sites[k].charge(name)
+            step = set((charge[:, None] - charge[None, :])[np.abs(matrix) > 0].tolist())
+            changes = {a + b for a in changes for b in step}
+        return changes <= {0}
+    charge = _charges(sites, support, name)
+    moved = charge[:, None] != charge[None, :]
+    scale = max(1.0, float(np.abs(part).max(initial=0.0)))
+    return not np.any(np.abs(part[moved]) > 1e-14 * scale)

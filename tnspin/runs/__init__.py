@@ -1,0 +1,1 @@
+"""Runs: configuration, preparation, evolution, checkpoints, certificates, sweeps."""

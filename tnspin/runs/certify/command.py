@@ -1,0 +1,125 @@
+"""What ``tnspin certify`` does around `certify`: bar, signals, figure, words."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tnspin.errors import RunError
+from tnspin.results.result import check_writable
+from tnspin.runs.certify import certify, files_of
+from tnspin.runs.certify.certificate import Certificate
+from tnspin.runs.certify.ladder import Rung, ladder
+from tnspin.runs.config.config import Config, load
+from tnspin.runs.progress import LadderBar, StopOnSignal
+
+__all__ = ["certify_command"]
+
+
+def certify_command(options: argparse.Namespace) -> bool:
+    """Certify a configuration as the command line says; whether the tolerance holds to its end."""
+    config = load(options.config, options.overrides)
+    path = options.output or Path(f"{config.name}-certificate.json")
+    files = files_of(path)
+    check_writable(path)
+    names = [name.strip() for name in options.observables.split(",") if name.strip()]
+    rungs = ladder(config, names, exact=not options.estimate)
+    label = "t =" if config.hysteresis is None else "fields"
+    costs = {rung.name: rung.cost for rung in rungs}
+    bar = LadderBar(costs, config.length, not options.quiet, label)
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(f"tnspin: {text}", file=sys.stderr, flush=True)
+
+    if not options.quiet and not files["rungs"].is_dir():
+        _expect(config, rungs, say)
+    with StopOnSignal() as stop:
+
+        def on_step(rung: Rung, progress: Any) -> None:
+            longer = rung.config.length / config.length if config.hysteresis is not None else 1.0
+            bar.update(rung.name, progress._replace(time=progress.time / longer))
+            stop.check()
+
+        def on_snapshot(snapshot: Any) -> None:
+            stop.ready = True
+            stop.check()
+
+        try:
+            certificate = certify(
+                config, path, tolerance=options.tol, observables=names,
+                exact=not options.estimate, on_step=on_step, on_snapshot=on_snapshot, say=say,
+            )  # fmt: skip
+        except RunError as error:
+            if stop.requested:
+                raise RunError(f"{error}; continue with: {_again(options)}") from error
+            raise
+        except KeyboardInterrupt as stopped:
+            raise RunError(f"stopped; continue with: {_again(options)}") from stopped
+        finally:
+            bar.close()
+    _draw(certificate, files["figure"], say)
+    if not options.quiet:
+        print(table(certificate))
+    return certificate.granted
+
+
+def _expect(config: Config, rungs: tuple[Rung, ...], say: Callable[[str], None]) -> None:
+    """Say what the run takes by itself, and how much more its ladder may take."""
+    from tnspin.runs.forecast import forecast
+
+    found = forecast(config)
+    if found is None or found.seconds is None:
+        return
+    times = sum(rung.cost for rung in rungs)
+    more = "the exact solver besides" if rungs[1].axis == "exact" else f"up to {times:.0f} times it"
+    say(f"{found.text()}; the ladder {more}")
+
+
+def table(certificate: Certificate) -> str:
+    """Return the verdict, the rungs and what each observable is worth."""
+    facts = certificate.to_dict()
+    to, end = "to t", f"t = {certificate.times[-1]:g}"
+    if certificate.fields is not None:
+        to, end = "fields", "the end"
+    lines = [certificate.text(), "", f"{'rung':<24} {to:>8} {'CPU (s)':>9}  note"]
+    for rung in facts["rungs"]:
+        reached = "" if rung["reached"] is None else f"{rung['reached']:g}"
+        cpu = f"{rung['cpu_time_s']:.1f}" if "cpu_time_s" in rung else ""
+        lines.append(f"{rung['name']:<24} {reached:>8} {cpu:>9}  {rung['note']}".rstrip())
+    if facts["stopped"]:
+        lines.append(f"ladder ended {facts['stopped']}")
+    lines += ["", f"{'observable':<34} {'holds until':>11}  error at {end}, and its parts"]
+    for name, one in facts["observables"].items():
+        until = one["holds_until"]
+        mark = "*" if one["judged"] else " "
+        parts = ", ".join(
+            f"{axis} {_number(values[-1])}" for axis, values in one["contributions"].items()
+        )
+        until_text = "never" if until is None else f"{until:g}"
+        error = _number(one["error"][-1])
+        lines.append(f"{mark}{name:<33} {until_text:>11}  {error}  ({parts})")
+    drifts = [f"{name} {one['drift']:.1e}" for name, one in facts["conservation"].items()]
+    audit = ["drift of the run itself: " + ", ".join(drifts)] if drifts else []
+    return "\n".join([*lines, "* decides", *audit])
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1e}"
+
+
+def _draw(certificate: Certificate, path: Path, say: Callable[[str], None]) -> None:
+    try:
+        from tnspin.figures.certificate import save_certificate_figure
+    except ModuleNotFoundError as error:
+        say(f"no figure: {error.name} is missing: pip install 'tnspin[plot]'")
+        return
+    save_certificate_figure(certificate.to_dict(), path)
+
+
+def _again(options: argparse.Namespace) -> str:
+    return shlex.join(["tnspin", *options.arguments])

@@ -1,0 +1,196 @@
+"""Checkpoints: a result so far, the state it was measured in, and the error ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tnspin.errors import InputError
+from tnspin.operators.sites import Site
+from tnspin.results.result import LIBVER, Result, readable, write_atomically
+from tnspin.results.toml_text import flatten
+
+__all__ = [
+    "Checkpoint",
+    "Saved",
+    "checkpoint_path",
+    "first_difference",
+    "load_checkpoint",
+    "resumable",
+    "store_path",
+]
+
+# Keys that do not change the numbers measured up to a given time.
+_MAY_CHANGE = ("time.stop", "solver.threads", "record.checkpoint", "hysteresis.steady")
+#: Kinds of states that are no pure ones -> module.
+_MIXED = {
+    "Ensemble": "tnspin.states.ensemble",
+    "DensityState": "tnspin.states.density",
+    "DensityMPS": "tnspin.mps.density",
+    "PurifiedMPS": "tnspin.mps.purified.state",
+    "ClassicalState": "tnspin.states.classical",
+    "HybridState": "tnspin.states.hybrid",
+    "SiteProduct": "tnspin.states.mean_field",
+    "SpectralState": "tnspin.states.spectral",
+}
+
+
+def checkpoint_path(path: str | Path) -> Path:
+    """``FILE.ckpt.h5`` beside ``FILE.h5``."""
+    path = Path(path)
+    return path.with_name(path.name.removesuffix(".h5") + ".ckpt.h5")
+
+
+def store_path(path: str | Path) -> Path:
+    """``FILE.chunks`` beside ``FILE.h5``: the folder in which sampled runs keep what is done."""
+    path = Path(path)
+    return path.with_name(path.name.removesuffix(".h5") + ".chunks")
+
+
+def resumable(path: str | Path) -> bool:
+    """Whether a run that writes to ``path`` has left something to continue from."""
+    return checkpoint_path(path).exists() or any(store_path(path).glob("*.h5"))
+
+
+class Checkpoint:
+    """Where and how often a run is saved.
+
+    Parameters
+    ----------
+    path
+        File; replaced as a whole at each save.
+    every
+        Seconds between saves; longer where saving would take over a tenth of the time.  0 saves
+        at every snapshot, whatever it costs.
+    skip
+        Times that a longer run would not visit, where a checkpoint would be of no use.
+    """
+
+    def __init__(self, path: Path, every: float = 20.0, skip: Collection[float] = ()) -> None:
+        # Now, not at the first save: how long a save takes decides how often there is one.
+        import h5netcdf  # noqa: F401
+
+        self.path = path
+        self.every = every
+        self.skip = skip
+        self._last = time.monotonic()
+        self._cost = 0.0
+        self._pending: tuple[Any, Callable[[], Result]] | None = None
+
+    def offer(self, snapshot: Any, result: Callable[[], Result]) -> None:
+        """Take note of a snapshot, and save it if it is time to."""
+        if snapshot.time in self.skip:
+            return
+        self._pending = (snapshot, result)
+        wait = max(self.every, 10 * self._cost) if self.every else 0.0
+        if time.monotonic() - self._last >= wait:
+            self.flush()
+
+    def flush(self) -> None:
+        """Save the last snapshot offered, unless it is saved already.
+
+        Raises
+        ------
+        RunError
+            If the disk is full or the folder cannot be written; the last checkpoint stays.
+        """
+        if self._pending is None:
+            return
+        (snapshot, result), self._pending = self._pending, None
+        start = time.monotonic()
+        write_atomically(self.path, _image(snapshot, result()))
+        self._last = time.monotonic()
+        self._cost = self._last - start
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint holds: ``result`` ends at the time, or in the field, of ``state``."""
+
+    result: Result
+    state: Any
+    ledger: Any
+
+    @property
+    def time(self) -> float:
+        """Time of the state."""
+        return float(self.result["time"][-1])
+
+
+def load_checkpoint(path: Path, sites: Sequence[Site]) -> Saved:
+    """Read a checkpoint of a run on these sites.
+
+    Raises
+    ------
+    InputError
+        If the file is not a checkpoint.
+    """
+    import h5py
+
+    from tnspin.mps.ledger import Ledger
+    from tnspin.results.checksums import naming_damage, verify_all
+
+    result = Result.load(path)
+    if "loop_done" not in result.attrs and not ("time" in result and result["time"].size):
+        raise InputError(f"{path}: is damaged (it has no times)")
+    with readable(path), h5py.File(path, "r") as file:
+        if "state" not in file:
+            raise InputError("is a result, not a checkpoint")
+        with naming_damage(file):
+            for name in ("state", "ledger"):
+                if name in file:
+                    verify_all(file[name])
+            state = _state_kind(str(file["state"].attrs["kind"])).load(file["state"], sites)
+            ledger = Ledger.load(file["ledger"]) if "ledger" in file else None
+    return Saved(result, state, ledger)
+
+
+def first_difference(
+    old: Mapping[str, Any], new: Mapping[str, Any], ignore: Collection[str] = _MAY_CHANGE
+) -> str | None:
+    """Describe the first key in which two configurations differ, None if there is none.
+
+    Parameters
+    ----------
+    old, new
+        Nested tables of plain values; ``[about]`` does not matter.
+    ignore
+        Dotted keys that may differ.
+    """
+    before, after = flatten(old), flatten(new)
+    for key in dict.fromkeys((*after, *before)):
+        # Classical spins are computed once the run is over.
+        if key in ignore or key.startswith(("about.", "classical.")):
+            continue
+        if before.get(key) != after.get(key):
+            return f"{key} was {before.get(key)!r} and is now {after.get(key)!r}"
+    return None
+
+
+def _image(snapshot: Any, result: Result) -> Any:
+    import h5py
+
+    from tnspin.results.checksums import GuardedGroup, sign_all
+
+    buffer = result.image()
+    with h5py.File(buffer, "r+", libver=LIBVER) as file:
+        root = GuardedGroup(file["/"].id)
+        group = root.create_group("state")
+        snapshot.state.save(group)
+        group.attrs["kind"] = type(snapshot.state).__name__
+        sign_all(group)
+        if snapshot.ledger is not None:
+            ledger = root.create_group("ledger")
+            snapshot.ledger.save(ledger)
+            sign_all(ledger)
+    return buffer
+
+
+def _state_kind(name: str) -> Any:
+    from tnspin.states.ensemble import pure_kind
+
+    return getattr(import_module(_MIXED[name]), name) if name in _MIXED else pure_kind(name)

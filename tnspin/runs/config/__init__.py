@@ -1,0 +1,1 @@
+"""Configurations: TOML tables, their keys, and what goes together."""

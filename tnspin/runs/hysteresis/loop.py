@@ -1,0 +1,367 @@
+"""Hysteresis loops: a field is swept down and up, each state starting from the one before.
+
+Any solver that takes its own states back can do it: mean fields and classical spins, which have
+loops, and density matrices, whose steady state is unique if the bath connects everything: their
+loops close as the field is held longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import pi, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnspin.baths import jumps_of
+from tnspin.errors import InputError, RunError
+from tnspin.models import Model
+from tnspin.observables import OBSERVABLES
+from tnspin.observables.snapshot import Progress, Snapshot
+from tnspin.solvers import evolve
+from tnspin.states.classical import ClassicalState
+from tnspin.states.mean_field import SiteProduct
+
+__all__ = [
+    "MOST_STATES",
+    "PIECES",
+    "SOLVERS",
+    "TILT",
+    "Loop",
+    "Place",
+    "check_loop",
+    "coercive_fields",
+    "follow",
+    "hysteresis_loop",
+    "steady_spins",
+]
+
+Reals = NDArray[np.float64]
+#: Solvers that continue from a state of their own.
+SOLVERS = ("mean_field", "master_equation", "density_matrix", "purification", "llg")
+#: Those whose states may be turned, and have to be: along the field nothing ever moves.
+TILTED = ("mean_field", "llg")
+#: Angle of the initial states of OHM Fig. 2.
+TILT = pi / 40
+#: Parts of the time at one field after which it is seen whether anything still changes.
+PIECES = 20
+#: Most states of a chain whose steady state is looked for at every field.
+MOST_STATES = 256
+_SPIN = OBSERVABLES["spin"].function
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """Spins at the end of every field, NaN where the sweep has not come to yet.
+
+    Attributes
+    ----------
+    fields : (F,)
+        Swept component, ascending.
+    spins : (2, F, N, 3)
+        <S>/S of each localized spin, on the way down and on the way up.
+    residual : (2, F)
+        Largest change of any spin in the last twentieth of the time at this field.
+    discarded : (2, F)
+        Weight discarded while the field was held, where the solver truncates.
+    """
+
+    fields: Reals
+    spins: Reals
+    residual: Reals
+    discarded: Reals
+
+    @classmethod
+    def empty(cls, fields: Reals, count: int) -> Loop:
+        """A sweep of ``count`` spins that is still to begin."""
+        spins, residual = (
+            np.full((2, fields.size, count, 3), np.nan),
+            np.full((2, fields.size), np.nan),
+        )
+        return cls(fields, spins, residual, np.zeros((2, fields.size)))
+
+    def enter(self, place: Place) -> None:
+        """Take note of the field that ends at a place; nothing if none does."""
+        if place.piece:
+            return
+        branch, index = divmod(place.number - 1, self.fields.size)
+        index = index if branch else self.fields.size - 1 - index
+        self.spins[branch, index] = _SPIN(place.snapshot)
+        self.residual[branch, index] = place.change
+        if place.snapshot.ledger is not None:
+            self.discarded[branch, index] = place.snapshot.ledger.discarded.sum()
+
+    @property
+    def magnetization(self) -> Reals:
+        """(2, F, 3) mean over the spins."""
+        return np.asarray(self.spins.mean(axis=2))
+
+    def area(self, axis: int = 2) -> float:
+        """Area of the loop, the integral of M(down) - M(up) over the field."""
+        down, up = self.magnetization[..., axis]
+        return float(np.trapezoid(down - up, self.fields))
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a sweep is.
+
+    Attributes
+    ----------
+    number
+        Fields that are done, of 2 F.
+    piece
+        Twentieths of ``hold`` that have passed at the next one; 0: it is still to begin.
+    snapshot
+        State (and ledger) there; its time is that since the field was set.
+    change
+        Largest change of any spin in the last twentieth.
+    """
+
+    number: int
+    piece: int
+    snapshot: Snapshot
+    change: float = np.inf
+
+
+def hysteresis_loop(
+    model: Model,
+    state: Any,
+    fields: Sequence[float] | Reals,
+    *,
+    axis: int = 2,
+    solver: str = "mean_field",
+    bath: Any = None,
+    hold: float = 200.0,
+    settled: float = 1e-8,
+    tilt: float | None = None,
+    on_field: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> Loop:
+    """Sweep a component of the field down and up again.
+
+    Parameters
+    ----------
+    model : Model
+        With a ``field``; its components other than the swept one stay.
+    state
+        Start, at the largest field, of a kind that the solver takes.
+    fields : (F,) sequence of float
+        Values of the swept component, in any order; they are taken from the largest to the
+        smallest and back.
+    axis : int
+        Swept component.
+    solver : str
+        One of `SOLVERS`.
+    bath
+        Bath of the spins; its jump operators may depend on the field.
+    hold : float
+        Time at each field.
+    settled : float
+        A field is left as soon as no spin has changed by more than this in a twentieth of ``hold``.
+    tilt : float, optional
+        Angle by which mean fields and classical spins are turned about y at the beginning of every
+        field; default `TILT` for those, 0 for all others.
+    on_field : callable, optional
+        Called after every field with the share of the loop that is done; may raise to stop.
+    **options
+        For the solver.
+
+    Raises
+    ------
+    InputError
+        If the model has no field, or the solver cannot do it.
+    """
+    values = np.unique(np.asarray(fields, float))
+    if values.size < 2 or not np.all(np.isfinite(values)):
+        raise InputError("fields: at least two different finite numbers are needed")
+    loop = Loop.empty(values, len(model.localized_sites))
+    for place in follow(
+        model, state, values, axis=axis, solver=solver, bath=bath, hold=hold, settled=settled,
+        tilt=tilt, **options,
+    ):  # fmt: skip
+        loop.enter(place)
+        if on_field is not None and not place.piece:
+            share = place.number / (2 * values.size)
+            on_field(Progress(share, 0, float(loop.discarded.sum())))
+    return loop
+
+
+def follow(
+    model: Model,
+    state: Any,
+    fields: Reals,
+    *,
+    axis: int = 2,
+    solver: str = "mean_field",
+    bath: Any = None,
+    hold: float = 200.0,
+    settled: float = 1e-8,
+    tilt: float | None = None,
+    start: Place | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> Iterator[Place]:
+    """Sweep a component of the field down and up again, and yield every twentieth of a field.
+
+    Going on from a place that was yielded gives the same numbers.
+
+    Parameters
+    ----------
+    model, state, axis, solver, bath, hold, settled, tilt, options
+        See `hysteresis_loop`.
+    fields : (F,)
+        Ascending.
+    start : Place, optional
+        Where to go on; ``state`` does not matter then.
+    on_step : callable, optional
+        Called after every step with a `Progress` whose time is the number of fields done; may
+        raise to stop.
+
+    Raises
+    ------
+    InputError
+        If the model has no field, or the solver cannot do it.
+    """
+    tilt = check_loop(model, solver, tilt)
+    times = np.linspace(0.0, hold, PIECES + 1).tolist()
+    number, piece, ledger = 0, 0, None
+    if start is not None:
+        number, piece = start.number, start.piece
+        state, ledger = start.snapshot.state, start.snapshot.ledger if piece else None
+    for value in np.concatenate((fields[::-1], fields))[number:]:
+        here = _with_field(model, axis, float(value))
+        if tilt and not piece:
+            state = _turned(here, state, solver, tilt)
+        keys = options | _bath_keys(here, bath, solver, options) | _noise_keys(options, number)
+        if ledger is not None:
+            keys["ledger"] = ledger
+        if on_step is not None:
+            keys["on_step"] = _counted(on_step, number, hold)
+        snapshots = evolve(here, state, times[piece:], solver=solver, **keys)
+        before, change = _SPIN(next(snapshots)), np.inf
+        for now in snapshots:
+            spins = _SPIN(now)
+            change, before = float(np.abs(spins - before).max()), spins
+            piece += 1
+            if change <= settled or piece == PIECES:
+                break
+            yield Place(number, piece, now, change)
+        number, piece, state, ledger = number + 1, 0, now.state, None
+        yield Place(number, 0, now, change)
+
+
+def _noise_keys(options: dict[str, Any], number: int) -> dict[str, Any]:
+    """A seed for each field: time begins anew there, and noise is a function of seed and time."""
+    if not options.get("temperature"):
+        return {}
+    sequence = np.random.SeedSequence([options.get("seed", 0), number])
+    return {"seed": int(sequence.generate_state(1)[0])}
+
+
+def steady_spins(
+    model: Model, fields: Sequence[float] | Reals, *, axis: int = 2, bath: Any = None
+) -> Reals:
+    """(F, N, 3) <S>/S of the steady state at each field; NaN where it is not unique.
+
+    Raises
+    ------
+    InputError
+        If the chain has too many states.
+    """
+    from tnspin.solvers.lindblad.steady import steady_state
+
+    size = prod(site.dim for site in model.local_sites)
+    if size > MOST_STATES:
+        raise InputError(f"model: {size} states are too many for steady states ({MOST_STATES})")
+    found = np.full((len(fields), len(model.localized_sites), 3), np.nan)
+    for k, value in enumerate(fields):
+        here = _with_field(model, axis, float(value))
+        try:
+            state = steady_state(here, jumps_of(here, bath))
+        except RunError:
+            continue
+        found[k] = _SPIN(Snapshot(0.0, here, state))
+    return found
+
+
+def coercive_fields(fields: Reals, magnetization: Reals) -> Reals:
+    """(2,) fields at which each branch (2, F) of a component of M passes zero first; NaN: never.
+
+    Linear between the fields of the loop, so that a jump counts as halfway between two of them.
+    """
+    found = np.full(2, np.nan)
+    for branch, reverse in enumerate((True, False)):
+        b, m = (x[::-1] if reverse else x for x in (fields, magnetization[branch]))
+        b, m = b[np.isfinite(m)], m[np.isfinite(m)]  # of a sweep that is still under way
+        flips = np.flatnonzero(np.sign(m[1:]) != np.sign(m[:-1]))
+        if flips.size:
+            k = int(flips[0])
+            found[branch] = b[k] - m[k] * (b[k + 1] - b[k]) / (m[k + 1] - m[k])
+    return found
+
+
+def check_loop(model: Any, solver: str, tilt: float | None = None, beside: Any = None) -> float:
+    """Return the tilt, refusing models and solvers that have no loops, and all but mean fields
+    beside one.
+
+    Raises
+    ------
+    InputError
+        As `hysteresis_loop`.
+    """
+    if solver not in SOLVERS:
+        raise InputError(
+            f"solver.kind = {solver!r}: does not take its own states back; allowed for hysteresis: "
+            f"{', '.join(SOLVERS)}"
+        )
+    field: Any = getattr(model, "field", ())
+    if np.shape(field) != (3,):
+        raise InputError(f"model.kind = {model.kind!r}: has no field that could be swept")
+    if beside is not None and beside.kind != "mean_field":
+        raise InputError(
+            f"classical.kind = {beside.kind!r}: beside a hysteresis loop; allowed: mean_field"
+        )
+    if tilt is None:
+        return TILT if solver in TILTED else 0.0
+    if tilt and solver not in TILTED:
+        raise InputError(
+            f"hysteresis.tilt = {tilt!r}: only {' and '.join(TILTED)} turn their spins, not "
+            f"{solver!r}"
+        )
+    return tilt
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _with_field(model: Any, axis: int, value: float) -> Any:
+    field = list(model.field)
+    field[axis] = value
+    return replace(model, field=tuple(field))
+
+
+def _turned(model: Any, state: Any, solver: str, angle: float) -> Any:
+    if solver == "mean_field":
+        return SiteProduct.of(model, state).rotated(angle)
+    now = state if isinstance(state, ClassicalState) else ClassicalState.of(model, state)
+    x, y, z = np.moveaxis(now.directions, -1, 0)
+    turned = (np.cos(angle) * x + np.sin(angle) * z, y, np.cos(angle) * z - np.sin(angle) * x)
+    return replace(now, directions=np.stack(turned, axis=-1))
+
+
+def _bath_keys(model: Any, bath: Any, solver: str, options: dict[str, Any]) -> dict[str, Any]:
+    if solver == "llg":
+        return {}
+    if options.get("variant") == "printed":
+        return {"bath": bath}
+    return {"jumps": jumps_of(model, bath)}
+
+
+def _counted(
+    on_step: Callable[[Progress], None], number: int, hold: float
+) -> Callable[[Progress], None]:
+    """The same, told how many fields are done instead of the time at this one."""
+    return lambda progress: on_step(progress._replace(time=number + progress.time / hold))

@@ -1,0 +1,237 @@
+"""From a configuration with ``[hysteresis]`` to the result of a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tnspin.errors import InputError, Interrupted
+from tnspin.observables.snapshot import Progress, Snapshot
+from tnspin.results.result import Result, Variable
+from tnspin.runs.checkpoint import Checkpoint, Saved
+from tnspin.runs.config.config import Config
+from tnspin.runs.config.solver_tables import Hysteresis, MeanFieldBeside
+from tnspin.runs.config.tables import MasterEquation
+from tnspin.runs.hysteresis.loop import (
+    MOST_STATES,
+    Loop,
+    Place,
+    coercive_fields,
+    follow,
+    hysteresis_loop,
+    steady_spins,
+)
+from tnspin.runs.preparation import initial_state, jump_operators, product_state
+from tnspin.runs.record import Stopwatch, provenance
+from tnspin.schema.tables import fields_of
+
+__all__ = ["hysteresis_result", "swept_fields"]
+
+Say = Callable[[str], None]
+_DIMS = ("branch", "field", "localized", "axis")
+
+
+def hysteresis_result(
+    config: Config,
+    *,
+    saved: Saved | None = None,
+    checkpoint: Checkpoint | None = None,
+    on_step: Callable[[Any], None] | None = None,
+    on_snapshot: Callable[[Any], None] | None = None,
+    say: Say = lambda text: None,
+) -> Result:
+    """Carry out the loop that a configuration describes.
+
+    Parameters
+    ----------
+    config
+        The run; it has ``hysteresis``.
+    saved
+        What it continues.
+    checkpoint
+        Where it is saved, with the state of every twentieth of a field.
+    on_step
+        Called after every step with a `Progress` whose time is the number of fields done; may
+        raise `Interrupted`.
+    on_snapshot
+        Called with the state of every twentieth of a field.
+    say
+        Told in words what is being done.
+
+    Returns
+    -------
+    Result
+        With dimensions ``branch`` (down, up), ``field``, ``localized`` and ``axis``.  If it was
+        interrupted, its attribute ``complete`` is 0, and NaN stands where it did not come to.
+    """
+    watch, axis = Stopwatch(None if saved is None else saved.result), _axis(config)
+    loop, start = _begun(config, saved)
+
+    def so_far(place: Place | None, complete: bool = False) -> Result:
+        attrs = {
+            "loop_done": 0 if place is None else place.number,
+            **({} if complete else {"loop_piece": 0 if place is None else place.piece}),
+            **({"loop_area": loop.area(axis)} if complete else {}),
+        }
+        return Result(
+            _variables(loop, config, axis),
+            provenance(config.to_toml()) | attrs | watch.attrs(complete),
+        )
+
+    place = start
+    try:
+        for place in _places(config, start, on_step, say):
+            loop.enter(place)
+            if checkpoint is not None:
+                checkpoint.offer(place.snapshot, partial(so_far, place))
+            if on_snapshot is not None:
+                on_snapshot(place.snapshot)
+        if checkpoint is not None:
+            checkpoint.flush()
+        more = _mean_field_beside(config, on_step, say) | _steady(config, say)
+    except Interrupted:
+        return so_far(place)
+    finally:
+        # Whatever ended the run, the last place that was reached is worth keeping.
+        if checkpoint is not None:
+            checkpoint.flush()
+    result = so_far(place, complete=True)
+    return Result({**result.variables, **more}, result.attrs)
+
+
+def swept_fields(config: Config) -> np.ndarray:
+    """(F,) values of the swept component of a run with ``hysteresis``, ascending."""
+    keys = _keys(config)
+    return np.linspace(-keys.largest, keys.largest, keys.steps + 1)
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _keys(config: Config) -> Hysteresis:
+    if config.hysteresis is None:
+        raise InputError("hysteresis: the configuration has no such table")
+    return config.hysteresis
+
+
+def _axis(config: Config) -> int:
+    return "xyz".index(_keys(config).axis)
+
+
+def _begun(config: Config, saved: Saved | None) -> tuple[Loop, Place | None]:
+    """The loop so far, and where it goes on."""
+    loop = Loop.empty(swept_fields(config), len(config.model.localized_sites))
+    if saved is None:
+        return loop, None
+    loop.spins[:], loop.residual[:] = saved.result["loop_spin"], saved.result["residual"]
+    if "loop_discarded" in saved.result:
+        loop.discarded[:] = saved.result["loop_discarded"]
+    attrs = saved.result.attrs
+    snapshot = Snapshot(0.0, config.model, saved.state, saved.ledger)
+    return loop, Place(int(attrs["loop_done"]), int(attrs.get("loop_piece", 0)), snapshot)
+
+
+def _places(
+    config: Config,
+    start: Place | None,
+    on_step: Callable[[Any], None] | None,
+    say: Say,
+) -> Iterator[Place]:
+    """The sweep from its start, or from where it was saved."""
+    keys, fields, axis = _keys(config), swept_fields(config), _axis(config)
+    if start is None:
+        first = _at(config, axis, float(fields[-1]))
+        state = initial_state(first, jump_operators(first), say)
+        say("sweeping the field down and up")
+    else:
+        state = start.snapshot.state
+        say(f"resuming after {start.number} of {2 * fields.size} fields")
+    options = {name: getattr(config.solver, name) for name in fields_of(type(config.solver))}
+    if "threads" in options and config.solver.kind != "llg":
+        options["threads"] = options["threads"] or None
+    return follow(
+        config.model, state, fields, solver=config.solver.kind, tilt=keys.tilt, start=start,
+        on_step=on_step, **_common(config), **options,
+    )  # fmt: skip
+
+
+def _common(config: Config) -> dict[str, Any]:
+    keys = _keys(config)
+    return {
+        "axis": _axis(config), "bath": config.bath, "hold": keys.hold, "settled": keys.settled,
+    }  # fmt: skip
+
+
+def _mean_field_beside(
+    config: Config, on_step: Callable[[Any], None] | None, say: Say
+) -> dict[str, Variable]:
+    """The loop of the mean field, where the run asks for it."""
+    beside = config.classical
+    if not isinstance(beside, MeanFieldBeside):
+        return {}
+    say("the same for the mean field")
+    fields = swept_fields(config)
+
+    def on_field(progress: Progress) -> None:
+        if on_step is not None:  # all fields of the run itself are done
+            on_step(progress._replace(time=config.length))
+
+    other = hysteresis_loop(
+        config.model, product_state(_at(config, _axis(config), float(fields[-1]))), fields,
+        variant=beside.variant, damping=beside.damping, tolerance=beside.tolerance,
+        on_field=on_field, **_common(config),
+    )  # fmt: skip
+    text = f"mean field of the localized spins, {beside.variant}"
+    return {"loop_classical_spin": Variable(_DIMS, other.spins, "1", text)}
+
+
+def _steady(config: Config, say: Say) -> dict[str, Variable]:
+    """The steady states, where the run asks for them and there are few states enough."""
+    few = prod(site.dim for site in config.model.local_sites) <= MOST_STATES
+    wanted = isinstance(config.solver, MasterEquation) and _keys(config).steady
+    if not (wanted and config.bath and few):
+        return {}
+    say("looking for the steady states")
+    fields = swept_fields(config)
+    steady = steady_spins(config.model, fields, axis=_axis(config), bath=config.bath)
+    text = "localized spin <S>/S of the steady state (nan: not unique)"
+    return {"steady_spin": Variable(_DIMS[1:], steady, "1", text)}
+
+
+def _at(config: Config, axis: int, value: float) -> Config:
+    """The same at one value of the field."""
+    field = list(config.model.field)
+    field[axis] = value
+    return replace(config, model=replace(config.model, field=tuple(field)))
+
+
+def _variables(loop: Loop, config: Config, axis: int) -> dict[str, Variable]:
+    unit = "energy unit"
+    sites = np.array(config.model.localized_sites, dtype=np.int64)
+    coercive = coercive_fields(loop.fields, loop.magnetization[..., axis])
+    found = {
+        "field": Variable(("field",), loop.fields, unit, f"{'xyz'[axis]} component of the field"),
+        "branch": Variable(("branch",), np.array(["down", "up"]), "1", "direction of the sweep"),
+        "localized": Variable(("localized",), sites, "1", "site of the localized spin"),
+        "axis": Variable(("axis",), np.array(["x", "y", "z"]), "1", "direction of spin"),
+        "loop_spin": Variable(_DIMS, loop.spins, "1", "localized spin <S>/S at the end of a field"),
+        "magnetization": Variable(
+            ("branch", "field", "axis"), loop.magnetization, "1", "mean of <S>/S over the spins"
+        ),
+        "coercive_field": Variable(
+            ("branch",), coercive, unit, "field at which the swept component of M passes zero"
+        ),
+        "residual": Variable(
+            ("branch", "field"), loop.residual, "1",
+            "largest change of a spin in the last twentieth of the time at a field",
+        ),
+    }  # fmt: skip
+    if loop.discarded.any():
+        text = "weight discarded at a field"
+        found["loop_discarded"] = Variable(("branch", "field"), loop.discarded, "1", text)
+    return found

@@ -1,0 +1,177 @@
+"""What ``tnspin sweep`` does."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tnspin.errors import InputError, Interrupted, RunError
+from tnspin.numerics.parallel import default_workers
+from tnspin.results.lock import Lock
+from tnspin.results.result import Result, reason
+from tnspin.runs.progress import StopOnSignal
+from tnspin.runs.sweep.bar import RunsBar
+from tnspin.runs.sweep.collect import collect
+from tnspin.runs.sweep.folder import (
+    COLLECTION,
+    LEADER,
+    MANIFEST,
+    failure,
+    open_folder,
+    read_manifest,
+    unfinished,
+)
+from tnspin.runs.sweep.grid import Grid, Run, grid_of
+from tnspin.runs.sweep.runs import Outcome, Task, carry_out
+from tnspin.runs.sweep.slurm import SCRIPT, write_script
+from tnspin.runs.sweep.workers import JOBQUEUES, Pool, check_address, dask_pool, lead, local_pool
+
+__all__ = ["sweep_command"]
+
+Say = Callable[[str], None]
+
+
+def sweep_command(options: argparse.Namespace) -> bool:
+    """Carry out a sweep as the command line says; whether all its runs are done."""
+    _check(options)
+    grid = None
+    if options.config is not None:
+        grid = grid_of(options.config, options.over, options.overrides)
+    folder = options.output or Path(f"{grid.name}-sweep" if grid is not None else "")
+
+    def say(text: str) -> None:
+        if not options.quiet:
+            print(f"tnspin: {text}", file=sys.stderr, flush=True)
+
+    if options.task is not None:
+        return _one(options, folder)
+    grid = open_folder(folder, grid)
+    lock = Lock(folder / LEADER)
+    try:
+        holder = lock.acquire()
+    except OSError as error:
+        raise RunError(f"{lock.path}: could not be written: {reason(error)}") from error
+    if holder is not None:
+        raise InputError(f"-o {folder}: a sweep is under way there, by {holder}")
+    try:
+        if options.collect:
+            return _summary(options, folder, grid, collect(folder, grid))
+        return _all(options, folder, grid, say)
+    finally:
+        lock.release()
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.config is None and (options.over or options.overrides):
+        raise InputError("CONFIG: missing; --over and --set change what it says")
+    if options.config is None and options.output is None:
+        raise InputError("CONFIG: missing; give it and --over, or -o with the folder of a sweep")
+    if options.workers < 0:
+        raise InputError(f"--workers {options.workers}: must be 0 (one per processor) or more")
+    if options.jobqueue is not None and options.jobqueue not in JOBQUEUES:
+        raise InputError(f"--jobqueue {options.jobqueue}: must be one of {', '.join(JOBQUEUES)}")
+    if options.scheduler:
+        check_address(options.scheduler)
+    if options.scheduler and options.jobqueue:
+        raise InputError("--scheduler: give this or --jobqueue, not both")
+    if (options.scheduler or options.jobqueue) and options.executor not in (None, "dask"):
+        raise InputError(f"--executor {options.executor}: --scheduler and --jobqueue are for dask")
+    if options.scheduler or options.jobqueue:
+        options.executor = "dask"
+
+
+def _all(options: argparse.Namespace, folder: Path, grid: Grid, say: Say) -> bool:
+    """Carry out what is not done."""
+    left = unfinished(folder, grid.runs)
+    wanted = [run for run in left if options.retry or failure(folder, run.name) is None]
+    done = len(grid.runs) - len(left)
+    say(_beginning(len(grid.runs), done, len(left) - len(wanted), folder))
+    if wanted and options.executor == "slurm":
+        return _slurm(options, folder, grid, wanted)
+    if wanted:
+        workers = min(options.workers or default_workers(), len(wanted))
+        _carry_out(options, folder, wanted, workers, say)
+    return _summary(options, folder, grid, collect(folder, grid))
+
+
+def _beginning(runs: int, done: int, failed: int, folder: Path) -> str:
+    text = f"{runs} runs in {folder}"
+    text += f", {done} of them done" if done else ""
+    return text + (f", {failed} failed before (--retry tries them again)" if failed else "")
+
+
+def _carry_out(
+    options: argparse.Namespace, folder: Path, wanted: Sequence[Run], workers: int, say: Say
+) -> None:
+    bar = RunsBar(len(wanted), say, shown=not options.quiet)
+    pools: AbstractContextManager[Pool]
+    advised = ""
+
+    def ended(task: Task, outcome: Outcome) -> None:
+        nonlocal advised
+        bar.update(task, outcome)
+        if not advised and (advised := pool.advice()):  # workers may join at any time
+            say(advised)
+
+    if options.executor == "dask":
+        pools = dask_pool(options.scheduler, options.jobqueue, workers)
+    else:
+        pools = local_pool(workers)
+    with StopOnSignal() as stop:
+        try:
+            with pools as pool:
+                stop.ready = True
+                tasks = [_task(run, folder, pool.threads, options.retry) for run in wanted]
+                lead(tasks, pool, ended, stop.check)
+        except (Interrupted, KeyboardInterrupt) as stopped:
+            again = shlex.join(["tnspin", *options.arguments])
+            raise RunError(f"stopped, saved; continue with: {again}") from stopped
+        finally:
+            bar.close()
+
+
+def _task(run: Run, folder: Path, threads: int, retry: bool) -> Task:
+    return Task(run.name, str(folder.resolve()), run.config.to_toml(), threads, retry)
+
+
+def _one(options: argparse.Namespace, folder: Path) -> bool:
+    """Carry out one run, as a job of an array does."""
+    grid = read_manifest(folder / MANIFEST)
+    if not 0 <= options.task < len(grid.runs):
+        raise InputError(f"--task {options.task}: must be 0 to {len(grid.runs) - 1}")
+    run = grid.runs[options.task]
+    outcome: Outcome = carry_out(_task(run, folder, default_workers(), options.retry))
+    if outcome.status == "stopped":
+        raise RunError(f"{run.name}: stopped, saved")
+    if outcome.status == "busy":
+        raise RunError(f"{run.name}: is carried out by {outcome.message}")
+    if outcome.status == "failed":
+        raise RunError(f"{run.name}: {outcome.message}")
+    if not options.quiet:
+        print(f"{run.name}: done ({outcome.seconds:.1f} s)")
+    return True
+
+
+def _slurm(options: argparse.Namespace, folder: Path, grid: Grid, wanted: Sequence[Run]) -> bool:
+    write_script(folder, grid, wanted, options.workers, options.retry)
+    print(f"sbatch {shlex.quote(str(folder / SCRIPT))}")
+    print(f"tnspin sweep -o {shlex.quote(str(folder))} --collect  # once the jobs have ended")
+    return True
+
+
+def _summary(options: argparse.Namespace, folder: Path, grid: Grid, result: Result) -> bool:
+    """Say what became of the runs; whether all are done."""
+    state = result["run_state"].ravel()
+    done, missing = int((state == 1).sum()), int((state == 0).sum())
+    if not options.quiet:
+        print(f"{folder / COLLECTION}: {done} of {state.size} runs")
+    for run in grid.runs:
+        if state[run.index] == -1:
+            print(f"tnspin: {run.name} failed: {failure(folder, run.name)}", file=sys.stderr)
+    if missing:
+        print(f"tnspin: {missing} runs are missing", file=sys.stderr)
+    return bool((state == 1).all())

@@ -1,0 +1,160 @@
+"""One run of a sweep, in whatever process it falls to."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from tnspin.errors import InputError, RunError
+from tnspin.results.lock import Lock
+from tnspin.results.toml_text import loads
+from tnspin.runs.checkpoint import checkpoint_path
+from tnspin.runs.config.config import Config, from_dict
+from tnspin.runs.sweep.folder import (
+    MANIFEST,
+    failure,
+    finished,
+    forget_failure,
+    log,
+    result_path,
+    write_failure,
+)
+
+__all__ = ["Outcome", "Task", "carry_out"]
+
+# Workers of a Dask cluster may have several threads.  BLAS threads, processor time and memory are
+# those of a process, and the first of these decides on the last bit: one run at a time.
+_ALONE = threading.Lock()
+
+Status = Literal["done", "failed", "stopped", "busy"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run, as plain texts and numbers that travel to another machine.
+
+    Attributes
+    ----------
+    name, folder
+        Which run of which sweep; the folder must be the same one for all machines.
+    config
+        Its configuration, in TOML.
+    threads
+        Threads (of a run of trajectories: processes) where the configuration leaves it open; 0
+        for one per processor.
+    retry
+        Whether to try again what failed before.
+    """
+
+    name: str
+    folder: str
+    config: str
+    threads: int = 1
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: ``message`` says why it failed, or who is at it."""
+
+    status: Status
+    message: str = ""
+    seconds: float = 0.0
+
+
+def carry_out(task: Task) -> Outcome:
+    """Carry out a run, or what is left of it, and write its result; no error leaves it."""
+    with _ALONE:
+        return _carry_out(task)
+
+
+def _carry_out(task: Task) -> Outcome:
+    folder = Path(task.folder)
+    if not (folder / MANIFEST).exists():
+        text = f"{folder} is not seen from this machine; the folder of a sweep must be shared"
+        return Outcome("failed", text)
+    try:
+        lock = Lock(folder / f"{task.name}.lock")
+        holder = lock.acquire()
+    except OSError as error:
+        return Outcome("failed", f"{folder}: {error.strerror}")
+    if holder is not None:
+        return Outcome("busy", holder)
+    start = time.perf_counter()
+    try:
+        return replace(_locked(task, folder), seconds=time.perf_counter() - start)
+    except KeyboardInterrupt:
+        log(folder, "stopped", task.name)
+        return Outcome("stopped")
+    except Exception as error:
+        known = isinstance(error, InputError | RunError)
+        message = str(error) if known else f"{type(error).__name__}: {error}"
+        write_failure(folder, task.name, message, traceback.format_exc())
+        return Outcome("failed", message)
+    finally:
+        lock.release()
+
+
+def _locked(task: Task, folder: Path) -> Outcome:
+    from threadpoolctl import threadpool_limits
+
+    from tnspin.runs.simulation import simulate
+
+    path = result_path(folder, task.name)
+    config = from_dict(loads(task.config), task.name)
+    if finished(path, config):
+        return Outcome("done")
+    before = failure(folder, task.name)
+    if before is not None and not task.retry:
+        return Outcome("failed", before)
+    forget_failure(folder, task.name)
+    log(folder, "started", task.name)
+    # Workers of a cluster know nothing of our one BLAS thread, on which the last bit depends.
+    with threadpool_limits(1), _stop() as stop:
+
+        def on_step(progress: Any) -> None:
+            stop.check()
+
+        def on_snapshot(snapshot: Any) -> None:
+            stop.ready = True
+            stop.check()
+
+        config = _with_threads(config, task.threads)
+        result = simulate(config, path, resume=True, on_step=on_step, on_snapshot=on_snapshot)
+    if not result.complete:
+        raise KeyboardInterrupt
+    # It holds a state, and there is nothing left to continue.
+    checkpoint_path(path).unlink(missing_ok=True)
+    log(folder, "done", task.name)
+    return Outcome("done")
+
+
+def _with_threads(config: Config, threads: int) -> Config:
+    """The same with as many threads as a worker may use, unless it says how many."""
+    for key in ("threads", "workers"):
+        if threads and getattr(config.solver, key, None) == 0:
+            config = replace(config, solver=replace(config.solver, **{key: threads}))
+    return config
+
+
+@contextlib.contextmanager
+def _stop() -> Iterator[Any]:
+    """Stop, saved, at a SIGTERM; Ctrl-C is for the process that leads."""
+    from tnspin.runs.progress import StopOnSignal
+
+    stop = StopOnSignal()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals go to the main thread, which is not ours
+        return
+    leads = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    with stop:
+        if not leads:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        yield stop

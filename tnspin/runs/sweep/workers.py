@@ -1,0 +1,309 @@
+"""Where the runs of a sweep are computed: processes of this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from tnspin.errors import InputError, Interrupted, RunError
+from tnspin.numerics.parallel import default_workers, process_pool
+from tnspin.results.lock import Lock
+from tnspin.runs.sweep.folder import write_failure
+from tnspin.runs.sweep.runs import Outcome, Task, carry_out
+
+__all__ = ["JOBQUEUES", "LocalPool", "Pool", "check_address", "dask_pool", "local_pool"]
+
+#: Classes of dask-jobqueue.
+JOBQUEUES = {
+    "slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster",
+    "htcondor": "HTCondorCluster", "oar": "OARCluster", "moab": "MoabCluster",
+    "local": "LocalCluster",
+}  # fmt: skip
+
+
+class Pool(Protocol):
+    """What carries out tasks."""
+
+    #: Threads for each run.
+    threads: int
+
+    def free(self) -> bool:
+        """Whether it takes another task now."""
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        """Begin a task; a dead worker shows as `BrokenExecutor` of this one alone."""
+
+    def stop(self) -> bool:
+        """Tell all runs to save and stop, once; whether they do."""
+
+    def advice(self) -> str:
+        """How more could be made of the processors, "" if nothing is amiss."""
+
+
+class LocalPool:
+    """Processes of this machine, each of which may die without harm to the others.
+
+    A pool of one process for each slot: where one pool has many, a dead process takes the others
+    with it, and nobody knows whose work it was.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.threads = max(1, default_workers() // workers)
+        self._slots: list[ProcessPoolExecutor | None] = [None] * workers
+        self._busy: dict[int, Future[Outcome]] = {}
+
+    def free(self) -> bool:
+        return self._slot() is not None
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        slot = self._slot()
+        if slot is None:
+            raise RuntimeError("no free slot")
+        before = self._busy.get(slot)
+        pool = self._slots[slot]
+        if pool is None or (before is not None and before.exception() is not None):
+            if pool is not None:
+                pool.shutdown(wait=False)
+            pool = self._slots[slot] = process_pool(1)
+        self._busy[slot] = pool.submit(carry_out, task)
+        return self._busy[slot]
+
+    def stop(self) -> bool:
+        for slot, future in self._busy.items():
+            if not future.done():
+                self._signal(slot, signal.SIGTERM)
+        return True
+
+    def advice(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        """End the processes, those that are at work at once."""
+        for slot, pool in enumerate(self._slots):
+            if pool is None:
+                continue
+            if slot in self._busy and not self._busy[slot].done():
+                self._signal(slot, signal.SIGKILL)
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _slot(self) -> int | None:
+        for slot in range(len(self._slots)):
+            if slot not in self._busy or self._busy[slot].done():
+                return slot
+        return None
+
+    def _signal(self, slot: int, number: int) -> None:
+        pool = self._slots[slot]
+        for pid in list(getattr(pool, "_processes", None) or {}):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@contextlib.contextmanager
+def local_pool(workers: int) -> Iterator[LocalPool]:
+    """A pool of processes, ended on leaving."""
+    pool = LocalPool(workers)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+class DaskPool:
+    """The workers of a Dask cluster; one that dies is dealt with by its scheduler."""
+
+    threads = 1
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._executor = client.get_executor(pure=False)
+
+    def free(self) -> bool:
+        return True
+
+    def submit(self, task: Task) -> Future[Outcome]:
+        return self._executor.submit(carry_out, task)
+
+    def stop(self) -> bool:
+        # What has not begun is cancelled; what has goes on to its end or that of its worker.
+        self._executor.shutdown(wait=False)
+        return False
+
+    def advice(self) -> str:
+        most = 1
+        # That the scheduler has gone shows in the runs, which tell it better.
+        with contextlib.suppress(Exception):
+            most = max(self._client.nthreads().values(), default=1)
+        if most == 1:
+            return ""
+        return (
+            f"a worker of the cluster has {most} threads and carries out one run at a time: "
+            "workers with --nthreads 1, more of them, do as many runs at once as there are "
+            "processors"
+        )
+
+
+@contextlib.contextmanager
+def dask_pool(address: str | None, jobqueue: str | None, workers: int) -> Iterator[DaskPool]:
+    """Workers of the cluster at ``address``, of a queueing system, or of one made here.
+
+    Raises
+    ------
+    RunError
+        If Dask (or dask-jobqueue) is not installed, or nobody answers at the address.
+    """
+    try:
+        from dask.distributed import Client
+    except ModuleNotFoundError as error:
+        raise RunError(f"sweep: {error.name} is missing: pip install 'tnspin[cluster]'") from error
+    if address is not None:
+        _knock(address)
+    with contextlib.ExitStack() as stack:
+        cluster = address or stack.enter_context(_cluster(jobqueue, workers))
+        try:
+            client = stack.enter_context(Client(cluster, timeout="30s", set_as_default=False))
+        except OSError as error:
+            raise RunError(f"--scheduler {address}: is no Dask scheduler: {error}") from error
+        yield DaskPool(client)
+
+
+def check_address(address: str) -> tuple[str, int]:
+    """Host and port of the address of a scheduler.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(address)
+        if parts.scheme and parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    raise InputError(f"--scheduler {address!r}: must be an address such as tcp://host:8786")
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody is there; a Dask client takes minutes to give up."""
+    try:
+        socket.create_connection(check_address(address), timeout=10).close()
+    except OSError as error:
+        raise RunError(f"--scheduler {address}: nobody answers there: {error}") from error
+
+
+def _cluster(jobqueue: str | None, workers: int) -> Any:
+    if jobqueue is None:
+        from dask.distributed import LocalCluster
+
+        return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    try:
+        import dask_jobqueue
+        import dask_jobqueue.local
+    except ModuleNotFoundError as error:
+        raise RunError(f"sweep: {error.name} is missing: pip install 'tnspin[cluster]'") from error
+    module = dask_jobqueue.local if jobqueue == "local" else dask_jobqueue
+    # Cores, memory, queue and account are those of ~/.config/dask/jobqueue.yaml.
+    cluster = getattr(module, JOBQUEUES[jobqueue])()
+    cluster.scale(workers)
+    return cluster
+
+
+#: Seconds between two looks at what has finished, and until a busy run is tried again.
+_LOOK, _BUSY = 0.2, 3.0
+#: A run whose worker has died so often has failed.
+_DEATHS = 3
+
+
+def lead(
+    tasks: Iterable[Task],
+    pool: Pool,
+    on_outcome: Callable[[Task, Outcome], None],
+    on_look: Callable[[], None] = lambda: None,
+) -> None:
+    """Carry out all tasks; a run that fails, or kills its worker, is no harm to the others.
+
+    Parameters
+    ----------
+    tasks
+        Runs that are not done.
+    pool
+        Where to.
+    on_outcome
+        Called as each run ends, done or failed; also with who is at a run that is ``busy``, which
+        is tried again until it is done.
+    on_look
+        Called now and then; raises `Interrupted` to let all runs save and stop.
+
+    Raises
+    ------
+    Interrupted
+        Once all runs have stopped.
+    RunError
+        If the executor has gone.
+    """
+    queue, later = deque(tasks), deque[tuple[float, Task]]()
+    waiting: dict[Future[Outcome], Task] = {}
+    deaths: Counter[str] = Counter()
+    try:
+        while queue or later or waiting:
+            while later and later[0][0] <= time.monotonic():
+                queue.append(later.popleft()[1])
+            while queue and pool.free():
+                task = queue.popleft()
+                waiting[pool.submit(task)] = task
+            if waiting:
+                done, _ = wait(waiting, timeout=_LOOK, return_when=FIRST_COMPLETED)
+            else:
+                done = set()
+                time.sleep(_LOOK)
+            on_look()
+            for future in done:
+                task = waiting.pop(future)
+                outcome = _outcome(future, task, deaths)
+                if outcome is None or outcome.status == "stopped":
+                    queue.append(task)
+                    continue
+                if outcome.status == "busy":
+                    later.append((time.monotonic() + _BUSY, task))
+                on_outcome(task, outcome)
+    except Interrupted:
+        if pool.stop():
+            wait(waiting)
+        raise
+
+
+def _outcome(future: Future[Outcome], task: Task, deaths: Counter[str]) -> Outcome | None:
+    """How a run ended, None if its worker did and it is to be tried again."""
+    try:
+        return future.result()
+    except CancelledError as error:
+        raise RunError("sweep: the scheduler has gone; what it began may go on") from error
+    except BrokenExecutor:
+        deaths[task.name] += 1
+        if deaths[task.name] < _DEATHS:
+            return None
+        message = f"its worker died {_DEATHS} times; out of memory? use fewer --workers"
+    except Exception as error:
+        # Not of the run, which keeps its errors to itself: its workers die, or cannot import us.
+        message = f"{type(error).__name__}: {error}"
+    folder = Path(task.folder)
+    lock = Lock(folder / f"{task.name}.lock")
+    if lock.acquire() is None:
+        write_failure(folder, task.name, message)
+        lock.release()
+    return Outcome("failed", message)

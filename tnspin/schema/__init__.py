@@ -1,0 +1,1 @@
+"""Checks that TOML and Python share: tables, constrained values, register, nearest names."""

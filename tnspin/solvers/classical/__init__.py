@@ -1,0 +1,1 @@
+"""Classical spins: Landau-Lifshitz-Gilbert equation, integrator, comparison with quantum runs."""

@@ -1,0 +1,1 @@
+"""Lindblad equation of dense density matrices, and its steady states."""

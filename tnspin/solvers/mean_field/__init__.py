@@ -1,0 +1,1 @@
+"""Product states of spins under a Hamiltonian and a bath."""

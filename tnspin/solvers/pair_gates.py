@@ -1,0 +1,238 @@
+"""Trotter steps of a Lindbladian that reaches over three sites: on pairs of sites.
+
+Whatever acts within three neighbours acts within two neighbouring pairs, so that two-site gates of
+the chain of pairs do for it what those of the chain do for neighbours::
+
+    (0 1) (2 3) (4 5)        a jump on 1 2 3: gate of the first two pairs
+
+What lies within a pair is shared by the bonds on both its sides, so that every gate is an evolution
+under a Lindbladian of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tnspin.mps.fuse import fuse, pairs_of, take_apart
+from tnspin.mps.ledger import Ledger
+from tnspin.mps.state import MPS
+from tnspin.mps.tebd import Tebd
+from tnspin.operators.bonds import BondTerms
+from tnspin.operators.lindbladian import by_site, check_jump, dissipator
+from tnspin.operators.operator_sum import split_coefficient
+from tnspin.operators.sites import Matrix, doubled, kron, widened
+
+if TYPE_CHECKING:
+    from tnspin.models import Model
+    from tnspin.operators.jump_operator import JumpOperator
+
+__all__ = ["LARGEST", "PairedTebd", "conserved", "paired_terms", "states_of_a_bond"]
+
+#: Most states of a gate: two pairs of doubled spins 1/2.
+LARGEST = 256
+
+
+def states_of_a_bond(model: Model) -> int:
+    """Largest dimension of the doubled space of two neighbouring pairs."""
+    return max(prod(_dims(model, bond)) ** 2 for bond in _bonds(len(model.local_sites)))
+
+
+def paired_terms(model: Model, jumps: Sequence[JumpOperator]) -> BondTerms:
+    """Return the generator of every bond between pairs, times 1j.
+
+    Parameters
+    ----------
+    model
+        Its terms reach at most over three neighbouring sites.
+    jumps
+        So do they.
+
+    Returns
+    -------
+    BondTerms
+        Of the chain of pairs of doubled sites, ket and bra site by site.
+
+    Raises
+    ------
+    InputError
+        If a jump does not fit the chain.
+    """
+    groups = [_Group(model, sites) for sites in _bonds(len(model.local_sites))]
+    for term in model.hamiltonian.local_terms():
+        factor, function = split_coefficient(term.coeff)
+        for bond, weight in _shares(list(term.matrices), len(model.local_sites)):
+            groups[bond].add_term(factor * weight, function, term.matrices)
+    for jump in jumps:
+        check_jump(jump, model.local_sites)
+        for bond, weight in _shares(jump.sites, len(model.local_sites)):
+            groups[bond].add_jump(weight, jump)
+    return BondTerms(
+        len(groups) + 1,
+        tuple(group.static() for group in groups),
+        tuple(group.driven() for group in groups),
+    )
+
+
+class _Group:
+    """What acts on the sites of two neighbouring pairs."""
+
+    def __init__(self, model: Model, sites: tuple[int, ...]) -> None:
+        self._sites, self._dims = sites, _dims(model, sites)
+        states = prod(self._dims)
+        self._dissipator = np.zeros((states**2, states**2), dtype=np.complex128)
+        self._parts: dict[Callable[[float], complex] | None, Matrix] = {
+            None: np.zeros((states, states), dtype=np.complex128)
+        }
+
+    def add_term(
+        self,
+        factor: complex,
+        function: Callable[[float], complex] | None,
+        matrices: Mapping[int, Matrix],
+    ) -> None:
+        ones = (np.eye(d, dtype=np.complex128) for d in self._dims)
+        whole = kron(matrices.get(k, one) for k, one in zip(self._sites, ones, strict=True))
+        self._parts[function] = self._parts.get(function, 0) + factor * whole
+
+    def add_jump(self, weight: float, jump: JumpOperator) -> None:
+        places = [self._sites.index(k) for k in jump.sites]
+        self._dissipator += dissipator(widened(np.sqrt(weight) * jump.matrix, places, self._dims))
+
+    def static(self) -> Matrix:
+        whole = _commutator(self._parts[None]) + 1j * self._dissipator
+        return by_site(whole, self._dims)
+
+    def driven(self) -> tuple[tuple[Callable[[float], complex], Matrix], ...]:
+        return tuple(
+            (function, by_site(_commutator(matrix), self._dims))
+            for function, matrix in self._parts.items()
+            if function is not None
+        )
+
+
+def conserved(model: Model, terms: BondTerms, names: Sequence[str]) -> list[str]:
+    """Charges, of ket minus bra, that no generator changes."""
+    kept = []
+    for name in names:
+        charges = []
+        for group in _bonds(len(model.local_sites)):
+            total = np.zeros(1, dtype=np.int64)
+            for k in group:
+                total = np.add.outer(total, doubled(model.local_sites[k]).charge(name)).ravel()
+            charges.append(np.not_equal.outer(total, total))
+        matrices = [
+            [static, *(matrix for _, matrix in parts)]
+            for static, parts in zip(terms.static, terms.driven, strict=True)
+        ]
+        if not any(
+            matrix[changed].any()
+            for changed, several in zip(charges, matrices, strict=True)
+            for matrix in several
+        ):
+            kept.append(name)
+    return kept
+
+
+class PairedTebd:
+    """Evolves a vectorized density matrix by gates on pairs; stands in for `Tebd`.
+
+    Parameters
+    ----------
+    state
+        On doubled sites; replaced, never modified.
+    terms
+        What `paired_terms` returns.
+    ledger
+        Errors so far, one entry per bond of the chain, when continuing.
+    options
+        Those of `Tebd`.
+    """
+
+    def __init__(
+        self, state: MPS, terms: BondTerms, ledger: Ledger | None = None, **options: Any
+    ) -> None:
+        self._sites = state.sites
+        inner = Ledger.empty(state.length) if ledger is None else ledger.copy()
+        # Bond 1 of the chain is the first between pairs, the next is bond 3.
+        self._inside, inner.discarded = inner.discarded, inner.discarded[1::2].copy()
+        self._state: MPS | None = state
+        self._limits = {"cutoff": options["cutoff"], "bond_dim": options["bond_dim"]}
+        driven = [terms.time_dependent(k) for k in range(terms.length - 1)]
+        self._run = Tebd(fuse(state), terms.matrix, driven, ledger=inner, **options)
+
+    @property
+    def log_norm(self) -> float:
+        """Logarithm of the norm, as that of `Tebd`."""
+        return self._run.log_norm
+
+    @log_norm.setter
+    def log_norm(self, value: float) -> None:
+        self._run.log_norm = value
+
+    @property
+    def ledger(self) -> Ledger:
+        """Errors so far, one entry per bond of the chain."""
+        total = self._run.ledger.copy()
+        discarded = self._inside.copy()
+        discarded[1::2] = total.discarded
+        total.discarded = discarded
+        return total
+
+    @property
+    def state(self) -> MPS:
+        """On the sites themselves; the run goes on from it."""
+        if self._state is None:
+            run = self._run
+            self._state, lost = take_apart(run.state, self._sites, **self._limits)
+            run.log_norm += float(np.log(self._state.divided))
+            self._inside += lost
+            run.ledger.log_kept += float(np.log1p(-lost).sum())
+            run.state = fuse(self._state)
+        return self._state
+
+    def bond_dim(self) -> int:
+        """Largest bond dimension between pairs."""
+        return int(self._run.state.bond_dims().max(initial=1))
+
+    def advance(self, start: float, dt: float, steps: int) -> Iterator[float]:
+        """Make ``steps`` steps of ``dt`` from time ``start``, yielding the time now and then."""
+        self._state = None
+        yield from self._run.advance(start, dt, steps)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._run.close()
+
+
+def _bonds(length: int) -> list[tuple[int, ...]]:
+    """Sites of every two neighbouring pairs."""
+    pairs = pairs_of(length)
+    return [one + two for one, two in pairwise(pairs)]
+
+
+def _dims(model: Model, group: Sequence[int]) -> list[int]:
+    return [model.local_sites[k].dim for k in group]
+
+
+def _shares(sites: Sequence[int], length: int) -> list[tuple[int, float]]:
+    """Bonds between pairs that carry what acts on these sites, with weights that sum to one."""
+    if not sites:
+        return [(0, 1.0)]
+    first, last = min(sites) // 2, max(sites) // 2
+    count = (length + 1) // 2
+    if last > first:
+        return [(first, 1.0)]
+    if first in (0, count - 1):
+        return [(min(first, count - 2), 1.0)]
+    return [(first - 1, 0.5), (first, 0.5)]
+
+
+def _commutator(matrix: Matrix) -> Matrix:
+    """``[H, rho]`` on rho row by row."""
+    one = np.eye(len(matrix))
+    return np.asarray(np.kron(matrix, one) - np.kron(one, matrix.T), dtype=np.complex128)

@@ -1,0 +1,1 @@
+"""Quantum Landau-Lifshitz-Gilbert equation of density matrices."""

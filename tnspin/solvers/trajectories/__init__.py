@@ -1,0 +1,1 @@
+"""Quantum jumps: sampled wave functions and their averages."""

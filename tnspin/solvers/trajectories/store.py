@@ -1,0 +1,239 @@
+"""Finished chunks of trajectories on disk: what a killed run has done is not done again.
+
+A folder holds ``run.h5``, which says what is sampled, ``still-<member>.h5`` with the course
+without jumps of each initial state, and ``chunk-<number>.h5``.  Files appear complete or not at
+all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from tnspin.errors import InputError, RunError
+from tnspin.models import Model
+from tnspin.results.checksums import guarded, naming_damage, sign, verify
+from tnspin.results.result import LIBVER, readable, write_atomically
+from tnspin.solvers.trajectories.layout import Layout
+from tnspin.solvers.trajectories.walk import Plan, Still
+
+__all__ = ["Sample", "Store"]
+
+Rows = NDArray[np.complex128]
+_FORMAT = "tnspin-trajectories-1"
+# Initial states of a continued run agree to this.
+_SAME = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """All that was sampled up to one of the times.
+
+    Attributes
+    ----------
+    base
+        (size,) what is known without sampling: the trajectories without jumps, weighted.
+    chunks
+        (size,) vectors: ``base`` plus each is an average over trajectories.
+    trajectories
+        How many all chunks hold together.
+    """
+
+    base: Rows
+    chunks: list[Rows]
+    trajectories: int
+
+
+class Store:
+    """Chunks of one run in a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it does not exist.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be made.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{folder}: cannot be made: {error.strerror}") from error
+
+    # ------------------------------------------------------------------ which run it is
+
+    def open(self, plan: Plan) -> None:
+        """Begin or continue a run.
+
+        Raises
+        ------
+        InputError
+            If the folder holds the chunks of another run.
+        """
+        marks = {**_marks(plan), "seed": plan.seed}
+        starts = np.array([plan.layout.pack(state) for state in plan.states])
+        path = self.folder / "run.h5"
+        if not path.exists():
+            self._write("run.h5", {"times": np.array(plan.times), "starts": starts}, marks)
+            return
+        with _reading(path) as file:
+            for key, value in marks.items():
+                before = _plain(file.attrs[key])
+                if before != value:
+                    raise InputError(
+                        f"store: {self.folder} is of another run: {key} was {before!r} "
+                        f"and is now {value!r}"
+                    )
+            times, old = file["times"][:], file["starts"][:]
+        if not np.array_equal(times, plan.times):
+            raise InputError(f"store: {self.folder} is of another run: the times differ")
+        if old.shape != starts.shape or np.abs(old - starts).max(initial=0.0) > _SAME:
+            raise InputError(f"store: {self.folder} is of another run: the initial states differ")
+
+    def marks(self) -> dict[str, Any]:
+        """What tells runs apart, and ``seed``."""
+        with _reading(self.folder / "run.h5") as file:
+            return {key: _plain(value) for key, value in file.attrs.items()}
+
+    def layout(self, model: Model) -> Layout:
+        """How the vectors of this run are laid out."""
+        marks = self.marks()
+        names = [name for name in marks["charge_names"].split(",") if name]
+        layout = Layout(
+            model.local_sites, names, model.groups,
+            bonds=bool(marks["bonds"]), cuts=bool(marks["cuts"]),
+        )  # fmt: skip
+        with _reading(self.folder / "run.h5") as file:
+            if file["starts"].shape[1] != layout.size:
+                raise InputError(f"store: {self.folder} holds trajectories of another model")
+        return layout
+
+    @property
+    def times(self) -> list[float]:
+        """Times of the rows."""
+        with _reading(self.folder / "run.h5") as file:
+            return list(map(float, file["times"][:]))
+
+    # ------------------------------------------------------------------ what is done
+
+    def add_still(self, member: int, weight: float, still: Still) -> None:
+        """Keep the course without jumps of an initial state."""
+        attrs = {"probability": still.probability, "weight": weight}
+        self._write(f"still-{member}.h5", {"rows": still.rows}, attrs)
+
+    def probability(self, member: int) -> float | None:
+        """Probability of no jump, None if it is not known yet."""
+        path = self.folder / f"still-{member}.h5"
+        if not path.exists():
+            return None
+        with _reading(path) as file:
+            return float(file.attrs["probability"])
+
+    def add_chunk(self, number: int, rows: Rows) -> None:
+        """Keep a finished chunk."""
+        self._write(f"chunk-{number}.h5", {"rows": rows}, {})
+
+    def chunks(self) -> list[int]:
+        """Numbers of the finished chunks, ascending."""
+        return sorted(int(p.stem.split("-")[1]) for p in self.folder.glob("chunk-*.h5"))
+
+    def samples(self, numbers: Sequence[int]) -> Iterator[Sample]:
+        """Yield base and chunks at each time in turn, never more than one time in memory."""
+        with contextlib.ExitStack() as stack:
+            stills = [
+                stack.enter_context(_opened(path))
+                for path in sorted(self.folder.glob("still-*.h5"))
+            ]
+            chunks = [stack.enter_context(_opened(self.folder / f"chunk-{k}.h5")) for k in numbers]
+            count = len(chunks) * len(stills) * int(self.marks()["share"])
+            shares = [_share(file) for file in stills]
+            for k in range(len(self.times)):
+                parts = [x * _row(file, k) for x, file in zip(shares, stills, strict=True)]
+                yield Sample(np.sum(parts, axis=0), [_row(file, k) for file in chunks], count)
+
+    def _write(self, name: str, data: dict[str, Any], attrs: dict[str, Any]) -> None:
+        path = self.folder / name
+        image = io.BytesIO()
+        with h5py.File(image, "w", libver=LIBVER) as file:
+            file.attrs["format"] = _FORMAT
+            for key, value in data.items():
+                # Row by row, as they are read.
+                options = guarded(value, at_once=max(1, value[:1].nbytes))
+                file.create_dataset(key, data=value, **options)
+            for key, value in attrs.items():
+                file.attrs[key] = value
+            sign(file.attrs)
+        # Two processes may write the same chunk, which is the same numbers.
+        write_atomically(path, image)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    with _opened(path) as file, readable(path), naming_damage(file):
+        yield file
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An open file; where several are open, what reads them must say which one is damaged."""
+    if not path.exists():
+        raise InputError(f"store: {path} does not exist")
+    with readable(path):
+        # No cache: every row is read once, of hundreds of files at a time.
+        file = h5py.File(path, "r", rdcc_nbytes=0)
+    with file:
+        with readable(path):
+            if file.attrs.get("format") != _FORMAT:
+                raise InputError(f"store: {path} holds no trajectories")
+            verify(file.attrs)
+        yield file
+
+
+def _share(file: Any) -> float:
+    """Share of the trajectories without jumps of one initial state."""
+    with readable(file.filename):
+        return float(file.attrs["probability"] * file.attrs["weight"])
+
+
+def _row(file: Any, number: int) -> Rows:
+    """One row."""
+    with readable(file.filename), naming_damage(file):
+        row: Rows = file["rows"][number]
+    return row
+
+
+def _marks(plan: Plan) -> dict[str, Any]:
+    """What must be the same for chunks to be averaged; the initial states are compared apart."""
+    digest = hashlib.sha256()
+    for jump in plan.jumps:
+        # The last digits of matrices from eigenvectors are not the same on all machines.
+        digest.update(repr((jump.sites, jump.name)).encode())
+    return {
+        "model": repr(plan.model),
+        "jumps": digest.hexdigest(),
+        "rates": float(f"{sum(j.strength for j in plan.jumps):.8g}"),
+        "weights": repr(plan.weights),
+        "share": plan.share,
+        "options": repr(sorted(plan.options.items())),
+        "charge_names": ",".join(plan.layout.charge_names),
+        "bonds": plan.layout.bonds,
+        "cuts": plan.layout.cuts,
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,136 @@
+"""Quantum trajectories of state vectors: sparse matrices in the charge sectors that jumps reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tnspin.numerics.chebyshev import propagate_damped
+from tnspin.operators.basis import ChargeBasis
+from tnspin.solvers.exact import Hamiltonian
+from tnspin.solvers.lindblad.jumps_on_states import SHARE, damping, reduced_rates, spin_operator
+from tnspin.states.vector import VectorState
+
+if TYPE_CHECKING:
+    from tnspin.models import Model
+    from tnspin.operators.jump_operator import JumpOperator
+
+__all__ = ["VectorBackend"]
+
+Vector = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sector:
+    """H and the damping in one charge sector."""
+
+    basis: ChargeBasis
+    hamiltonian: Hamiltonian
+    decay: sp.csr_array
+
+
+class VectorBackend:
+    """Moves and measures state vectors for `tnspin.solvers.trajectories.walk`.
+
+    Parameters
+    ----------
+    model : Model
+        With a constant Hamiltonian.
+    jumps : sequence of JumpOperator
+        What may happen to its localized spins.
+    names : sequence of str
+        Charges that are definite on every trajectory.
+    tolerance : float
+        Of each advance, relative to the norm, and of the logarithm of the norm squared at which
+        a jump happens.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        jumps: Sequence[JumpOperator],
+        names: Sequence[str],
+        *,
+        tolerance: float = 1e-8,
+    ) -> None:
+        self.model = model
+        self.jumps = tuple(jumps)
+        self.names = tuple(names)
+        self.tolerance = tolerance
+        self._damping = damping(jumps)
+        # Half the largest eigenvalue of sum L+L bounds the decay of an amplitude.
+        self._decay = sum(float(np.linalg.norm(m, 2)) for m in self._damping.values()) / 2
+        self._sectors: dict[tuple[int, ...], _Sector] = {}
+        self._matrices: dict[tuple[tuple[int, ...], int], sp.csr_array] = {}
+
+    def start(self, state: VectorState) -> VectorState:
+        """The normalized state in the sector of the charges that stay definite."""
+        if set(state.charge_names) != set(self.names):
+            totals = {name: state.total_charge[name] for name in self.names}
+            basis = ChargeBasis(state.sites, totals)
+            vector = np.zeros(basis.dim, dtype=np.complex128)
+            vector[basis.index(state.basis.states)] = state.vector
+            state = VectorState(state.sites, vector, basis)
+        return VectorState(state.sites, state.vector / state.norm, state.basis)
+
+    def advance(self, state: VectorState, span: float) -> VectorState:
+        """exp(-i (H - i/2 sum L+L) span) times the state, not normalized."""
+        sector = self._sector(state.basis)
+        apply, bounds = sector.hamiltonian.frozen(0.0)
+
+        def damped(vector: Vector) -> Vector:
+            return apply(vector) - 0.5j * (sector.decay @ vector)
+
+        vector = propagate_damped(
+            damped if self.jumps else apply, bounds, self._decay, state.vector, span,
+            max(1e-15, SHARE * self.tolerance),
+        )  # fmt: skip
+        return VectorState(state.sites, vector, sector.basis)
+
+    def norm2(self, state: VectorState) -> float:
+        """Norm squared: the probability that no jump has happened."""
+        return float(np.vdot(state.vector, state.vector).real)
+
+    def rates(self, state: VectorState) -> Iterator[float]:
+        """``||L psi||^2`` of each jump operator in the normalized state."""
+        return reduced_rates(state, self.jumps)
+
+    def jump(self, state: VectorState, which: int | None) -> VectorState:
+        """Apply a jump operator (None: nothing) and normalize."""
+        if which is None:
+            return VectorState(state.sites, state.vector / state.norm, state.basis)
+        jump = self.jumps[which]
+        charges = dict(state.basis.charges)
+        if "2Sz" in charges:
+            charges["2Sz"] += int(jump.charge or 0)
+        target = state.basis
+        if charges != state.basis.charges:
+            key = tuple(charges.values())
+            known = self._sectors.get(key)
+            target = known.basis if known else ChargeBasis(state.sites, charges)
+            self._sector(target)
+        key = tuple(state.basis.charges.values())
+        if (key, which) not in self._matrices:
+            matrix = spin_operator(jump.matrix, jump.sites, state.basis, target)
+            self._matrices[key, which] = matrix
+        vector = self._matrices[key, which] @ state.vector
+        return VectorState(state.sites, vector / np.linalg.norm(vector), target)
+
+    def measured(self, state: VectorState) -> tuple[VectorState, None]:
+        """What observables look at, and no truncation errors."""
+        return state, None
+
+    def _sector(self, basis: ChargeBasis) -> _Sector:
+        key = tuple(basis.charges.values())
+        if key not in self._sectors:
+            decay = sp.csr_array((basis.dim, basis.dim), dtype=np.complex128)
+            for sites, matrix in self._damping.items():
+                decay = decay + spin_operator(matrix, sites, basis, basis)
+            hamiltonian = Hamiltonian(self.model.hamiltonian, basis)
+            self._sectors[key] = _Sector(basis, hamiltonian, sp.csr_array(decay))
+        return self._sectors[key]

@@ -1,0 +1,387 @@
+"""Density matrices of whole chains: a mixture of charge sectors keeps one block for each.
+
+They answer the same questions as state vectors, except for Schmidt values, which they do not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tnspin.errors import InputError
+from tnspin.operators.basis import ChargeBasis, Ints
+from tnspin.operators.sites import Matrix, Site
+from tnspin.states.files import read_sectors, write_sectors
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["MOST_ELEMENTS", "DensityState", "lifted", "sectors"]
+
+Vector = NDArray[np.complex128]
+#: Most elements of all blocks: 1 GiB, of which evolving it needs several.
+MOST_ELEMENTS = 2**26
+_FORMAT = "tnspin-density-1"
+
+
+class DensityState:
+    """A density matrix.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        The chain, length L.
+    matrix : (D, D) array_like
+        Hermitian. Reduced density matrices are those of the matrix divided by its trace.
+    basis : ChargeBasis or None
+        Charge sector; None is the full space in Kronecker order (site 0 slowest).
+
+    Raises
+    ------
+    InputError
+        If the shape is not that of the basis, or the trace is not positive.
+    """
+
+    def __init__(
+        self, sites: Sequence[Site], matrix: ArrayLike, basis: ChargeBasis | None = None
+    ) -> None:
+        self.sites: tuple[Site, ...] = tuple(sites)
+        chosen = basis if basis is not None else ChargeBasis(self.sites)
+        self._fill((chosen,), [np.asarray(matrix)])
+
+    @classmethod
+    def from_blocks(
+        cls, sites: Sequence[Site], bases: Sequence[ChargeBasis], blocks: Sequence[ArrayLike]
+    ) -> DensityState:
+        """A block-diagonal matrix: one block for each of some different charge sectors.
+
+        Raises
+        ------
+        InputError
+            If a sector is named twice, or the sectors fix different charges.
+        """
+        bases = tuple(bases)
+        labels = {tuple(basis.charges.values()) for basis in bases}
+        if len(labels) < len(bases) or len({basis.charge_names for basis in bases}) != 1:
+            raise InputError("state: blocks must be different sectors of the same charges")
+        state = cls.__new__(cls)
+        state.sites = tuple(sites)
+        state._fill(bases, [np.asarray(block) for block in blocks])
+        return state
+
+    @classmethod
+    def from_state(cls, state: Any, names: Sequence[str] | None = None) -> DensityState:
+        """Density matrix of a `VectorState`, of an `Ensemble` of them, or of a `DensityState`.
+
+        Parameters
+        ----------
+        state
+            Vectors count as normalized.
+        names
+            Charges whose sectors make the blocks; default those that all members fix.
+
+        Raises
+        ------
+        InputError
+            If it is of another kind, or does not have definite values of these charges.
+        """
+        if isinstance(state, DensityState):
+            return state if names is None else state.with_charges(names)
+        bases = sectors(state, names)
+        place = {tuple(basis.charges.values()): k for k, basis in enumerate(bases)}
+        blocks = [np.zeros((basis.dim, basis.dim), dtype=np.complex128) for basis in bases]
+        for weight, one in _members(state):
+            basis, rows = lifted(one.basis, bases[0].charge_names)
+            projector = np.outer(one.vector, one.vector.conj()) * (weight / one.norm**2)
+            blocks[place[tuple(basis.charges.values())]][np.ix_(rows, rows)] += projector
+        return cls.from_blocks(state.sites, bases, blocks)
+
+    def _fill(self, bases: tuple[ChargeBasis, ...], blocks: Sequence[ArrayLike]) -> None:
+        self.bases = bases
+        if [np.shape(block) for block in blocks] != [(b.dim, b.dim) for b in bases]:
+            raise InputError(
+                f"state: matrices of shapes {[np.shape(block) for block in blocks]} given for"
+                f" bases of {[basis.dim for basis in bases]} states"
+            )
+        # One vector for all blocks: that is what equations of motion act on.
+        self.elements: Vector = np.concatenate(
+            [np.asarray(block, dtype=np.complex128).ravel() for block in blocks]
+        )
+        self.elements.setflags(write=False)
+        if not self.trace > 0:
+            raise InputError(f"state: the trace of the density matrix is {self.trace:g}")
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def length(self) -> int:
+        """Number of sites L."""
+        return len(self.sites)
+
+    @property
+    def dim(self) -> int:
+        """Number of basis states of all blocks together."""
+        return sum(basis.dim for basis in self.bases)
+
+    @cached_property
+    def blocks(self) -> tuple[Matrix, ...]:
+        """One (d, d) matrix per sector of `bases`."""
+        return tuple(_split(self.elements, self.bases))
+
+    @property
+    def matrix(self) -> Matrix:
+        """The whole matrix (D, D), basis states sector by sector."""
+        whole = np.zeros((self.dim, self.dim), dtype=np.complex128)
+        start = 0
+        for block in self.blocks:
+            part = slice(start, start := start + len(block))
+            whole[part, part] = block
+        return whole
+
+    @property
+    def charge_names(self) -> tuple[str, ...]:
+        """Names of the charges between whose sectors the matrix has no elements."""
+        return self.bases[0].charge_names
+
+    @property
+    def total_charge(self) -> dict[str, int]:
+        """Values of the charges that are the same in all sectors."""
+        first, *others = [basis.charges for basis in self.bases]
+        return {n: q for n, q in first.items() if all(other[n] == q for other in others)}
+
+    @property
+    def trace(self) -> float:
+        """Trace."""
+        return float(sum(np.trace(block).real for block in self.blocks))
+
+    @property
+    def norm(self) -> float:
+        """Root of the trace, which is the norm of a pure state."""
+        return float(np.sqrt(self.trace))
+
+    @property
+    def purity(self) -> float:
+        """``Tr rho^2 / (Tr rho)^2``."""
+        return float(np.vdot(self.elements, self.elements).real) / self.trace**2
+
+    def eigenvalues(self) -> NDArray[np.float64]:
+        """Eigenvalues of the matrix divided by its trace, ascending."""
+        parts = [np.linalg.eigvalsh(block) for block in self.blocks]
+        return np.sort(np.concatenate(parts)) / self.trace
+
+    def copy(self) -> DensityState:
+        """An independent copy (the bases, which never change, are shared)."""
+        return DensityState.from_blocks(self.sites, self.bases, [b.copy() for b in self.blocks])
+
+    def with_charges(self, names: Sequence[str]) -> DensityState:
+        """The same matrix in the sectors of fewer charges.
+
+        Raises
+        ------
+        InputError
+            If there are elements between sectors of a charge named.
+        """
+        if tuple(names) == self.charge_names:
+            return self
+        bases = sectors(self, names)
+        place = {tuple(basis.charges.values()): k for k, basis in enumerate(bases)}
+        blocks = [np.zeros((basis.dim, basis.dim), dtype=np.complex128) for basis in bases]
+        for basis, block in zip(self.bases, self.blocks, strict=True):
+            larger, rows = lifted(basis, names)
+            blocks[place[tuple(larger.charges.values())]][np.ix_(rows, rows)] += block
+        return DensityState.from_blocks(self.sites, bases, blocks)
+
+    def with_elements(self, elements: ArrayLike) -> DensityState:
+        """Other numbers in the same blocks, in the order of ``elements``."""
+        blocks = _split(np.asarray(elements, dtype=np.complex128), self.bases)
+        return DensityState.from_blocks(self.sites, self.bases, blocks)
+
+    # ------------------------------------------------------------------ reductions
+
+    def site_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every site, L arrays (d, d)."""
+        return [self.rdm([k]) for k in range(self.length)]
+
+    def bond_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
+        return [self.rdm([k, k + 1]) for k in range(self.length - 1)]
+
+    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
+        """Reduced density matrix of a few sites, factors in the order given.
+
+        Parameters
+        ----------
+        sites : sequence of int
+            Distinct sites.
+        keep : sequence of int, optional
+            Trailing dimension to keep of each site, tracing out the rest.
+
+        Returns
+        -------
+        (D, D) ndarray, D the product of the kept dimensions, first site slowest.
+
+        Raises
+        ------
+        InputError
+            If a site is outside the chain or named twice, or has no such factor.
+        """
+        chosen = [int(k) for k in sites]
+        for k in chosen:
+            if not 0 <= k < self.length:
+                raise InputError(f"sites: {k} is outside the chain (0..{self.length - 1})")
+        if len(set(chosen)) != len(chosen):
+            raise InputError(f"sites: {chosen} names a site twice")
+        kept = [int(n) for n in keep] if keep is not None else [self.sites[k].dim for k in chosen]
+        for k, size in zip(chosen, kept, strict=True):
+            dim = self.sites[k].dim
+            if size < 1 or dim % size:
+                raise InputError(f"keep: site {k} of dimension {dim} has no factor of {size}")
+        codes = np.zeros(self.dim, dtype=np.int64)
+        rest = self._states.copy()
+        for k, size in zip(chosen, kept, strict=True):
+            codes = codes * size + self._states[:, k] % size
+            rest[:, k] //= size
+        return self._traced(codes, prod(kept), rest)
+
+    def entropies(self) -> NDArray[np.float64]:
+        """Entropy (natural logarithm) of the sites left of each of the L - 1 cuts.
+
+        Not a measure of entanglement: the entropy that the chain shares with a bath counts too.
+        """
+        result = np.zeros(self.length - 1)
+        for bond in range(self.length - 1):
+            left, rest = self._states[:, : bond + 1], self._states[:, bond + 1 :]
+            codes = _ranks(left)
+            weights = np.linalg.eigvalsh(self._traced(codes, int(codes.max()) + 1, rest))
+            weights = weights[weights > 0]
+            result[bond] = max(0.0, -float(np.sum(weights * np.log(weights))))
+        return result
+
+    def schmidt(self, bond: int) -> NDArray[np.float64]:
+        """Refuse: a density matrix has no Schmidt values."""
+        raise InputError("state: a density matrix has no Schmidt values")
+
+    def bond_dims(self) -> Ints:
+        """Refuse, as `schmidt`."""
+        raise InputError("state: a density matrix has no bond dimensions")
+
+    @cached_property
+    def _states(self) -> NDArray[np.uint8]:
+        """All basis states, shape (D, L)."""
+        return np.concatenate([basis.states for basis in self.bases])
+
+    def _traced(self, codes: Ints, size: int, rest: NDArray[np.uint8]) -> Matrix:
+        """Sum over equal states of the rest: elements [code, code'] of a (size, size) matrix."""
+        dims = np.array([basis.dim for basis in self.bases])
+        sector = np.repeat(np.arange(len(dims)), dims)
+        row, column = _pairs(_ranks(rest) * len(dims) + sector)
+        # Where the row of a basis state begins in the vector of elements.
+        begin = np.cumsum(dims**2) - dims**2
+        local = np.arange(self.dim) - (np.cumsum(dims) - dims)[sector]
+        values = self.elements[begin[sector[row]] + local[row] * dims[sector[row]] + local[column]]
+        place = codes[row] * size + codes[column]
+        rho = np.empty(size * size, dtype=np.complex128)
+        rho.real = np.bincount(place, values.real, size * size)
+        rho.imag = np.bincount(place, values.imag, size * size)
+        return rho.reshape(size, size) / self.trace
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, group: h5py.Group) -> None:
+        """Write to an open HDF5 group."""
+        write_sectors(group, _FORMAT, self.bases)
+        group["elements"] = self.elements
+
+    @classmethod
+    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> DensityState:
+        """Read what :meth:`save` wrote, bit for bit.
+
+        Raises
+        ------
+        InputError
+            If the group holds something else or a state of another chain.
+        """
+        bases = read_sectors(group, _FORMAT, sites, "is no density matrix")
+        return cls.from_blocks(sites, bases, _split(group["elements"][:], bases))
+
+
+def sectors(state: Any, names: Sequence[str] | None = None) -> tuple[ChargeBasis, ...]:
+    """Return the charge sectors in which the density matrix of a state has blocks, in order.
+
+    Parameters
+    ----------
+    state
+        `VectorState`, `Ensemble` of them, or `DensityState`.
+    names
+        Charges that label the blocks; default those of which all members have definite values.
+
+    Raises
+    ------
+    InputError
+        If it is of another kind, or does not have definite values of these charges.
+    """
+    if isinstance(state, DensityState):
+        bases = list(state.bases)
+    else:
+        bases = [one.basis for _, one in _members(state)]
+    if names is None:
+        names = [n for n in bases[0].charge_names if all(n in basis.charges for basis in bases)]
+    found: dict[tuple[int, ...], ChargeBasis] = {}
+    for basis in bases:
+        missing = [name for name in names if name not in basis.charges]
+        if missing:
+            raise InputError(f"charges: the state has no definite {missing[0]!r}")
+        key = tuple(basis.charges[name] for name in names)
+        if key not in found:
+            same = tuple(names) == basis.charge_names
+            found[key] = (
+                basis if same else ChargeBasis(basis.sites, dict(zip(names, key, strict=True)))
+            )
+    return tuple(found[key] for key in sorted(found))
+
+
+def _members(state: Any) -> Sequence[tuple[float, Any]]:
+    members = state.members if hasattr(state, "members") else ((1.0, state),)
+    if not all(hasattr(one, "vector") and hasattr(one, "basis") for _, one in members):
+        kinds = " of ".join(dict.fromkeys(type(k).__name__ for k in (state, members[0][1])))
+        raise InputError(f"state: a density matrix is made of state vectors, not of {kinds}")
+    return tuple(members)
+
+
+def lifted(basis: ChargeBasis, names: Sequence[str]) -> tuple[ChargeBasis, Ints]:
+    """Return the sector of fewer charges that holds a basis, and where its states are in it."""
+    if tuple(names) == basis.charge_names:
+        return basis, np.arange(basis.dim)
+    larger = ChargeBasis(basis.sites, {name: basis.charges[name] for name in names})
+    return larger, larger.index(basis.states)
+
+
+def _split(elements: Vector, bases: Sequence[ChargeBasis]) -> list[Matrix]:
+    """The (d, d) matrices of blocks that lie one after the other."""
+    parts = np.split(elements, np.cumsum([basis.dim**2 for basis in bases])[:-1])
+    return [p.reshape(b.dim, b.dim) for p, b in zip(parts, bases, strict=True)]
+
+
+def _ranks(rows: NDArray[np.uint8]) -> Ints:
+    """Number equal rows alike, 0, 1, ...; all 0 if there are no columns."""
+    if rows.shape[1] == 0:
+        return np.zeros(len(rows), dtype=np.int64)
+    # One comparison of bytes per row instead of one per column.
+    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
+    return np.unique(whole, return_inverse=True)[1].astype(np.int64)
+
+
+def _pairs(keys: Ints) -> tuple[Ints, Ints]:
+    """All ordered pairs of positions with equal keys."""
+    order = np.argsort(keys, kind="stable")
+    _, start, count = np.unique(keys[order], return_index=True, return_counts=True)
+    repeats = np.repeat(count, count)
+    first = np.repeat(order, repeats)
+    within = np.arange(len(first)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    second = order[np.repeat(np.repeat(start, count), repeats) + within]
+    return first, second

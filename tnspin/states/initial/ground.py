@@ -1,0 +1,147 @@
+"""Ground state of a model, by DMRG as a matrix product state or by diagonalization."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse.linalg
+
+from tnspin.errors import InputError, nearest
+from tnspin.mps.state import MPS
+from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.states.initial.check import finite, integer
+from tnspin.states.vector import VectorState
+
+__all__ = ["GroundState", "ground"]
+
+#: Largest space that is diagonalized densely: below it Lanczos saves nothing.
+_DENSE = 300
+
+
+@dataclass(frozen=True, eq=False)
+class GroundState:
+    """Ground state of ``model`` at t = 0, found when a solver asks for its form.
+
+    Attributes
+    ----------
+    model
+        Any model with a ``hamiltonian``.
+    charges
+        Values of conserved charges that select the sector.  A charge left out is not
+        conserved by the state: the lowest energy of all sectors is sought.
+    bond_dim, cutoff, sweeps
+        Passed to DMRG; unused by diagonalization.
+    """
+
+    model: Any
+    charges: Mapping[str, int] = field(default_factory=dict)
+    bond_dim: int = 200
+    cutoff: float = 1e-12
+    sweeps: int = 20
+
+    @property
+    def purified(self) -> bool:
+        """False: the state lives on the sites of the model itself."""
+        return False
+
+    def reference(self, localized: Sequence[int]) -> None:
+        """None: the spins of a ground state need not lie along an axis."""
+        return None
+
+    def conserved(self) -> tuple[str, ...]:
+        """Names of the charges that were fixed."""
+        return tuple(self.charges)
+
+    def total_charge(self, charge_names: Sequence[str]) -> dict[str, int]:
+        """Values of the named charges."""
+        return {name: self.charges[name] for name in charge_names}
+
+    def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
+        """Ground state by two-site DMRG in the sector, with blocks of the named charges."""
+        from tnspin.mps.dmrg import ground_state
+
+        for name in charge_names:
+            if name not in self.charges:
+                raise InputError(f"state.charges: no value for the charge {name!r}")
+        # Block labels follow the order of the names that the run uses.
+        ordered = (*charge_names, *(name for name in self.charges if name not in charge_names))
+        found = ground_state(
+            self.model.hamiltonian,
+            {name: self.charges[name] for name in ordered},
+            bond_dim=self.bond_dim,
+            cutoff=self.cutoff,
+            sweeps=self.sweeps,
+        )
+        if not found.converged:
+            warnings.warn(
+                f"ground state not converged: the energy still changed by {found.change:.1e} in "
+                f"sweep {found.sweeps}; raise state.bond_dim or state.sweeps",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        mps = found.state
+        if ordered == tuple(charge_names):
+            return mps
+        return MPS.from_quimb(mps.to_quimb(), self.model.local_sites, charge_names)
+
+    def to_vector(self, basis: ChargeBasis | None = None) -> VectorState:
+        """Lowest eigenvector in a charge sector or in the full space."""
+        matrix = to_sparse(self.model.hamiltonian, basis)
+        if matrix.shape[0] <= _DENSE:
+            vector = np.linalg.eigh(matrix.toarray())[1][:, 0]
+        else:
+            # A fixed start makes the run repeatable.
+            start = np.random.default_rng(0).normal(size=matrix.shape[0])
+            found = scipy.sparse.linalg.eigsh(matrix, k=1, which="SA", v0=start, tol=1e-13)
+            vector = found[1][:, 0]
+        vector = vector.astype(complex) / np.linalg.norm(vector)
+        return VectorState(self.model.local_sites, vector, basis)
+
+
+def ground(
+    model: Any,
+    charges: Mapping[str, int] | None = None,
+    bond_dim: int = 200,
+    cutoff: float = 1e-12,
+    sweeps: int = 20,
+) -> GroundState:
+    """Ground state of the model, in a charge sector if one is given.
+
+    Parameters
+    ----------
+    model
+        Any model with a ``hamiltonian``.
+    charges
+        Table of charge values, for example ``{"N": 8, "2Sz": 0}``.  A model with electrons
+        needs "N"; a charge left out is not fixed.
+    bond_dim, cutoff, sweeps
+        Accuracy of DMRG: largest bond dimension, discarded weight, number of sweeps.
+
+    Raises
+    ------
+    InputError
+        If a charge is unknown or not conserved, the number of electrons is missing, or a
+        number is out of range.
+    """
+    if not isinstance(charges, Mapping | None):
+        raise InputError(f"state.charges: must be a table like {{N = 8}}, got {charges!r}")
+    conserved = model.hamiltonian.conserved()
+    wanted = {}
+    for name, value in (charges or {}).items():
+        if name not in conserved:
+            raise InputError(
+                f"state.charges: {name!r} is not conserved by this model (conserved: "
+                f"{', '.join(conserved) or 'none'}){nearest(name, conserved)}"
+            )
+        wanted[name] = integer(f"state.charges.{name}", value)
+    if "N" in conserved and "N" not in wanted:
+        raise InputError("state.charges: a model with electrons needs their number, N")
+    integer("state.bond_dim", bond_dim, 1)
+    integer("state.sweeps", sweeps, 1)
+    if not 0 <= finite("state.cutoff", cutoff) < 1:
+        raise InputError(f"state.cutoff: must be at least 0 and below 1, got {cutoff}")
+    return GroundState(model, wanted, bond_dim, cutoff, sweeps)

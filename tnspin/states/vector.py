@@ -1,0 +1,316 @@
+"""State vectors, in the full space or in one charge sector.
+
+They answer the same questions as the MPS (reduced density matrices, Schmidt
+values, entropies), without ever expanding a sector to the full space: the layered
+graph of :class:`~tnspin.operators.basis.ChargeBasis` says where the amplitudes of every
+left part, middle and right part lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tnspin.errors import InputError
+from tnspin.operators.basis import ChargeBasis, Ints
+from tnspin.operators.sites import Matrix, Site, make_site
+from tnspin.states.files import read_sectors, write_sectors
+
+if TYPE_CHECKING:
+    import h5py
+
+Vector = NDArray[np.complex128]
+_FORMAT = "tnspin-vector-1"
+# Schmidt values below this share of the norm are round-off, not entanglement.
+_RANK_TOLERANCE = 1e-12
+
+
+class VectorState:
+    """A state vector.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+        The chain, length L.
+    vector : (dim,) array_like
+        Amplitudes in the order of ``basis``. Density matrices and Schmidt values
+        are those of the normalized vector; ``norm`` is that of the vector itself.
+    basis : ChargeBasis or None
+        Charge sector; None is the full space in Kronecker order (site 0 slowest).
+
+    Raises
+    ------
+    InputError
+        If the number of amplitudes is not the dimension of the basis.
+    """
+
+    def __init__(
+        self, sites: Sequence[Site], vector: ArrayLike, basis: ChargeBasis | None = None
+    ) -> None:
+        self.sites: tuple[Site, ...] = tuple(sites)
+        self.basis = basis if basis is not None else ChargeBasis(self.sites)
+        self.vector: Vector = np.array(vector, dtype=np.complex128)
+        self.vector.setflags(write=False)
+        if self.vector.shape != (self.basis.dim,):
+            raise InputError(
+                f"state: {self.vector.shape} amplitudes given for a basis of {self.basis.dim}"
+            )
+        self._schmidt: dict[int, dict[tuple[int, ...], NDArray[np.float64]]] = {}
+
+    @classmethod
+    def product(
+        cls, sites: Sequence[Site], vectors: Sequence[ArrayLike], basis: ChargeBasis | None = None
+    ) -> VectorState:
+        """Product of one local vector per site, projected onto the basis."""
+        basis = basis if basis is not None else ChargeBasis(sites)
+        amplitudes = np.ones(basis.dim, dtype=np.complex128)
+        for k, local in enumerate(vectors):
+            amplitudes *= np.asarray(local, dtype=np.complex128)[basis.states[:, k]]
+        return cls(sites, amplitudes, basis)
+
+    @property
+    def length(self) -> int:
+        """Number of sites L."""
+        return len(self.sites)
+
+    @property
+    def charge_names(self) -> tuple[str, ...]:
+        """Names of the charges fixed by the basis."""
+        return self.basis.charge_names
+
+    @property
+    def total_charge(self) -> dict[str, int]:
+        """Total of each fixed charge."""
+        return dict(self.basis.charges)
+
+    @property
+    def norm(self) -> float:
+        """Norm of the vector."""
+        return float(np.linalg.norm(self.vector))
+
+    def copy(self) -> VectorState:
+        """Return an independent copy (the basis, which never changes, is shared)."""
+        return VectorState(self.sites, self.vector, self.basis)
+
+    def overlap(self, other: VectorState) -> complex:
+        """Return <self|other> of the vectors as they are.
+
+        Raises
+        ------
+        InputError
+            If the two states live in different bases.
+        """
+        same = [s.labels for s in self.sites] == [s.labels for s in other.sites]
+        if not same or self.basis.charges != other.basis.charges:
+            raise InputError("state: the two states live in different bases")
+        return complex(np.vdot(self.vector, other.vector))
+
+    def amplitudes(self, states: NDArray[np.integer]) -> Vector:
+        """Return <states|psi> for product states, shape (n, L) to (n,); 0 outside the sector."""
+        index = self.basis.index(states)
+        return np.where(index >= 0, self.vector[index], 0.0)
+
+    # ------------------------------------------------------------------ density matrices
+
+    def site_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every site, L arrays (d, d)."""
+        return [self._contiguous(k, k) for k in range(self.length)]
+
+    def bond_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
+        return [self._contiguous(k, k + 1) for k in range(self.length - 1)]
+
+    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
+        """Reduced density matrix of a few sites, factors in the order given.
+
+        Parameters
+        ----------
+        sites : sequence of int
+            Distinct sites.
+        keep : sequence of int, optional
+            Trailing dimension to keep of each site, tracing out the rest: for a
+            Kondo site (electron x spin) ``2`` keeps the spin 1/2.
+
+        Returns
+        -------
+        (D, D) ndarray, D the product of the kept dimensions, first site slowest.
+
+        Raises
+        ------
+        InputError
+            If a site is outside the chain or named twice, or does not split so.
+        """
+        chosen = [int(k) for k in sites]
+        for k in chosen:
+            if not 0 <= k < self.length:
+                raise InputError(f"sites: {k} is outside the chain (0..{self.length - 1})")
+        if len(set(chosen)) != len(chosen):
+            raise InputError(f"sites: {chosen} names a site twice")
+        if keep is not None and any(
+            size != self.sites[k].dim for k, size in zip(chosen, keep, strict=True)
+        ):
+            return self._refined_rdm(chosen, [int(size) for size in keep])
+        ordered = sorted(chosen)
+        if not ordered:
+            return np.ones((1, 1), dtype=np.complex128)
+        contiguous = ordered[-1] - ordered[0] + 1 == len(ordered)
+        rho = self._contiguous(ordered[0], ordered[-1]) if contiguous else self._scattered(ordered)
+        dims = [self.sites[k].dim for k in ordered]
+        place = [ordered.index(k) for k in chosen]
+        axes = place + [len(dims) + p for p in place]
+        return np.ascontiguousarray(rho.reshape(dims + dims).transpose(axes)).reshape(rho.shape)
+
+    def _refined_rdm(self, chosen: list[int], keep: list[int]) -> Matrix:
+        """Split sites into a traced and a kept factor; the order of the amplitudes is the same."""
+        refined, where = _split_sites(self.sites, dict(zip(chosen, keep, strict=True)))
+        fine = VectorState(refined, self.vector, ChargeBasis(refined, self.basis.charges))
+        return fine.rdm([where[k] for k in chosen])
+
+    def _segments(self, first: int, last: int) -> Iterator[tuple[Ints, NDArray[np.complex128]]]:
+        """Yield (local codes a, amplitudes[p, a, r]) by nodes left and right of the sites."""
+        starts = self.basis.prefixes(first)
+        ends, offsets = self.basis.paths(first, last)
+        for left in range(len(ends)):
+            begin = starts[1][starts[0] == left]
+            for right in np.unique(ends[left][ends[left] >= 0]):
+                codes = np.flatnonzero(ends[left] == right)
+                rest = np.arange(self.basis.counts[last + 1][right])
+                middle = offsets[left, codes]
+                index = begin[:, None, None] + middle[None, :, None] + rest[None, None, :]
+                yield codes, self.vector[index]
+
+    def _contiguous(self, first: int, last: int) -> Matrix:
+        size = int(np.prod([site.dim for site in self.sites[first : last + 1]]))
+        rho = np.zeros((size, size), dtype=np.complex128)
+        if not self.basis.charges:
+            left = int(np.prod([site.dim for site in self.sites[:first]], dtype=np.int64))
+            blocks: Iterator[tuple[Ints, NDArray[np.complex128]]] = iter(
+                [(np.arange(size), self.vector.reshape(left, size, -1))]
+            )
+        else:
+            blocks = self._segments(first, last)
+        for codes, block in blocks:
+            wide = block.transpose(1, 0, 2).reshape(len(codes), -1)
+            rho[np.ix_(codes, codes)] += wide @ wide.conj().T
+        return rho / self.norm**2
+
+    def _scattered(self, ordered: list[int]) -> Matrix:
+        """Sites with others between: for each charge of the sites, all of them times all the rest.
+
+        Every state of the sites with one charge combines with every state of the
+        rest with the remaining charge, so the amplitudes form full rectangles.
+        """
+        basis = self.basis
+        dims = [self.sites[k].dim for k in ordered]
+        states = np.indices(dims).reshape(len(dims), -1).T
+        local = [basis.local_charges(self.sites[k]) for k in ordered]
+        charge = sum(q[states[:, i]] for i, q in enumerate(local))
+        rest = [k for k in range(self.length) if k not in ordered]
+        rho = np.zeros((len(states), len(states)), dtype=np.complex128)
+        for total in np.unique(charge, axis=0):
+            codes = np.flatnonzero((charge == total).all(axis=1))
+            left_over = {
+                name: value - int(part)
+                for (name, value), part in zip(basis.charges.items(), total, strict=True)
+            }
+            outside = ChargeBasis([self.sites[k] for k in rest], left_over, allow_empty=True)
+            if outside.dim == 0:
+                continue
+            joint = np.empty((len(codes), outside.dim, self.length), dtype=np.uint8)
+            joint[:, :, ordered] = states[codes][:, None, :]
+            joint[:, :, rest] = outside.states[None, :, :]
+            block = self.vector[basis.index(joint.reshape(-1, self.length))]
+            wide = block.reshape(len(codes), -1)
+            rho[np.ix_(codes, codes)] += wide @ wide.conj().T
+        return rho / self.norm**2
+
+    # ------------------------------------------------------------------ Schmidt values
+
+    def schmidt(self, bond: int) -> NDArray[np.float64]:
+        """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``."""
+        parts = list(self.schmidt_by_charge(bond).values())
+        return np.sort(np.concatenate(parts))[::-1]
+
+    def schmidt_by_charge(self, bond: int) -> dict[tuple[int, ...], NDArray[np.float64]]:
+        """Schmidt values of each sector; the key is the charge to the left of the cut."""
+        if not 0 <= bond < self.length - 1:
+            raise InputError(f"bond: {bond} is outside the chain (0..{self.length - 2})")
+        if bond not in self._schmidt:
+            nodes, starts = self.basis.prefixes(bond + 1)
+            sectors = {}
+            for node, charge in enumerate(self.basis.nodes[bond + 1]):
+                columns = np.arange(self.basis.counts[bond + 1][node])
+                block = self.vector[starts[nodes == node][:, None] + columns[None, :]]
+                values = np.linalg.svd(block, compute_uv=False) / self.norm
+                sectors[tuple(charge.tolist())] = values
+            self._schmidt[bond] = sectors
+        return self._schmidt[bond]
+
+    def entropies(self) -> NDArray[np.float64]:
+        """Von Neumann entropy (natural logarithm) of each of the L - 1 cuts."""
+        result = np.zeros(self.length - 1)
+        for bond in range(self.length - 1):
+            weights = self.schmidt(bond) ** 2
+            weights = weights[weights > 0]
+            result[bond] = -float(np.sum(weights * np.log(weights)))
+        return result
+
+    def bond_dims(self) -> Ints:
+        """Schmidt rank of each of the L - 1 cuts."""
+        ranks = [int(np.sum(self.schmidt(k) > _RANK_TOLERANCE)) for k in range(self.length - 1)]
+        return np.array(ranks, dtype=np.int64)
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, group: h5py.Group) -> None:
+        """Write to an open HDF5 group."""
+        write_sectors(group, _FORMAT, [self.basis])
+        group["vector"] = self.vector
+
+    @classmethod
+    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> VectorState:
+        """Read what :meth:`save` wrote, bit for bit.
+
+        Raises
+        ------
+        InputError
+            If the group holds something else or a state of another chain.
+        """
+        (basis,) = read_sectors(group, _FORMAT, sites, "holds no state vector")
+        return cls(sites, group["vector"][:], basis)
+
+
+def _split_sites(
+    sites: Sequence[Site], keep: Mapping[int, int]
+) -> tuple[list[Site], dict[int, int]]:
+    """Replace sites by a leading and a trailing factor; return also where each kept part went."""
+    refined: list[Site] = []
+    where: dict[int, int] = {}
+    for k, site in enumerate(sites):
+        if k in keep and keep[k] != site.dim:
+            refined.append(_factor(site, keep[k], leading=True))
+            where[k] = len(refined)
+            refined.append(_factor(site, keep[k], leading=False))
+        else:
+            where[k] = len(refined)
+            refined.append(site)
+    return refined, where
+
+
+def _factor(site: Site, trailing: int, *, leading: bool) -> Site:
+    """Leading or trailing factor of a site whose charges are sums over both."""
+    if trailing < 1 or site.dim % trailing:
+        raise InputError(f"keep: a {site.name} site of {site.dim} states has no factor {trailing}")
+    charges = {}
+    for name in site.charges:
+        table = site.charge(name).reshape(-1, trailing)
+        front, back = table[:, 0], table[0] - table[0, 0]
+        if np.any(table != front[:, None] + back[None, :]):
+            raise InputError(f"keep: charge {name!r} of a {site.name} site does not split")
+        charges[name] = tuple((front if leading else back).tolist())
+    count = site.dim // trailing if leading else trailing
+    labels = tuple(f"{site.name}:{leading}:{k}" for k in range(count))
+    return make_site(site.name, labels, charges, {})
