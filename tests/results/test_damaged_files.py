@@ -19,9 +19,9 @@ import pytest
 from small_runs import full_after, write_config
 
 from tnspin.cli import main
-from tnspin.errors import (InputError, RunError)
-from tnspin.results.lock import (Lock, only_writer)
-from tnspin.results.result import (FORMAT_VERSION, Result, Variable)
+from tnspin.errors import InputError, RunError
+from tnspin.results.lock import Lock, only_writer
+from tnspin.results.result import FORMAT_VERSION, Result, Variable
 from tnspin.solvers.trajectories.store import Store
 
 PACKAGE = Path(__file__).parents[2] / "tnspin"

@@ -7,7 +7,7 @@ import pytest
 
 import tnspin as ts
 from tnspin.errors import InputError
-from tnspin.results.result import (Result, Variable)
+from tnspin.results.result import Result, Variable
 
 
 def circle(times, phase=0.0):

@@ -20,18 +20,18 @@ from open_systems import SPINS, flips, product
 from small_runs import write_config
 from small_sweeps import CHAIN, Here
 
-from tnspin.results import checksums
-from tnspin.runs.checkpoint import load_checkpoint
 from tnspin.cli import main
-from tnspin.runs.config.config import load
 from tnspin.errors import InputError
-from tnspin.results.result import (Result, Variable)
-from tnspin.solvers.trajectories import evolve as trajectories
+from tnspin.results import checksums
+from tnspin.results.result import Result, Variable
+from tnspin.runs.checkpoint import load_checkpoint
+from tnspin.runs.config.config import load
 from tnspin.runs.sweep.collect import collect
 from tnspin.runs.sweep.folder import open_folder
 from tnspin.runs.sweep.grid import grid_of
 from tnspin.runs.sweep.runs import Task
 from tnspin.runs.sweep.workers import lead
+from tnspin.solvers.trajectories import evolve as trajectories
 
 NAMES = ["spin", "electron_density", "electron_spin", "energy", "bond_dim"]
 RUN = ("run", "small.toml", "--set", "time.stop=0.5", "--set", f"record.observables={NAMES}",
@@ -241,19 +241,41 @@ def test_certificate_is_not_made_without_a_damaged_rung(
     assert rung.with_suffix(".ckpt.h5").name in one_line(capsys)
 
 
-def test_texts_and_dimensions_have_checksums_too(here: Path) -> None:
-    for old, new in ((b"J = 1.25", b"J = 1.75"), (b"longer", b"larger"), (b"place", b"plate")):
-        image = Path("mixed.h5").read_bytes()
-        assert image.count(old) == 1
-        Path("bad.h5").write_bytes(image.replace(old, new))
-        with pytest.raises(InputError, match="does not fit its checksum"):
+#: `MIXED` as version 0.1 wrote it, with a checksum for each text.
+OLD = Path(__file__).with_name("version-2.hdf5")
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_texts_and_dimensions_have_checksums_too(old: bool, here: Path) -> None:
+    if old:
+        shutil.copy(OLD, "mixed.h5")
+    image = Path("mixed.h5").read_bytes()
+    for before, after in ((b"J = 1.25", b"J = 1.75"), (b"longer", b"larger"), (b"place", b"plate")):
+        assert image.count(before) == 1
+        Path("bad.h5").write_bytes(image.replace(before, after))
+        with pytest.raises(InputError, match="not fit its checksum"):
             Result.load("bad.h5")
     with h5py.File("mixed.h5", "r+") as file:
         lists = file["c"].attrs["DIMENSION_LIST"]
         lists[0], lists[1] = lists[1], lists[0]
         file["c"].attrs["DIMENSION_LIST"] = lists
-    with pytest.raises(InputError, match=r"'c'.*dimensions.*checksum"):
+    if not old:  # HDF5 has cut the digest off
+        with Path("mixed.h5").open("ab") as mixed:
+            mixed.write(image[-80:])
+    with pytest.raises(InputError, match=r"'c'.*dimensions.*checksum|checksum \(SHA-256\)"
+                       if not old else r"dimensions.*'c'.*checksum"):  # fmt: skip
         Result.load("mixed.h5")
+
+
+def test_no_flipped_bit_escapes_the_digest(here: Path) -> None:
+    """Not in the digest either, nor in the lengths from which its place follows."""
+    whole = Path("mixed.h5").read_bytes()
+    for place in (*range(64), *range(64, len(whole) - 80, 37), *range(len(whole) - 80, len(whole))):
+        image = bytearray(whole)
+        image[place] ^= 1 << place % 8
+        Path("mixed.h5").write_bytes(image)
+        with pytest.raises(InputError, match="checksum"):
+            checksums.verify("mixed.h5")
 
 
 # ---------------------------------------------------------------------- other writers
@@ -263,12 +285,14 @@ def test_files_without_checksums_are_read_as_before(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(checksums, "guarded", lambda data: {})
-        patch.setattr(checksums, "sign", lambda *_: None)
+        patch.setattr(checksums, "checksum_options", lambda data: {})
+        patch.setattr(checksums, "append_checksum", lambda image: image)
         MIXED.save("old.h5")
     with h5py.File("old.h5") as file:
-        assert file["c"].chunks is None and checksums.CHECKSUM not in file.attrs
+        assert file["c"].chunks is None
+    assert b"SHA-256" not in Path("old.h5").read_bytes()
     assert arrays(Result.load("old.h5")) == arrays(Result.load("mixed.h5")) == arrays(MIXED)
+    assert arrays(Result.load(OLD)) == arrays(MIXED)
 
 
 def test_files_that_xarray_has_rewritten_are_read(here: Path) -> None:
@@ -289,8 +313,8 @@ def test_other_readers_get_no_other_numbers_either(here: Path) -> None:
             np.asarray(data["spin"].values)
 
 
-def test_every_array_has_one(here: Path) -> None:
-    """Whatever wrote it: the filter, or a checksum among the attributes."""
+def test_every_file_and_every_array_has_one(here: Path) -> None:
+    """Whatever wrote them."""
     seen = 0
 
     def look(name: str, item: Any) -> None:
@@ -298,9 +322,11 @@ def test_every_array_has_one(here: Path) -> None:
         scale = item.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension")
         if isinstance(item, h5py.Dataset) and item.size and not scale:
             seen += 1
-            assert item.fletcher32 or "(values)" in item.attrs[checksums.CHECKSUM], name
+            assert item.fletcher32 or not item.ndim or item.dtype.kind == "O", name
 
     for path in (*here.rglob("*.h5"), *here.rglob("*.nc")):
+        checksums.verify(path)
+        assert path.read_bytes()[-80:].startswith(b"tnspin SHA-256 ")
         with h5py.File(path) as file:
             file.visititems(look)
     assert seen > 50

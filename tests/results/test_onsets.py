@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tnspin.results import report
 from tnspin.errors import InputError
-from tnspin.results.onsets import (onset, onsets)
-from tnspin.results.result import (Result, Variable)
+from tnspin.results import report
+from tnspin.results.onsets import onset, onsets
+from tnspin.results.result import Result, Variable
 from tnspin.units import EnergyScale
 
 TIMES = np.arange(6.0)

@@ -1,17 +1,23 @@
-"""Checksums of what HDF5 files hold: a bit that has flipped on a disk never becomes a number.
+"""Checksums of HDF5 files: a bit that flips on a disk never becomes a wrong number.
 
-Names, shapes and plain numbers of attributes are checked by HDF5 itself (layout of 1.10), arrays by
-its Fletcher-32 filter, which every reader applies.  Texts, and which dimension is which axis, lie
-in a heap that has no checksum; theirs are in the attribute `CHECKSUM` of the object they belong to.
+The SHA-256 digest of a file follows its HDF5 part, where HDF5 readers do not look::
+
+    <HDF5>tnspin SHA-256 <64 hexadecimal digits>\\n
+
+so that ``head -c -80 FILE | sha256sum`` computes it again.  Arrays also carry the Fletcher-32
+checksums of HDF5, which every reader checks, and which tell which array is damaged.  A program that
+opens the file for writing cuts the digest off; the file is then read without it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import json
 import math
 import zlib
-from collections.abc import Iterator, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -20,45 +26,123 @@ import numpy as np
 from tnspin.errors import InputError
 
 __all__ = [
-    "CHECKSUM",
-    "GuardedGroup",
+    "ChecksumGroup",
+    "append_checksum",
+    "checksum_options",
     "chunk_shape",
-    "damaged",
-    "guarded",
-    "loose",
-    "naming_damage",
-    "sign",
-    "sign_all",
+    "damaged_array",
     "verify",
-    "verify_all",
 ]
 
-#: Attribute with the checksums of the texts of an object: JSON, name -> CRC-32.
-CHECKSUM = "checksum"
+_MAGIC = b"tnspin SHA-256 "
+_LENGTH = len(_MAGIC) + 65
 #: Largest chunk in bytes: what is read, and checked, at once.
 _CHUNK = 2**20
 
 
-def guarded(data: np.ndarray, at_once: int = _CHUNK) -> dict[str, Any]:
-    """Options of h5py under which the numbers of an array are stored with a checksum.
+# ---------------------------------------------------------------------- files
+
+
+def append_checksum(image: io.BytesIO) -> io.BytesIO:
+    """Append the SHA-256 digest of an HDF5 file that is still in memory."""
+    digest = hashlib.sha256(image.getbuffer()).hexdigest()
+    image.seek(0, io.SEEK_END)
+    image.write(_MAGIC + digest.encode() + b"\n")
+    return image
+
+
+def verify(path: str | Path) -> None:
+    """Compare an HDF5 file with its digest, or the texts of an older file with their checksums.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(36)
+        file.seek(max(0, size - _LENGTH))
+        tail = file.read()
+        # Superblocks since HDF5 1.8 hold the end of the file.  Whatever follows it must be a
+        # digest: damage to its first bytes alone does not make a file one without.
+        longer = head[8:9] > b"\1" and size > int.from_bytes(head[28:36], "little")
+        if not longer and not tail.startswith(_MAGIC):
+            return _verify_texts(path)
+        file.seek(0)
+        digest, left = hashlib.sha256(), size - _LENGTH
+        while block := file.read(max(0, min(left, _CHUNK))):
+            digest.update(block)
+            left -= len(block)
+    if tail != _MAGIC + digest.hexdigest().encode() + b"\n":
+        name = damaged_array(path)
+        raise InputError(
+            "is damaged: "
+            + ("it does" if name is None else f"the numbers of {name!r} do")
+            + " not fit its checksum (SHA-256)"
+        )
+
+
+def damaged_array(path: str | Path) -> str | None:
+    """Name of the first array that does not fit its Fletcher-32 checksums, None if all do."""
+
+    def refused(name: str, item: Any) -> str | None:
+        # Of other arrays HDF5 may read damaged texts for ever.
+        if isinstance(item, h5py.Dataset) and item.fletcher32:
+            try:
+                item[()]
+            except OSError:
+                return name
+        return None
+
+    with contextlib.suppress(Exception), h5py.File(path, "r") as file:
+        found: str | None = file.visititems(refused)
+        return found
+    return None
+
+
+def _verify_texts(path: Path) -> None:
+    """Check the CRC-32 that earlier versions stored of each text, in the attribute ``checksum``."""
+
+    def compare(name: str, item: Any) -> None:
+        for key, expected in json.loads(item.attrs.get("checksum", "{}")).items():
+            if key == "(dimensions)":
+                text: Any = [dim[0].name[1:] if len(dim) else name for dim in item.dims]
+            else:
+                text = item[()] if key == "(values)" else item.attrs.get(key, "")
+            parts = [_encoded(part) for part in np.atleast_1d(text).ravel()]
+            if zlib.crc32(b"\0".join(parts)) != expected:
+                raise InputError(
+                    f"is damaged, or was changed by another program: {key!r} "
+                    f"of {name or 'the file'!r} does not fit its checksum"
+                )
+
+    with h5py.File(path, "r") as file:
+        compare("", file)
+        file.visititems(compare)
+
+
+def _encoded(text: Any) -> bytes:
+    return text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogateescape")
+
+
+# ---------------------------------------------------------------------- arrays
+
+
+def checksum_options(data: np.ndarray, at_once: int = _CHUNK) -> dict[str, Any]:
+    """Options of h5py that store an array of numbers with Fletcher-32 checksums.
 
     Parameters
     ----------
     data
-        Any array; texts have none, see `loose`.
+        Any array; texts, single numbers and empty arrays cannot have one.
     at_once
         Largest chunk in bytes.
     """
-    if not data.size or loose(data):
+    if not data.size or not data.ndim or data.dtype.kind in "OSU":
         return {}
     return {"chunks": chunk_shape(data.shape, data.itemsize, at_once), "fletcher32": True}
-
-
-def loose(data: np.ndarray) -> dict[str, Any]:
-    """The values of an array that the filter is not for, a text or a single number, for `sign`."""
-    if data.ndim and data.dtype.kind not in "OSU":
-        return {}
-    return {"(values)": data if data.ndim else str(data[()])}
 
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int, at_once: int = _CHUNK) -> tuple[int, ...]:
@@ -80,8 +164,8 @@ def chunk_shape(shape: tuple[int, ...], itemsize: int, at_once: int = _CHUNK) ->
     return tuple(sizes)
 
 
-class GuardedGroup(h5py.Group):
-    """A group whose arrays get checksums, however they are written into it."""
+class ChecksumGroup(h5py.Group):
+    """HDF5 group that stores every array written into it with `checksum_options`."""
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.create_dataset(name, data=value)
@@ -89,120 +173,8 @@ class GuardedGroup(h5py.Group):
     def create_dataset(self, name: str, **options: Any) -> h5py.Dataset:
         """As h5py, with ``data``."""
         data = np.asarray(options.pop("data"))
-        return super().create_dataset(name, data=data, **(guarded(data) | options))
+        return super().create_dataset(name, data=data, **(checksum_options(data) | options))
 
-    def create_group(self, name: str) -> GuardedGroup:
-        """As h5py; such a group again."""
-        return GuardedGroup(super().create_group(name).id)
-
-
-# ---------------------------------------------------------------------- texts
-
-
-def sign(attrs: MutableMapping[str, Any], texts: Mapping[str, Any] | None = None) -> None:
-    """Add the checksums of all texts of an object to its attributes.
-
-    Parameters
-    ----------
-    attrs
-        Attributes of a file, group or dataset.
-    texts
-        Others by name, such as the names of its dimensions.
-    """
-    sums = _sums(attrs, texts or {})
-    if sums:
-        attrs[CHECKSUM] = json.dumps(sums)
-
-
-def verify(attrs: Mapping[str, Any], texts: Mapping[str, Any] | None = None) -> None:
-    """Compare texts with their checksums, as far as they have any.
-
-    Raises
-    ------
-    InputError
-        If one does not fit.
-    """
-    if CHECKSUM not in attrs:
-        return  # written by a version without
-    expected, found = json.loads(attrs[CHECKSUM]), _sums(attrs, texts or {})
-    for name, value in found.items():
-        # A text may have come to it later, by another hand.
-        if expected.get(name, value) != value:
-            raise InputError(
-                f"is damaged, or was changed by another program: {name!r} does not fit its checksum"
-            )
-
-
-def sign_all(group: h5py.Group) -> None:
-    """`sign` a group and all that is in it."""
-    for item in _items(group):
-        sign(item.attrs, _loose(item))
-
-
-def verify_all(group: h5py.Group) -> None:
-    """`verify` a group and all that is in it; see there."""
-    for item in _items(group):
-        verify(item.attrs, _loose(item))
-
-
-def _items(group: h5py.Group) -> Iterator[Any]:
-    yield group
-    for name in group:
-        item = group[name]
-        if isinstance(item, h5py.Group):
-            yield from _items(item)
-        else:
-            yield item
-
-
-def _loose(item: Any) -> dict[str, Any]:
-    small = isinstance(item, h5py.Dataset) and (not item.ndim or item.dtype.kind in "OSU")
-    return loose(np.asarray(item[()])) if small else {}
-
-
-def _sums(attrs: Mapping[str, Any], texts: Mapping[str, Any]) -> dict[str, int]:
-    every = {name: attrs[name] for name in attrs if name != CHECKSUM} | dict(texts)
-    return {name: _sum(value) for name, value in every.items() if _is_text(value)}
-
-
-def _is_text(value: Any) -> bool:
-    return bool(np.asarray(value).dtype.kind in "OSU")
-
-
-def _sum(value: Any) -> int:
-    parts = [part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogateescape")
-             for part in np.asarray(value, object).ravel()]  # fmt: skip
-    return zlib.crc32(b"\0".join(parts))
-
-
-# ---------------------------------------------------------------------- arrays
-
-
-@contextlib.contextmanager
-def naming_damage(group: h5py.Group) -> Iterator[None]:
-    """Say which array of a group it is that cannot be read.
-
-    Raises
-    ------
-    InputError
-        In place of the error of the library, if there is such an array.
-    """
-    try:
-        yield
-    except OSError as error:
-        for item in _items(group):
-            if isinstance(item, h5py.Dataset):
-                _try(item, error)
-        raise
-
-
-def _try(dataset: h5py.Dataset, cause: OSError) -> None:
-    try:
-        dataset[()]
-    except OSError:
-        raise damaged(str(dataset.name).lstrip("/")) from cause
-
-
-def damaged(name: str) -> InputError:
-    """The error for an array that the library refuses to read."""
-    return InputError(f"is damaged: the numbers of {name!r} do not fit their checksum")
+    def create_group(self, name: str) -> ChecksumGroup:
+        """As h5py; arrays of the new group have checksums too."""
+        return ChecksumGroup(super().create_group(name).id)

@@ -1,9 +1,8 @@
-"""A lock file that says who holds it, and that outlives nobody."""
+"""Lock files that record their owner and are taken over if the owner has died."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import socket
@@ -14,26 +13,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tnspin.errors import (InputError, RunError)
+from tnspin.errors import InputError, RunError
 from tnspin.results.result import reason
 
-__all__ = ["Lock", "check_free", "only_writer"]
+__all__ = ["Lock", "check_free", "hold", "only_writer"]
 
 #: Seconds between two signs of life of a holder, and without one until it is taken for dead.
 HEARTBEAT, PATIENCE = 10.0, 120.0
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class Lock:
-    """Held by one process at a time, on any machine that sees the file.
+    """Lock file, held by one process at a time, on any machine that sees the file.
 
-    On the same machine a holder is alive if its process is; one on another machine, if it has
-    touched the file lately.  The clock is the file system's, which all of them share.
+    A holder on this machine is alive if its process is; one on another machine, if it has touched
+    the file lately, by the clock of the file system, which all machines share.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._token = uuid.uuid4().hex
+        # A file of our own in the same folder, for all that must not be seen half done.
+        self._aside = path.with_name(f"{path.name}.{self._token[:12]}")
         self._released = threading.Event()
 
     def acquire(self) -> str | None:
@@ -42,96 +42,74 @@ class Lock:
             if self._create():
                 threading.Thread(target=self._beat, daemon=True).start()
                 return None
-            holder = self._holder()
-            if holder is None:
+            owner = self._owner(self.path)
+            if owner is None:
                 continue
-            if self._alive(holder):
-                return _in_words(holder)
-            self._break(holder)
+            if self._alive(owner):
+                return _in_words(owner)
+            self._break(owner)
         return "somebody else"
 
     def holder(self) -> str | None:
         """Who holds the lock and lives, None if nobody."""
-        holder = self._holder()
-        return _in_words(holder) if holder is not None and self._alive(holder) else None
+        owner = self._owner(self.path)
+        return _in_words(owner) if owner is not None and self._alive(owner) else None
 
     def release(self) -> None:
         """Give the lock back."""
         self._released.set()
-        holder = self._holder()
-        if holder is not None and holder.get("token") == self._token:
+        if (self._owner(self.path) or {}).get("token") == self._token:
             self.path.unlink(missing_ok=True)
 
     def _create(self) -> bool:
-        """Put a file with our name at the path, unless there is one; all at once."""
-        mine = self.path.with_name(f"{self.path.name}.{self._token[:12]}")
+        """Put a file with our name at the path, unless there is one."""
         facts = {
             "host": socket.gethostname(), "pid": os.getpid(), "born": _born(os.getpid()),
             "since": datetime.now(UTC).isoformat(timespec="seconds"), "token": self._token,
         }  # fmt: skip
         try:
-            mine.write_text(json.dumps(facts))
-            os.link(mine, self.path)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno not in _NO_LINKS:
-                raise
-            return self._create_in_place(mine.read_text())
+            self._aside.write_text(json.dumps(facts))
+            return self._put()
         finally:
-            with contextlib.suppress(OSError):
-                mine.unlink(missing_ok=True)
-        return True
+            self._aside.unlink(missing_ok=True)
 
-    def _create_in_place(self, text: str) -> bool:
-        """The same where files cannot have two names (FAT, some network disks)."""
+    def _put(self) -> bool:
+        """Move the file of our own to the path, unless there is one."""
         try:
-            with open(self.path, "x") as file:
-                file.write(text)
+            self.path.touch(exist_ok=False)  # of several processes one succeeds
         except FileExistsError:
             return False
-        except OSError:  # made, and then the disk was full
-            with contextlib.suppress(OSError):
-                self.path.unlink(missing_ok=True)
-            raise
+        os.replace(self._aside, self.path)
         return True
 
-    def _holder(self) -> dict[str, Any] | None:
-        """What the file says, None if there is none."""
+    def _owner(self, path: Path) -> dict[str, Any] | None:
+        """What a lock file says, None if there is none."""
         try:
-            return dict(json.loads(self.path.read_text()))
+            return dict(json.loads(path.read_text()))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError):  # not one of ours; it counts while it is touched
+        except (ValueError, TypeError):  # just made, or not one of ours; it counts while touched
             return {}
 
-    def _alive(self, holder: dict[str, Any]) -> bool:
-        if holder.get("host") == socket.gethostname():
-            born = _born(int(holder["pid"]))
-            return born is not None and born == holder.get("born")
-        return self._age() < PATIENCE
-
-    def _age(self) -> float:
-        """Seconds since the file was touched, by the clock of the file system."""
-        probe = self.path.with_name(f"{self.path.name}.{self._token[:12]}")
+    def _alive(self, owner: dict[str, Any]) -> bool:
+        if owner.get("host") == socket.gethostname():
+            born = _born(int(owner["pid"]))
+            return born is not None and born == owner.get("born")
         try:
-            probe.touch()
-            return probe.stat().st_mtime - self.path.stat().st_mtime
+            self._aside.touch()
+            return self._aside.stat().st_mtime - self.path.stat().st_mtime < PATIENCE
         except FileNotFoundError:
-            return 0.0
+            return True
         finally:
-            probe.unlink(missing_ok=True)
+            self._aside.unlink(missing_ok=True)
 
-    def _break(self, holder: dict[str, Any]) -> None:
-        """Remove the file of a dead holder, but not that of whoever was faster than us."""
-        aside = self.path.with_name(f"{self.path.name}.{self._token[:12]}")
+    def _break(self, owner: dict[str, Any]) -> None:
+        """Remove the file of a dead owner, but not that of whoever was faster than us."""
         with contextlib.suppress(FileNotFoundError):
-            os.rename(self.path, aside)
-            taken = Lock(aside)._holder()
-            if taken is not None and taken.get("token") != holder.get("token"):
-                with contextlib.suppress(FileExistsError):
-                    os.link(aside, self.path)
-            aside.unlink()
+            os.rename(self.path, self._aside)
+            if (self._owner(self._aside) or {}).get("token") != owner.get("token"):
+                self._put()
+            self._aside.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._released.wait(HEARTBEAT):
@@ -139,9 +117,48 @@ class Lock:
                 os.utime(self.path)
 
 
-def _in_words(holder: dict[str, Any]) -> str:
-    pid, host, since = (holder.get(key, "?") for key in ("pid", "host", "since"))
+def _in_words(owner: dict[str, Any]) -> str:
+    pid, host, since = (owner.get(key, "?") for key in ("pid", "host", "since"))
     return f"process {pid} on {host}, since {since}"
+
+
+@contextlib.contextmanager
+def hold(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file.
+
+    Parameters
+    ----------
+    path
+        The lock file.
+    busy
+        Message if another process holds it, with its name in place of ``{holder}``.
+
+    Raises
+    ------
+    InputError
+        If another process holds it; what a killed one has left is taken over.
+    RunError
+        If the file cannot be written.
+    """
+    lock = Lock(path)
+    try:
+        holder = lock.acquire()
+    except OSError as error:
+        raise RunError(f"{path}: could not be written: {reason(error)}") from error
+    if holder is not None:
+        raise InputError(busy.replace("{holder}", holder))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+_BUSY = "another run writes this file ({holder}); wait for it, or choose another"
+
+
+def only_writer(path: Path) -> contextlib.AbstractContextManager[None]:
+    """`hold` ``FILE.h5.lock`` while a run writes ``FILE.h5`` and the files named after it."""
+    return hold(_lock_path(path), f"-o {path}: {_BUSY}")
 
 
 def check_free(path: Path) -> None:
@@ -150,43 +167,15 @@ def check_free(path: Path) -> None:
     Raises
     ------
     InputError
-        If another run holds the lock of the file, see `only_writer`.
+        If another run holds its lock, see `only_writer`.
     """
-    _refuse(path, _lock_of(path).holder())
-
-
-@contextlib.contextmanager
-def only_writer(path: Path) -> Iterator[None]:
-    """Hold ``FILE.h5.lock`` while a run writes ``FILE.h5`` and what stands beside it.
-
-    Raises
-    ------
-    InputError
-        If another run holds it; what a killed one has left is taken over.
-    RunError
-        If the lock cannot be written.
-    """
-    lock = _lock_of(path)
-    try:
-        holder = lock.acquire()
-    except OSError as error:
-        raise RunError(f"{lock.path}: could not be written: {reason(error)}") from error
-    _refuse(path, holder)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _lock_of(path: Path) -> Lock:
-    return Lock(path.with_name(path.name + ".lock"))
-
-
-def _refuse(path: Path, holder: str | None) -> None:
+    holder = Lock(_lock_path(path)).holder()
     if holder is not None:
-        raise InputError(
-            f"-o {path}: another run writes this file ({holder}); wait for it, or choose another"
-        )
+        raise InputError(f"-o {path}: {_BUSY}".replace("{holder}", holder))
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _born(pid: int) -> str | None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tnspin.results.verdict import (Verdict, verdict)
-from tnspin.results.onsets import (THRESHOLD, onsets)
+from tnspin.results.onsets import THRESHOLD, onsets
 from tnspin.results.result import Result
-from tnspin.results.toml_text import (flatten, loads)
+from tnspin.results.toml_text import flatten, loads
+from tnspin.results.verdict import Verdict, verdict
 from tnspin.units import EnergyScale
 
 __all__ = ["conservation", "info", "info_text", "reached", "summary"]

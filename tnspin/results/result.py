@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnspin.errors import (DamagedFile, InputError, RunError)
+from tnspin.errors import DamagedFile, InputError, RunError
 from tnspin.results.toml_text import loads
 from tnspin.version import __version__
 
@@ -89,10 +89,8 @@ class Result:
         return bool(self.attrs.get("complete", 1))
 
     def image(self) -> io.BytesIO:
-        """Return the bytes of the HDF5 file, with netCDF-4 dimensions."""
+        """Return the bytes of the HDF5 file, with netCDF-4 dimensions and without its digest."""
         import h5netcdf
-
-        from tnspin.results.checksums import sign
 
         buffer = io.BytesIO()
         with h5netcdf.File(buffer, "w", libver=LIBVER) as file:
@@ -105,7 +103,6 @@ class Result:
             own = {"format": FORMAT, "format_version": FORMAT_VERSION}
             for key, value in {**own, **self.attrs}.items():
                 file.attrs[key] = value
-            sign(file.attrs)
         return buffer
 
     def save(self, path: str | Path) -> None:
@@ -116,7 +113,9 @@ class Result:
         RunError
             If the disk is full or the folder cannot be written.
         """
-        write_atomically(Path(path), self.image())
+        from tnspin.results.checksums import append_checksum
+
+        write_atomically(Path(path), append_checksum(self.image()))
 
     @classmethod
     def load(cls, path: str | Path) -> Result:
@@ -133,9 +132,7 @@ class Result:
         attrs = attributes(path)
         with readable(path), h5netcdf.File(path, "r") as file:
             _check_sizes(file, Path(path).stat().st_size)
-            variables = {
-                name: _read_variable(name, source) for name, source in file.variables.items()
-            }
+            variables = {name: _read_variable(source) for name, source in file.variables.items()}
         return cls(variables, attrs)
 
     def to_xarray(self) -> xarray.Dataset:
@@ -170,15 +167,16 @@ def attributes(path: str | Path) -> dict[str, Any]:
 
     if not is_result(path):
         raise InputError(f"FILE = {str(path)!r}: {_why_not(Path(path))}")
-    with readable(path), h5py.File(path, "r") as file:
-        found = {key: _scalar(value) for key, value in file.attrs.items()}
+    with readable(path):
+        verify(path)
+        with h5py.File(path, "r") as file:
+            found = {key: _scalar(value) for key, value in file.attrs.items()}
         _check_version(found)
         for key in ("config", "versions"):
             if not isinstance(found.get(key, ""), str):
                 raise InputError(f"attribute {key!r} is no text")
         loads(found.get("config", ""))
         json.loads(found.get("versions", "{}"))
-        verify(file.attrs)
     return {key: found[key] for key in found if key not in _OF_THE_FILE}
 
 
@@ -191,6 +189,8 @@ def readable(path: str | Path) -> Iterator[None]:
     DamagedFile
         In place of every other error.
     """
+    from tnspin.results.checksums import damaged_array
+
     try:
         yield
     except DamagedFile:
@@ -198,10 +198,11 @@ def readable(path: str | Path) -> Iterator[None]:
     except InputError as error:
         raise DamagedFile(f"FILE = {str(path)!r}: {error}") from error
     except Exception as error:
-        said = " ".join(str(error).split())[:200]
-        raise DamagedFile(
-            f"FILE = {str(path)!r}: is damaged ({type(error).__name__}: {said})"
-        ) from error
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        name = damaged_array(path) if isinstance(error, OSError) else None
+        if name is not None:
+            said = f"the numbers of {name!r} do not fit their checksum"
+        raise DamagedFile(f"FILE = {str(path)!r}: is damaged ({said})") from error
 
 
 def _check_version(attrs: Mapping[str, Any]) -> None:
@@ -316,34 +317,24 @@ def _why_not(path: Path) -> str:
 def _write_variable(file: Any, name: str, variable: Variable) -> None:
     import h5py
 
-    from tnspin.results.checksums import (guarded, loose, sign)
+    from tnspin.results.checksums import checksum_options
 
     data = np.asarray(variable.data)
     if data.dtype.kind in "UO":
         data = data.astype(object)
     dtype = h5py.string_dtype() if data.dtype.kind == "O" else data.dtype
-    target = file.create_variable(name, variable.dims, dtype=dtype, data=data, **guarded(data))
+    options = checksum_options(data)
+    target = file.create_variable(name, variable.dims, dtype=dtype, data=data, **options)
     target.attrs["units"] = variable.units
     target.attrs["long_name"] = variable.long_name
-    sign(target.attrs, {"(dimensions)": list(variable.dims)} | loose(data))
 
 
-def _read_variable(name: str, source: Any) -> Variable:
-    from tnspin.results.checksums import (damaged, loose, verify)
-
-    try:
-        data = np.asarray(source[...])
-    except OSError as error:
-        raise damaged(name) from error
+def _read_variable(source: Any) -> Variable:
+    data = np.asarray(source[...])
     if data.dtype.kind == "O":
         data = np.array([_scalar(text) for text in data.ravel()]).reshape(data.shape)
-    dims, attrs = tuple(source.dimensions), dict(source.attrs)
-    try:
-        verify(attrs, {"(dimensions)": list(dims)} | loose(data))
-    except InputError as error:
-        raise InputError(f"variable {name!r}: {error}") from error
-    units, long_name = (str(_scalar(attrs.get(key, ""))) for key in ("units", "long_name"))
-    return Variable(dims, data, units, long_name)
+    units, long_name = (str(_scalar(source.attrs.get(key, ""))) for key in ("units", "long_name"))
+    return Variable(tuple(source.dimensions), data, units, long_name)
 
 
 def _scalar(value: Any) -> Any:

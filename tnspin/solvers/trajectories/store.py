@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
-from tnspin.results.checksums import guarded, naming_damage, sign, verify
+from tnspin.results.checksums import append_checksum, checksum_options, verify
 from tnspin.results.result import LIBVER, readable, write_atomically
 from tnspin.solvers.trajectories.layout import Layout
 from tnspin.solvers.trajectories.walk import Plan, Still
@@ -172,18 +172,17 @@ class Store:
             file.attrs["format"] = _FORMAT
             for key, value in data.items():
                 # Row by row, as they are read.
-                options = guarded(value, at_once=max(1, value[:1].nbytes))
+                options = checksum_options(value, at_once=max(1, value[:1].nbytes))
                 file.create_dataset(key, data=value, **options)
             for key, value in attrs.items():
                 file.attrs[key] = value
-            sign(file.attrs)
         # Two processes may write the same chunk, which is the same numbers.
-        write_atomically(path, image)
+        write_atomically(path, append_checksum(image))
 
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[Any]:
-    with _opened(path) as file, readable(path), naming_damage(file):
+    with _opened(path) as file, readable(path):
         yield file
 
 
@@ -193,13 +192,13 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.exists():
         raise InputError(f"store: {path} does not exist")
     with readable(path):
+        verify(path)
         # No cache: every row is read once, of hundreds of files at a time.
         file = h5py.File(path, "r", rdcc_nbytes=0)
     with file:
         with readable(path):
             if file.attrs.get("format") != _FORMAT:
                 raise InputError(f"store: {path} holds no trajectories")
-            verify(file.attrs)
         yield file
 
 
@@ -211,7 +210,7 @@ def _share(file: Any) -> float:
 
 def _row(file: Any, number: int) -> Rows:
     """One row."""
-    with readable(file.filename), naming_damage(file):
+    with readable(file.filename):
         row: Rows = file["rows"][number]
     return row
 
