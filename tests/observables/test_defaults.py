@@ -1,0 +1,33 @@
+"""What each preset records by default, and what else it may record, as it always was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tnspin.errors import InputError
+from tnspin.observables import OBSERVABLES, chosen
+from tnspin.runs.config.config import load
+from tnspin.runs.preparation import form_of
+from tnspin.runs.simulation import _options
+
+LISTED = json.loads(Path(__file__).with_suffix(".json").read_text())
+
+
+def allowed(model, form, options):
+    for name in OBSERVABLES:
+        try:
+            chosen((name,), model, form, options)
+        except InputError:
+            continue
+        yield name
+
+
+@pytest.mark.parametrize("preset", LISTED)
+def test_presets_record_by_default_what_they_always_did(preset):
+    config = load(preset)
+    model, form, options = config.run_model, form_of(config), _options(config)
+    assert " ".join(chosen((), model, form, options)) == LISTED[preset]["default"]
+    assert " ".join(allowed(model, form, options)) == LISTED[preset]["allowed"]
