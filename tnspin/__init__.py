@@ -30,11 +30,14 @@ if TYPE_CHECKING:
         bell_nonlocality,
         concurrence,
         correlation_matrix,
+        entropy,
+        expect,
         log_negativity,
         mutual_information,
+        rdm,
+        schmidt,
         trace_distance,
     )
-    from tnspin.observables.reduced import entropy, expect, rdm, schmidt
     from tnspin.operators.jump_operator import JumpOperator
     from tnspin.operators.operator_sum import OperatorSum
     from tnspin.operators.sites import boson, electron, kondo, spin
@@ -56,8 +59,8 @@ _HOMES = {
     "mps.dmrg": ("ground_state",),
     "mps.state": ("MPS",),
     "observables.measures": ("bell_nonlocality", "concurrence", "correlation_matrix",
-        "log_negativity", "mutual_information", "trace_distance",),
-    "observables.reduced": ("entropy", "expect", "rdm", "schmidt",),
+        "entropy", "expect", "log_negativity", "mutual_information", "rdm", "schmidt",
+        "trace_distance",),
     "operators.jump_operator": ("JumpOperator",),
     "operators.operator_sum": ("OperatorSum",),
     "operators.sites": ("boson", "electron", "kondo", "spin",),

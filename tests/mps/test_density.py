@@ -11,8 +11,8 @@ from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, Purified
 from tnspin.mps import MPS
 from tnspin.mps.density import DensityMPS
-from tnspin.observables.measures import log_negativity
-from tnspin.observables.reduced import entropy, group_state
+from tnspin.observables.groups.spins import group_state
+from tnspin.observables.measures import entropy, log_negativity
 from tnspin.operators.sites import boson, spin
 from tnspin.states.density import DensityState
 from tnspin.states.ensemble import Ensemble

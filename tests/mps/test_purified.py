@@ -15,7 +15,7 @@ from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
 from tnspin.mps.purified.channels import lindblad_channel, split, unitary_channel
 from tnspin.mps.purified.state import PurifiedMPS
-from tnspin.observables.reduced import group_state
+from tnspin.observables.groups.spins import group_state
 from tnspin.operators.bonds import to_sparse
 from tnspin.operators.sites import kondo, spin
 from tnspin.states.ensemble import Ensemble

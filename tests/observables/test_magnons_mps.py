@@ -8,19 +8,22 @@ from small_valves import VALVES, make, spins_rdm
 
 from tnspin.errors import InputError
 from tnspin.mps import MPS
-from tnspin.observables.magnons_mps import magnon_probability, w_probability, zz_correlations
+from tnspin.observables.magnons import magnon_probability, w_probability, zz_correlations
 from tnspin.operators.sites import spin
+from tnspin.states.ensemble import Ensemble
 
 ALL = pytest.mark.parametrize("name", list(VALVES))
 
 
 def setup(name, seed=1):
-    """Members, all spins in no order, a reference at either end, and their density matrix."""
+    """A mixture, all spins in no order, a reference at either end, and their density matrix."""
     members, part_a, part_b = make(name, seed=seed)
     sites = [*part_b, *part_a]
     dims = [members[0][1].sites[i].spin_dim for i in sites]
     reference = [0 if i in part_a else d - 1 for i, d in zip(sites, dims, strict=True)]
-    return members, sites, dims, reference, spins_rdm(members, sites)
+    weights, states = zip(*members, strict=True)
+    mixture = Ensemble(states, weights)
+    return mixture, sites, dims, reference, spins_rdm(members, sites)
 
 
 @ALL
@@ -69,13 +72,13 @@ def test_a_w_state_of_many_spins():
     n = 40
     state = _w_state(n)
     sites, reference = range(n), [0] * n
-    assert w_probability([(1.0, state)], sites, reference) == pytest.approx(1.0, abs=1e-12)
+    assert w_probability(state, sites, reference) == pytest.approx(1.0, abs=1e-12)
     expected = np.zeros(n + 1)
     expected[1] = 1.0
     np.testing.assert_allclose(
-        magnon_probability([(1.0, state)], sites, reference), expected, atol=1e-12
+        magnon_probability(state, sites, reference), expected, atol=1e-12
     )
-    pairs, mean = zz_correlations([(1.0, state)], sites)
+    pairs, mean = zz_correlations(state, sites)
     np.testing.assert_allclose(mean, 1 - 2 / n, atol=1e-12)
     np.testing.assert_allclose(pairs[np.triu_indices(n, 1)], 1 - 4 / n, atol=1e-12)
 
@@ -114,6 +117,6 @@ def test_bad_references_are_refused():
 
 
 def test_no_spins():
-    members, *_ = make("kondo")
+    members, *_ = setup("kondo")
     assert magnon_probability(members, [], []).tolist() == [1.0]
     assert zz_correlations(members, [])[0].shape == (0, 0)

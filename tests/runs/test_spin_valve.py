@@ -12,8 +12,9 @@ import quimb.tensor as qtn
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.mps import MPS
-from tnspin.observables import OBSERVABLES, entanglement, magnons, measures, reduced
+from tnspin.observables import OBSERVABLES, entanglement, magnons, measures
 from tnspin.observables.fisher import fisher_information
+from tnspin.observables.groups.spins import group_state
 from tnspin.observables.groups.state import GroupState
 from tnspin.observables.snapshot import Options, Snapshot
 from tnspin.operators.basis import ChargeBasis
@@ -182,7 +183,7 @@ def test_order_of_sites_and_pure_members(kind):
     state = converted(pure("z"), kind)
     for a, b in (([5], [1, 2]), ([4, 1], [5]), ([2, 1], [5, 4]), ([2], [4])):
         rho = dense_spins(pure("z"), [*a, *b])
-        group = reduced.group_state(state, a, b)
+        group = group_state(state, a, b)
         assert group.to_dense() == pytest.approx(rho, abs=TOL), (a, b)
         keep = [2] * (len(a) + len(b))
         expected = entanglement.log_negativity(rho, group.dims, [0])
@@ -192,9 +193,9 @@ def test_order_of_sites_and_pure_members(kind):
 def test_the_density_matrix_of_the_whole_chain():
     """Its cuts have the entropy of the mixture; the members are in different sectors."""
     assert measure("purity", "density") == pytest.approx(1 / 2, abs=1e-12)
-    left = sum(reduced.rdm(pure(p), [0, 1, 2]) for p in ("z", "-z")) / 2
+    left = sum(measures.rdm(pure(p), [0, 1, 2]) for p in ("z", "-z")) / 2
     expected = entanglement.von_neumann(left)
-    found = reduced.entropy(snapshot("density").state, 2)
+    found = measures.entropy(snapshot("density").state, 2)
     assert found == pytest.approx(expected, abs=1e-9)
     assert measure("entropy", "density")[2] == pytest.approx(expected, abs=1e-9)
     assert expected > measure("entropy", "vector")[2] + 0.1
@@ -211,14 +212,14 @@ def test_entropies_of_cuts_are_means_of_the_members(kind):
     assert measure("entropy", kind) == pytest.approx(expected, abs=1e-7)
     assert measure("half_chain_entropy", kind) == pytest.approx(expected[3], abs=1e-7)
     with pytest.raises(InputError, match="Schmidt"):
-        reduced.schmidt(snapshot(kind).state, 2)
+        measures.schmidt(snapshot(kind).state, 2)
 
 
 @pytest.mark.parametrize("kind", ["mps", "one electron"])
 def test_compressed_groups(kind):
     """Groups beyond the dense limit keep their measures up to the weight they discard."""
     state = snapshot(kind).state
-    group = reduced.group_state(state, *MODEL.groups, cutoff=1e-12, dense=1)
+    group = group_state(state, *MODEL.groups, cutoff=1e-12, dense=1)
     assert group.compressed and group.discarded <= 2e-12
     rho = reference()
     negativity = entanglement.log_negativity(rho, (4, 4), [0])
@@ -233,11 +234,11 @@ def test_refusals():
         (([1], [9]), "outside"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=message):
-            reduced.group_state(state, *parts)
+            group_state(state, *parts)
     no_reference = replace(snapshot("vector"), options=Options())
     with pytest.raises(InputError, match="start along"):
         OBSERVABLES["magnon_probability"].function(no_reference)
     with pytest.raises(InputError, match="too large"):
         chain = HeisenbergChain(14)
         large = states.product(chain, ["z"]).to_vector(ChargeBasis(chain.local_sites, {"2Sz": 14}))
-        reduced.group_state(large, range(7), range(7, 14))
+        group_state(large, range(7), range(7, 14))

@@ -8,7 +8,7 @@ import pytest
 from small_states import make
 
 from tnspin.errors import InputError
-from tnspin.observables.reduced import group_state
+from tnspin.observables.groups.spins import group_state
 from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.solvers.trajectories.layout import LARGEST, Layout
 from tnspin.states.ensemble import Ensemble
@@ -85,8 +85,8 @@ def test_what_was_not_kept_is_refused():
     ensemble, layout = mixture("kondo")
     with pytest.raises(InputError, match="was not sampled"):
         averaged(ensemble, layout).rdm([0, 3])
-    with pytest.raises(InputError, match="site 0 is not among the localized spins"):
-        averaged(ensemble, layout).group_state([0], [1])
+    with pytest.raises(InputError, match="site 0 .*carries no localized spin"):
+        group_state(averaged(ensemble, layout), [0], [1])
 
 
 def test_too_many_spins_are_left_out():

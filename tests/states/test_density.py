@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tnspin.errors import InputError
-from tnspin.observables.reduced import group_state
+from tnspin.observables.groups.spins import group_state
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import electron, kondo, spin
 from tnspin.states.density import DensityState
@@ -150,5 +150,5 @@ def test_refusals():
         DensityState(CHAIN[:1], np.zeros((4, 4)))
     with pytest.raises(InputError, match="different sectors"):
         DensityState.from_blocks(CHAIN, [rho.bases[0]] * 2, [rho.blocks[0]] * 2)
-    with pytest.raises(InputError, match="made of state vectors"):
+    with pytest.raises(InputError, match="made of a state vector"):
         DensityState.from_state(object())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from one_electron_chains import GROUPS, evolved, starts, valve
 
 from tnspin.errors import InputError
+from tnspin.states.one_electron import densities
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian
 from tnspin.states.one_electron.state import OneElectronState
@@ -59,19 +60,23 @@ def test_magnons_are_the_diagonal_of_the_density_matrix():
     states = np.indices((2,) * 4).reshape(4, -1).T
     flips = (states != start).sum(axis=1)
     expected = np.bincount(flips, weights=np.diagonal(rho).real)
-    np.testing.assert_allclose(found.magnon_probability(sites, start), expected, atol=1e-14)
+    np.testing.assert_allclose(
+        densities.magnon_probability(found, sites, start), expected, atol=1e-14
+    )
     w = np.zeros(16)
     w[[0b1011, 0b0111, 0b0001, 0b0010]] = 0.5
-    assert found.w_probability(sites, start) == pytest.approx((w @ rho @ w).real, abs=1e-14)
+    assert densities.w_probability(found, sites, start) == pytest.approx(
+        (w @ rho @ w).real, abs=1e-14
+    )
     order = [2, 0, 3, 1]  # any order of the sites
-    shuffled = found.w_probability([sites[k] for k in order], start[order])
+    shuffled = densities.w_probability(found, [sites[k] for k in order], start[order])
     assert shuffled == pytest.approx((w @ rho @ w).real, abs=1e-14)
 
 
 def test_correlations_are_those_of_pairs():
     _, found = both(*CASES[0])
     sites = [k for group in GROUPS for k in group]
-    matrix, mean = found.zz_correlations(sites)
+    matrix, mean = densities.zz_correlations(found, sites)
     z = np.diag([1.0, -1.0])
     for i, a in enumerate(sites):
         assert mean[i] == pytest.approx(np.trace(found.rdm([a], [2]) @ z).real, abs=1e-13)
@@ -126,7 +131,7 @@ def test_refusals():
     with pytest.raises(InputError, match="keep"):
         one.rdm([3], [4])
     with pytest.raises(InputError, match="no localized spin"):
-        one.spin_rdm([0])
+        densities.magnon_probability(one, [0], [0])
     with pytest.raises(InputError, match="one vector"):
         OneElectronState.from_groups(model.local_sites, np.ones((9, 2)), [])
     with pytest.raises(InputError, match="eigenstate"):

@@ -13,7 +13,6 @@ from tnspin.models import HeisenbergChain
 from tnspin.operators.bonds import ChargeBasis, to_sparse
 from tnspin.operators.sites import spin
 from tnspin.solvers.quantum_llg.invariant import reachable, split
-from tnspin.states import spectral
 from tnspin.states.density import DensityState
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.initial import build
@@ -79,8 +78,8 @@ def test_few_vectors_and_the_matrix_say_the_same(monkeypatch):
     sites, rho = (spin(1.0), spin(), spin(), spin(1.0)), random_density(rng, 36, 3)
     found = []
     for share in (0.0, 1.0):
-        monkeypatch.setattr(spectral, "_FEW", share)
         state = SpectralState.from_state(DensityState(sites, rho))
+        state.few = share
         numbers = [*state.site_rdms(), *state.bond_rdms(), state.rdm([3, 1]), state.entropies()]
         found.append([*numbers, state.purity, state.eigenvalues(), state.trace])
     for one, other in zip(*found, strict=True):

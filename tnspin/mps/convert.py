@@ -175,16 +175,11 @@ if TYPE_CHECKING:
 
     from tnspin.mps.state import MPS
 
-_FORMAT = "tnspin-mps-1"
-
-
 def save(mps: MPS, group: h5py.Group) -> None:
     """Write tensors, sectors and Schmidt values of ``mps`` into ``group``."""
-    group.attrs["format"] = _FORMAT
     group.attrs["charge_names"] = list(mps.charge_names)
     group.attrs["strides"] = np.array(mps.code.strides, dtype=np.int64)
     group.attrs["canonical"] = mps.canonical
-    group.attrs["dims"] = np.array([site.dim for site in mps.sites])
     bonds, tensors = mps.bonds, mps.tensors
     group["sectors"] = np.array([bond.keys.size for bond in bonds])
     group["keys"] = np.concatenate([bond.keys for bond in bonds])
@@ -203,19 +198,8 @@ def _split(group: h5py.Group, name: str, sizes: np.ndarray) -> list[np.ndarray]:
 def load(
     group: h5py.Group, sites: Sequence[Site]
 ) -> tuple[ChargeCode, list[Bond], list[Tensor], bool]:
-    """Read what `save` wrote: the arguments of `MPS` after ``sites``.
-
-    Raises
-    ------
-    InputError
-        If the group holds something else or a state on other sites.
-    """
-    if group.attrs.get("format") != _FORMAT:
-        where = f"{group.name} of {group.file.filename}"
-        raise InputError(f"state: {where} holds no matrix product state")
+    """Read what `save` wrote: the arguments of `MPS` after ``sites``."""
     dims = np.array([site.dim for site in sites])
-    if not np.array_equal(dims, group.attrs["dims"]):
-        raise InputError(f"state: {group.file.filename} holds a state of another chain")
     code = ChargeCode(
         tuple(str(name) for name in group.attrs["charge_names"]),
         tuple(int(stride) for stride in group.attrs["strides"]),

@@ -26,20 +26,20 @@ from tnspin.mps.apply import drop_charges
 from tnspin.mps.doubling import added, squared
 from tnspin.mps.state import MPS
 from tnspin.operators.sites import Matrix, Site, doubled
+from tnspin.operators.state import State, members_of
 
 if TYPE_CHECKING:
     import h5py
 
 __all__ = ["DensityMPS"]
 
-_FORMAT = "tnspin-density-mps-1"
 #: ``{key: (open indices (n,), matrix (n, bond dimension))}`` of one end of the chain.
 _Open = dict[int, tuple[NDArray[np.int64], Matrix]]
 # Largest number of elements of a reduced density matrix: 16384 states, 4 GiB.
 _MOST_ELEMENTS = 2**28
 
 
-class DensityMPS:
+class DensityMPS(State):
     """A density matrix as a matrix product state; read-only.
 
     Parameters
@@ -56,6 +56,12 @@ class DensityMPS:
     InputError
         If the state has other sites, or no trace.
     """
+
+    noun = "density matrix as a matrix product state"
+    formats = ("tnspin-density-mps-1",)
+    gives = frozenset(
+        {"sites", "bonds", "cuts", "groups", "density", "ledger", "tensors", "moments"}
+    ) | {"vectorized"}
 
     def __init__(self, sites: Sequence[Site], mps: MPS, log_norm: float = 0.0) -> None:
         self.sites = tuple(sites)
@@ -119,12 +125,7 @@ class DensityMPS:
         if isinstance(state, DensityMPS):
             names = state.charge_names if names is None else tuple(names)
             return cls(state.sites, drop_charges(state.mps, names), state.log_norm)
-        members = state.members if hasattr(state, "members") else ((1.0, state),)
-        if not all(isinstance(one, MPS) for _, one in members):
-            kinds = " of ".join(dict.fromkeys(type(k).__name__ for k in (state, members[0][1])))
-            raise InputError(
-                f"state: a density matrix as a matrix product state takes those, not {kinds}"
-            )
+        members = members_of(state, MPS, "a density matrix as a matrix product state")
         chain = tuple(state.sites if sites is None else sites)
         parts = []
         for _, one in members:
@@ -147,19 +148,9 @@ class DensityMPS:
     # ------------------------------------------------------------------ what it is
 
     @property
-    def length(self) -> int:
-        """Number of sites L."""
-        return len(self.sites)
-
-    @property
     def charge_names(self) -> tuple[str, ...]:
         """Names of the charges between whose sectors the matrix has no elements."""
         return self.mps.charge_names
-
-    @property
-    def total_charge(self) -> dict[str, int]:
-        """Empty: the matrix may have blocks in all sectors."""
-        return {}
 
     @cached_property
     def trace(self) -> float:
@@ -206,44 +197,9 @@ class DensityMPS:
         """
         return self.mps.entropies()
 
-    def schmidt(self, bond: int) -> NDArray[np.float64]:
-        """Refuse: a density matrix has no Schmidt values; those of its vector are ``mps``'s."""
-        raise InputError("state: a density matrix has no Schmidt values")
-
     # ------------------------------------------------------------------ reductions
 
-    def site_rdms(self) -> list[Matrix]:
-        """Reduced density matrix (d, d) of every site."""
-        return [self.rdm([k]) for k in range(self.length)]
-
-    def bond_rdms(self) -> list[Matrix]:
-        """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
-        return [self.rdm([k, k + 1]) for k in range(self.length - 1)]
-
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Reduced density matrix of a few sites, factors in the order given.
-
-        Parameters
-        ----------
-        sites
-            Distinct sites.
-        keep
-            Trailing dimension to keep of each site, tracing out the rest.
-
-        Raises
-        ------
-        InputError
-            If a site is outside the chain or named twice, or has no such factor, or if the matrix
-            is too large.
-        """
-        chosen = [int(k) for k in sites]
-        if len(set(chosen)) != len(chosen) or not all(0 <= k < self.length for k in chosen):
-            raise InputError(f"sites: {chosen} must be distinct and within 0..{self.length - 1}")
-        dims = [self.sites[k].dim for k in chosen]
-        kept = dims if keep is None else [int(size) for size in keep]
-        for k, dim, size in zip(chosen, dims, kept, strict=True):
-            if size < 1 or dim % size:
-                raise InputError(f"keep: site {k} of dimension {dim} has no factor of {size}")
+    def _rdm(self, chosen: list[int], kept: list[int]) -> Matrix:
         if prod(kept) ** 2 > _MOST_ELEMENTS:
             raise InputError(f"sites: a density matrix of {prod(kept)} states is too large")
         count = len(chosen)
@@ -346,24 +302,15 @@ class DensityMPS:
 
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
-        group.attrs["format"] = _FORMAT
+    def _details(self) -> list[str]:
+        return [f"bond dimension {self.bond_dims().max(initial=1)}"]
+
+    def _write(self, group: h5py.Group) -> None:
         group.attrs["log_norm"] = self.log_norm
         self.mps.save(group.create_group("mps"))
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> DensityMPS:
-        """Read what `save` wrote, bit for bit.
-
-        Raises
-        ------
-        InputError
-            If the group holds something else or a state of another chain.
-        """
-        if group.attrs.get("format") != _FORMAT:
-            where = f"{group.name} of {group.file.filename}"
-            raise InputError(f"state: {where} holds no density matrix as a matrix product state")
+    def _read(cls, group: h5py.Group, sites: Sequence[Site]) -> DensityMPS:
         mps = MPS.load(group["mps"], [doubled(site) for site in sites])
         return cls(sites, mps, float(group.attrs["log_norm"]))
 

@@ -15,13 +15,14 @@ from tnspin.mps.blocks import UNLIMITED, Bond, Tensor, tensor, trivial_bond
 from tnspin.mps.kernels import canonical
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.sites import Site
+from tnspin.operators.state import PureState, von_neumann_entropy
 
 if TYPE_CHECKING:
     import h5py
     import quimb.tensor as qtn
 
 
-class MPS:
+class MPS(PureState):
     """A normalized open-boundary matrix product state.
 
     Attributes
@@ -40,6 +41,10 @@ class MPS:
     divided
         Norm by which the last `canonicalize` has divided the tensors.
     """
+
+    noun = "matrix product state"
+    formats = ("tnspin-mps-1",)
+    gives = PureState.gives | {"ledger", "tensors"}
 
     def __init__(
         self,
@@ -95,11 +100,6 @@ class MPS:
     # ------------------------------------------------------------------ what it is
 
     @property
-    def length(self) -> int:
-        """Number of sites."""
-        return len(self.sites)
-
-    @property
     def charge_names(self) -> tuple[str, ...]:
         """Charges that the blocks conserve."""
         return self.code.names
@@ -118,6 +118,9 @@ class MPS:
     def bond_dims(self) -> np.ndarray:
         """Bond dimension of the ``length - 1`` inner bonds."""
         return np.array([int(bond.dims.sum()) for bond in self.bonds[1:-1]], dtype=np.int64)
+
+    def _details(self) -> list[str]:
+        return [f"bond dimension {self.bond_dims().max(initial=1)}"]
 
     @property
     def nbytes(self) -> int:
@@ -263,24 +266,14 @@ class MPS:
             for i in range(self.length - 1)
         ]  # fmt: skip
 
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> np.ndarray:
-        """Reduced density matrix of any few sites, factors in the order given.
-
-        Parameters
-        ----------
-        sites
-            Distinct sites.
-        keep
-            Trailing dimension to keep of each site, tracing out the rest: for a Kondo site
-            (electron x spin) ``2`` keeps the spin 1/2.  Default: everything.
-        """
+    def _rdm(self, sites: list[int], keep: list[int]) -> np.ndarray:
         self.ensure_canonical()
         return reduce.rdm(self, sites, keep)
 
     def schmidt(self, bond: int) -> np.ndarray:
         """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``."""
         self.ensure_canonical()
-        return np.sort(self.bonds[bond + 1].schmidt)[::-1]
+        return np.sort(self.bonds[self._bond(bond) + 1].schmidt)[::-1]
 
     def schmidt_by_charge(self, bond: int) -> dict[tuple[int, ...], np.ndarray]:
         """Schmidt values of each sector; the key is the charge to the left of the cut."""
@@ -296,12 +289,7 @@ class MPS:
     def entropies(self) -> np.ndarray:
         """Von Neumann entropy (natural logarithm) of each of the ``length - 1`` cuts."""
         self.ensure_canonical()
-        out = np.zeros(self.length - 1)
-        for k, bond in enumerate(self.bonds[1:-1]):
-            weights = bond.schmidt**2
-            weights = weights[weights > 0]
-            out[k] = -float(np.sum(weights * np.log(weights)))
-        return out
+        return np.array([von_neumann_entropy(bond.schmidt**2) for bond in self.bonds[1:-1]])
 
     def overlap(self, other: MPS) -> complex:
         """<self|other>; both must use the same charges."""
@@ -349,13 +337,11 @@ class MPS:
         state.canonicalize()
         return state
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
+    def _write(self, group: h5py.Group) -> None:
         storage.save(self, group)
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> MPS:
-        """Read what `save` wrote, bit for bit."""
+    def _read(cls, group: h5py.Group, sites: Sequence[Site]) -> MPS:
         return cls(sites, *storage.load(group, sites))
 
     # ------------------------------------------------------------------ blocks, for slow paths

@@ -1,9 +1,8 @@
 """Entanglement measures of density matrices and Schmidt spectra, in plain numpy.
 
-Nothing here knows where a density matrix comes from: `reduced` makes one from any
-state, this module turns it into a number.  Entropies and negativities use the natural
-logarithm.  ``dims`` always lists the dimensions of the tensor factors of the density matrix,
-slowest first, and ``part`` the factors that form one side of a bipartition.
+`measures` makes density matrices of any state; this module turns them into numbers.  Entropies
+and negativities use the natural logarithm.  ``dims`` lists the dimensions of the tensor factors
+of a density matrix, slowest first, and ``part`` the factors on one side of a bipartition.
 """
 
 from __future__ import annotations

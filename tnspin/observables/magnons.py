@@ -1,21 +1,28 @@
 """Spin flips of localized spins relative to the product state in which they started.
 
-An m-magnon state has m spins out of their reference state (PRA Eqs. 25-27); its probability and
-the correlations of S^z follow from the diagonal of the density matrix, which small groups have and
-for which `MPS` and one-electron states have better ways.
+An m-magnon state has m spins out of their reference state (PRA Eqs. 25-27).  Its probability, and
+the correlations of S^z, follow from the diagonal of the density matrix of the spins.  Matrix
+product states of many spins need no such matrix: an environment with one slot per number of
+flips, or per spin that S^z has been put on, passes along the chain once; effort and memory per
+site grow linearly with the number of spins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import singledispatch
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.mps.purified.state import PurifiedMPS
+from tnspin.mps.state import MPS
+from tnspin.mps.transfer import Environment, Ints, Matrix, Rule, left_edge, steps, take_in
+from tnspin.observables.groups.spins import group_state
 from tnspin.observables.groups.state import GroupState
-from tnspin.observables.reduced import backend, group_state, members
+from tnspin.operators.state import State, checked_sites
+from tnspin.states.one_electron import OneElectronState, densities
 
 __all__ = [
     "group_magnon_probability",
@@ -30,13 +37,13 @@ __all__ = [
 Reals = NDArray[np.float64]
 
 
-def magnon_probability(state: Any, sites: Sequence[int], reference: Sequence[int]) -> Reals:
+def magnon_probability(state: State, sites: Sequence[int], reference: Sequence[int]) -> Reals:
     """Probability of m spins out of their reference state, m = 0..N (PRA Eq. 25).
 
     Parameters
     ----------
     state
-        Any state that `tnspin.observables.reduced.group_state` takes.
+        Any state that `group_state` takes.
     sites
         Sites of the N localized spins.
     reference
@@ -52,43 +59,35 @@ def magnon_probability(state: Any, sites: Sequence[int], reference: Sequence[int
     InputError
         If the reference does not fit the spins, or there are too many for this kind of state.
     """
-    parts = members(state)
-    dims = _checked(parts[0][1], sites, reference)
-    if hasattr(parts[0][1], "magnon_probability"):
-        return sum(w * one.magnon_probability(sites, reference) for w, one in parts)
-    counting = backend(parts[0][1], "counting")
-    if counting is not None:
-        return np.asarray(counting.magnon_probability(parts, sites, reference))
-    return group_magnon_probability(group_state(state, sites, ()), dims, reference)
+    _check(state, sites, reference)
+    each = [w * _counter(one, sites).magnons(reference) for w, one in state.members]
+    return np.sum(each, axis=0)
 
 
-def w_probability(state: Any, sites: Sequence[int], reference: Sequence[int]) -> float:
+def w_probability(state: State, sites: Sequence[int], reference: Sequence[int]) -> float:
     """Probability of the W state: the equal superposition of all single flips of the reference.
 
     A flip takes a spin that is all up or down one step away from it (for spins 1/2, to its other
     state).  Parameters and errors are those of `magnon_probability`.
     """
-    parts = members(state)
-    dims = _checked(parts[0][1], sites, reference)
-    if hasattr(parts[0][1], "w_probability"):
-        return float(sum(w * one.w_probability(sites, reference) for w, one in parts))
-    counting = backend(parts[0][1], "counting")
-    if counting is not None:
-        return float(counting.w_probability(parts, sites, reference))
-    return group_w_probability(group_state(state, sites, ()), dims, reference)
+    _check(state, sites, reference)
+    return float(sum(w * _counter(one, sites).w(reference) for w, one in state.members))
 
 
-def zz_correlations(state: Any, sites: Sequence[int]) -> tuple[Reals, Reals]:
+def zz_correlations(state: State, sites: Sequence[int]) -> tuple[Reals, Reals]:
     """``<S^z_i S^z_j>`` (N, N) and ``<S^z_i>`` (N,) of localized spins, S^z divided by S."""
-    parts = members(state)
-    if hasattr(parts[0][1], "zz_correlations"):
-        each = [(w, *one.zz_correlations(sites)) for w, one in parts]
-        return sum(w * zz for w, zz, _ in each), sum(w * z for w, _, z in each)
-    counting = backend(parts[0][1], "counting")
-    if counting is not None:
-        return counting.zz_correlations(parts, sites)
-    dims = [state.sites[k].spin_dim for k in sites]
-    return group_zz_correlations(group_state(state, sites, ()), dims)
+    each = [(w, *_counter(one, sites).zz()) for w, one in state.members]
+    pairs, mean = ([w * part[k] for w, *part in each] for k in (0, 1))
+    return np.sum(pairs, axis=0), np.sum(mean, axis=0)
+
+
+def _check(state: State, sites: Sequence[int], reference: Sequence[int]) -> None:
+    dims = [state.sites[k].spin_dim for k in checked_sites(sites, state.length, "sites")]
+    fits = len(reference) == len(dims) and all(
+        0 <= index < d for index, d in zip(reference, dims, strict=False)
+    )
+    if not fits:
+        raise InputError(f"reference: {tuple(reference)} does not fit spins of dimensions {dims}")
 
 
 # ---------------------------------------------------------------------- from a density matrix
@@ -148,11 +147,159 @@ def _diagonal(state: GroupState) -> Reals:
     return state.diagonal().ravel()
 
 
-def _checked(state: Any, sites: Sequence[int], reference: Sequence[int]) -> list[int]:
-    dims = [state.sites[k].spin_dim for k in sites]
-    fits = len(reference) == len(dims) and all(
-        0 <= index < d for index, d in zip(reference, dims, strict=False)
-    )
-    if not fits:
-        raise InputError(f"reference: {tuple(reference)} does not fit spins of dimensions {dims}")
-    return dims
+# ---------------------------------------------------------------------- by representation
+
+
+class _Counter:
+    """Counts flips of a pure state or density matrix by the density matrix of the spins."""
+
+    def __init__(self, state: State, sites: Sequence[int]) -> None:
+        self.state, self.sites = state, sites
+        self.dims = [state.sites[k].spin_dim for k in sites]
+
+    def magnons(self, reference: Sequence[int]) -> Reals:
+        return group_magnon_probability(self._group(), self.dims, reference)
+
+    def w(self, reference: Sequence[int]) -> float:
+        return group_w_probability(self._group(), self.dims, reference)
+
+    def zz(self) -> tuple[Reals, Reals]:
+        return group_zz_correlations(self._group(), self.dims)
+
+    def _group(self) -> GroupState:
+        return group_state(self.state, self.sites, ())
+
+
+class _OneElectronCounter(_Counter):
+    """Counts flips by sums over spin configurations."""
+
+    state: OneElectronState
+
+    def magnons(self, reference: Sequence[int]) -> Reals:
+        return densities.magnon_probability(self.state, self.sites, reference)
+
+    def w(self, reference: Sequence[int]) -> float:
+        return densities.w_probability(self.state, self.sites, reference)
+
+    def zz(self) -> tuple[Reals, Reals]:
+        return densities.zz_correlations(self.state, self.sites)
+
+
+class _ChainCounter(_Counter):
+    """Counts flips by an environment that passes along a matrix product state."""
+
+    state: MPS
+
+    def magnons(self, reference: Sequence[int]) -> Reals:
+        start = dict(zip(self.sites, reference, strict=True))
+
+        def rule(site: int) -> Rule:
+            def count(labels: Ints, s: int, t: int) -> Ints:
+                return labels + int(s != start[site]) if s == t else np.full_like(labels, -1)
+
+            return count
+
+        out = np.zeros(len(self.sites) + 1)
+        for count, value in _swept(self.state, start, rule).items():
+            out[count] += value
+        return out
+
+    def w(self, reference: Sequence[int]) -> float:
+        start = dict(zip(self.sites, reference, strict=True))
+        flipped = {k: flip(start[k], d) for k, d in zip(self.sites, self.dims, strict=True)}
+
+        # Label: flips of the ket + 2 flips of the bra, each 0 or 1.
+        def rule(site: int) -> Rule:
+            flips = {start[site]: 0, flipped[site]: 1}
+
+            def count(labels: Ints, s: int, t: int) -> Ints:
+                if s not in flips or t not in flips:
+                    return np.full_like(labels, -1)
+                ket, bra = (labels & 1) + flips[s], (labels >> 1) + flips[t]
+                return np.where((ket > 1) | (bra > 1), -1, ket + 2 * bra)
+
+            return count
+
+        return _swept(self.state, start, rule).get(3, 0.0) / len(self.sites)
+
+    def zz(self) -> tuple[Reals, Reals]:
+        pairs, mean = _correlated(self.state, sorted(self.sites))
+        order = np.argsort(np.argsort(self.sites))
+        return pairs[np.ix_(order, order)], mean[order]
+
+
+@singledispatch
+def _counter(state: State, sites: Sequence[int]) -> _Counter:
+    """What counts the flips of spins of a state."""
+    return _Counter(state, sites)
+
+
+_counter.register(OneElectronState, _OneElectronCounter)
+_counter.register(MPS, _ChainCounter)
+
+
+@_counter.register
+def _(state: PurifiedMPS, sites: Sequence[int]) -> _Counter:
+    return _ChainCounter(state.purification, sites)  # its ancillas are traced out
+
+
+def _correlated(mps: MPS, sites: list[int]) -> tuple[Reals, Reals]:
+    """`zz_correlations` of a matrix product state and ascending sites."""
+    pairs, mean = np.zeros((len(sites), len(sites))), np.zeros(len(sites))
+    if not sites:
+        return pairs, mean
+    mps.ensure_canonical()
+    # Slot 0: nothing yet; slot k: S^z on the k-th spin.  S^z is diagonal, so that ket and bra
+    # are in the same sector.
+    environment = {key: block for (key, _), block in left_edge(mps, sites[0]).blocks.items()}
+    for i in range(sites[0], sites[-1] + 1):
+        dim = mps.sites[i].spin_dim
+        here = sites.index(i) if i in sites else None
+        values = np.linspace(1.0, -1.0, dim) if here is not None else np.zeros(dim)
+        after: dict[int, Matrix] = {}
+        marked: dict[int, Matrix] = {}
+        table = steps(mps, i, rightward=True)
+        for key, block in environment.items():
+            rows, slots, columns = block.shape
+            for step in table.get(key, []):
+                half = (step.ket @ block.reshape(rows, -1)).reshape(-1, columns)
+                part = (half @ step.bra).reshape(-1, slots, len(step.ket))
+                after[step.to] = after[step.to] + part if step.to in after else part
+                if here is not None:
+                    value = values[step.p % dim]
+                    traces = np.einsum("isi->s", part).real
+                    pairs[:here, here] += value * traces[1:]
+                    pairs[here, here] += value**2 * traces[0]
+                    mean[here] += value * traces[0]
+                    new = value * part[:, :1]
+                    marked[step.to] = marked[step.to] + new if step.to in marked else new
+        environment = after
+        if here is not None:
+            environment = {
+                key: np.concatenate([block, marked[key]], axis=1) for key, block in after.items()
+            }
+    return pairs + np.triu(pairs, 1).T, mean
+
+
+def _swept(mps: MPS, start: dict[int, int], rule: Callable[[int], Rule]) -> dict[int, float]:
+    """Trace of every slot after a sweep through all spins, by label."""
+    if not start:
+        return {0: 1.0}
+    mps.ensure_canonical()
+    environment = left_edge(mps, min(start))
+    for i in range(min(start), max(start) + 1):
+        environment = take_in(
+            environment, mps, i, rightward=True,
+            kept=mps.sites[i].spin_dim if i in start else 1,
+            rule=rule(i) if i in start else None,
+        )  # fmt: skip
+    return _traces(environment)
+
+
+def _traces(environment: Environment) -> dict[int, float]:
+    labels = environment.labels.get(0, np.zeros(0, dtype=np.int64))
+    total = np.zeros(labels.size)
+    for (key, other), block in environment.blocks.items():
+        if key == other:
+            total += np.einsum("isi->s", block).real
+    return dict(zip(labels.tolist(), total.tolist(), strict=True))

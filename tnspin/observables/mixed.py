@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tnspin.mps.density import DensityMPS
+from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.observables import moments
-from tnspin.observables.reduced import group_state
+from tnspin.observables.groups.spins import group_state
 from tnspin.observables.snapshot import Snapshot
 
 #: Moments that are recorded: 2 is the purity, 3 the first that knows of the transpose.
@@ -72,8 +73,8 @@ def block_smallest_eigenvalue(snapshot: Snapshot) -> float:
 
 def _vectorized(snapshot: Snapshot) -> Any:
     """The density matrix as a matrix product state, where it is in purified form."""
-    state: Any = snapshot.state
-    if hasattr(state, "purification"):
+    state = snapshot.state
+    if isinstance(state, PurifiedMPS):
         # Truncated like groups that are compressed: the option says by how much.
         cutoff = snapshot.options.group_cutoff
         return DensityMPS.from_state(state.purification, state.sites, cutoff=cutoff)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.observables import fisher, magnons, reduced
+from tnspin.observables import fisher, magnons
 from tnspin.observables.base import few_spins, with_electrons
 from tnspin.observables.profiles import electron_polarization, particle_number, spin_length
 from tnspin.observables.snapshot import Snapshot
@@ -19,7 +19,7 @@ def entropy(snapshot: Snapshot) -> np.ndarray:
 def half_chain_entropy(snapshot: Snapshot) -> float:
     """Von Neumann entropy of the first (L + 1) // 2 sites (PRX Eq. 12); mixtures as `entropy`."""
     bond = (snapshot.model.length + 1) // 2 - 1
-    return reduced.entropy(snapshot.state, bond)
+    return snapshot.state.entropy(bond)
 
 
 def meyer_wallach(snapshot: Snapshot) -> float:
@@ -63,10 +63,7 @@ def group_discarded(snapshot: Snapshot) -> float:
 
 def purity(snapshot: Snapshot) -> float:
     """``Tr rho^2`` of a density matrix of the whole chain."""
-    state = snapshot.state
-    if not hasattr(state, "purity"):
-        raise InputError(f"state: the purity of a {type(state).__name__} is not known")
-    return float(state.purity)
+    return snapshot.state.purity
 
 
 # ---------------------------------------------------------------------- density matrices
@@ -79,7 +76,7 @@ def trace_error(snapshot: Snapshot) -> float:
 
 def hermiticity_error(snapshot: Snapshot) -> float:
     """``|rho - rho^+| / |rho|`` in the Hilbert-Schmidt norm; 0 for kinds that are Hermitian."""
-    return float(getattr(snapshot.state, "hermiticity_error", 0.0))
+    return snapshot.state.hermiticity_error
 
 
 def smallest_eigenvalue(snapshot: Snapshot) -> float:

@@ -7,19 +7,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
 from math import pi, prod
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.mps.ledger import Ledger
-from tnspin.observables.groups.bases import LARGEST
-from tnspin.observables.groups.state import GroupState
+from tnspin.observables.groups.state import LARGEST, GroupState
+from tnspin.operators.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tnspin.operators.sites import Site
 
 
 #: Most states of a chain of spins whose halves are compared.
@@ -28,25 +26,6 @@ HALVES = 2**11
 BLOCK = 2**10
 #: Most spins of which all pairs are looked at unless some are chosen.
 ALL_PAIRS = 6
-
-
-class State(Protocol):
-    """What observables need of a state, whatever solver made it."""
-
-    @property
-    def sites(self) -> tuple[Site, ...]: ...
-    @property
-    def norm(self) -> float: ...
-    @property
-    def charge_names(self) -> tuple[str, ...]: ...
-    @property
-    def total_charge(self) -> dict[str, int]: ...
-    def site_rdms(self) -> list[np.ndarray]: ...
-    def bond_rdms(self) -> list[np.ndarray]: ...
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> np.ndarray: ...
-    def schmidt(self, bond: int) -> np.ndarray: ...
-    def entropies(self) -> np.ndarray: ...
-    def bond_dims(self) -> np.ndarray: ...
 
 
 class Progress(NamedTuple):
@@ -209,7 +188,7 @@ class Snapshot:
         return self._group_state(*self.block)
 
     def _group_state(self, part_a: Sequence[int], part_b: Sequence[int]) -> GroupState:
-        from tnspin.observables.reduced import group_state
+        from tnspin.observables.groups.spins import group_state
 
         cutoff, largest = self.options.group_cutoff, self.options.group_largest
         return group_state(self.state, part_a, part_b, cutoff=cutoff, largest=largest)

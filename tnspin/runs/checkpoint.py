@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from tnspin.errors import InputError
 from tnspin.operators.sites import Site
 from tnspin.results.result import LIBVER, Result, readable, write_atomically
 from tnspin.results.toml_text import flatten
+from tnspin.states import load_state
 
 __all__ = [
     "Checkpoint",
@@ -26,17 +26,6 @@ __all__ = [
 
 # Keys that do not change the numbers measured up to a given time.
 _MAY_CHANGE = ("time.stop", "solver.threads", "record.checkpoint", "hysteresis.steady")
-#: Kinds of states that are no pure ones -> module.
-_MIXED = {
-    "Ensemble": "tnspin.states.ensemble",
-    "DensityState": "tnspin.states.density",
-    "DensityMPS": "tnspin.mps.density",
-    "PurifiedMPS": "tnspin.mps.purified.state",
-    "ClassicalState": "tnspin.states.classical",
-    "HybridState": "tnspin.states.hybrid",
-    "SiteProduct": "tnspin.states.mean_field",
-    "SpectralState": "tnspin.states.spectral",
-}
 
 
 def checkpoint_path(path: str | Path) -> Path:
@@ -139,7 +128,7 @@ def load_checkpoint(path: Path, sites: Sequence[Site]) -> Saved:
     with readable(path), h5py.File(path, "r") as file:
         if "state" not in file:
             raise InputError("is a result, not a checkpoint")
-        state = _state_kind(str(file["state"].attrs["kind"])).load(file["state"], sites)
+        state = load_state(file["state"], sites)
         ledger = Ledger.load(file["ledger"]) if "ledger" in file else None
     return Saved(result, state, ledger)
 
@@ -176,13 +165,6 @@ def _image(snapshot: Any, result: Result) -> Any:
         root = ChecksumGroup(file["/"].id)
         group = root.create_group("state")
         snapshot.state.save(group)
-        group.attrs["kind"] = type(snapshot.state).__name__
         if snapshot.ledger is not None:
             snapshot.ledger.save(root.create_group("ledger"))
     return append_checksum(buffer)
-
-
-def _state_kind(name: str) -> Any:
-    from tnspin.states.ensemble import pure_kind
-
-    return getattr(import_module(_MIXED[name]), name) if name in _MIXED else pure_kind(name)

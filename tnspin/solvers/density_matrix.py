@@ -148,8 +148,7 @@ def evolve(
 def _charges(model: Model, state: Any) -> Sequence[str]:
     """Names of the charges of a state, all of them conserved by the Hamiltonian."""
     # Members of a mixture may differ in charges that the density matrix keeps its blocks of.
-    member = state.states[0] if hasattr(state, "states") else state
-    charged: Sequence[str] = member.charge_names
+    charged: Sequence[str] = state.members[0][1].charge_names
     broken = set(charged) - set(model.hamiltonian.conserved())
     if broken:
         raise InputError(f"state: the Hamiltonian does not conserve {sorted(broken)}")

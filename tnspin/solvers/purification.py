@@ -113,7 +113,7 @@ def evolve(
         raise InputError(f"solver.order: {order} is not allowed; choose 1, 2 or 4")
     points = output_times(times)
     model = model.model if isinstance(model, Purified) else model
-    charged = state.states[0].charge_names if hasattr(state, "states") else state.charge_names
+    charged = state.members[0][1].charge_names
     names = kept_charges(model, charged, jumps)
     rho = _initial(state, model.local_sites, names)
     near, far = by_range(model.hamiltonian)

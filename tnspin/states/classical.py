@@ -1,4 +1,4 @@
-"""Unit vectors as a state: one set of them, or many realizations of a stochastic run."""
+"""`ClassicalState`: unit vectors, one set of them or many realizations of a stochastic run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
 from tnspin.operators.sites import Site
+from tnspin.operators.state import State
 
 if TYPE_CHECKING:
     import h5py
@@ -22,8 +23,8 @@ Reals = NDArray[np.float64]
 _SHORTEST = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
-class ClassicalState:
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassicalState(State):
     """Classical spins on the localized sites of a chain.
 
     Attributes
@@ -35,6 +36,10 @@ class ClassicalState:
     limit : str
         What makes the energy of the operator sum, see `classical_energy`.
     """
+
+    noun = "set of classical spins"
+    formats = ("tnspin-classical-1", "ClassicalState")
+    gives = frozenset({"energy"})
 
     sites: tuple[Site, ...]
     directions: Reals
@@ -67,10 +72,8 @@ class ClassicalState:
         return self.directions.std(axis=0, ddof=1) / np.sqrt(count)
 
     def repeated(self, realizations: int) -> ClassicalState:
-        """The same start for many realizations."""
+        """Return a state of many realizations that all start like this one."""
         return replace(self, directions=np.repeat(self.directions, realizations, axis=0))
-
-    # ------------------------------------------------------------------ what a snapshot asks for
 
     def energy(self, model: Any, t: float = 0.0) -> float:
         """Mean energy over the realizations at time ``t``."""
@@ -84,27 +87,18 @@ class ClassicalState:
         lengths = np.linalg.norm(self.directions, axis=-1).ravel()
         return float(lengths[np.abs(lengths - 1.0).argmax()])
 
-    @property
-    def charge_names(self) -> tuple[str, ...]:
-        """None: classical vectors have no quantum numbers."""
-        return ()
-
-    @property
-    def total_charge(self) -> dict[str, int]:
-        """None."""
-        return {}
-
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
+    def _details(self) -> list[str]:
+        return [f"{self.directions.shape[1]} spins", f"{self.realizations} realizations"]
+
+    def _write(self, group: h5py.Group) -> None:
         group["directions"] = self.directions
         group.attrs["limit"] = self.limit
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> ClassicalState:
-        """Read what `save` wrote, bit for bit."""
-        return cls(tuple(sites), group["directions"][:], str(group.attrs["limit"]))
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> ClassicalState:
+        return cls(sites, group["directions"][:], str(group.attrs["limit"]))
 
 
 def unit_vectors(values: ArrayLike) -> Reals:

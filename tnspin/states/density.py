@@ -1,6 +1,6 @@
-"""Density matrices of whole chains: a mixture of charge sectors keeps one block for each.
+"""`DensityState`: density matrices of whole chains.
 
-They answer the same questions as state vectors, except for Schmidt values, which they do not have.
+A mixture of charge sectors has one block for each, a matrix without definite charges one in all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from tnspin.errors import InputError
 from tnspin.operators.basis import ChargeBasis, Ints
 from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.state import State, members_of, von_neumann_entropy
 from tnspin.states.files import read_sectors, write_sectors
+from tnspin.states.vector import VectorState
 
 if TYPE_CHECKING:
     import h5py
@@ -26,11 +28,10 @@ __all__ = ["MOST_ELEMENTS", "DensityState", "lifted", "sectors"]
 Vector = NDArray[np.complex128]
 #: Most elements of all blocks: 1 GiB, of which evolving it needs several.
 MOST_ELEMENTS = 2**26
-_FORMAT = "tnspin-density-1"
 
 
-class DensityState:
-    """A density matrix.
+class DensityState(State):
+    """Density matrix of a chain, in blocks of its charges.
 
     Parameters
     ----------
@@ -46,6 +47,10 @@ class DensityState:
     InputError
         If the shape is not that of the basis, or the trace is not positive.
     """
+
+    noun = "density matrix"
+    formats = ("tnspin-density-1",)
+    gives = frozenset({"sites", "bonds", "cuts", "groups", "density", "moments", "matrix"})
 
     def __init__(
         self, sites: Sequence[Site], matrix: ArrayLike, basis: ChargeBasis | None = None
@@ -95,7 +100,7 @@ class DensityState:
         bases = sectors(state, names)
         place = {tuple(basis.charges.values()): k for k, basis in enumerate(bases)}
         blocks = [np.zeros((basis.dim, basis.dim), dtype=np.complex128) for basis in bases]
-        for weight, one in _members(state):
+        for weight, one in members_of(state, VectorState, "a density matrix"):
             basis, rows = lifted(one.basis, bases[0].charge_names)
             projector = np.outer(one.vector, one.vector.conj()) * (weight / one.norm**2)
             blocks[place[tuple(basis.charges.values())]][np.ix_(rows, rows)] += projector
@@ -117,11 +122,6 @@ class DensityState:
             raise InputError(f"state: the trace of the density matrix is {self.trace:g}")
 
     # ------------------------------------------------------------------ what it is
-
-    @property
-    def length(self) -> int:
-        """Number of sites L."""
-        return len(self.sites)
 
     @property
     def dim(self) -> int:
@@ -174,6 +174,9 @@ class DensityState:
         parts = [np.linalg.eigvalsh(block) for block in self.blocks]
         return np.sort(np.concatenate(parts)) / self.trace
 
+    def _details(self) -> list[str]:
+        return [f"dimension {self.dim}"]
+
     def copy(self) -> DensityState:
         """An independent copy (the bases, which never change, are shared)."""
         return DensityState.from_blocks(self.sites, self.bases, [b.copy() for b in self.blocks])
@@ -203,44 +206,7 @@ class DensityState:
 
     # ------------------------------------------------------------------ reductions
 
-    def site_rdms(self) -> list[Matrix]:
-        """Reduced density matrix of every site, L arrays (d, d)."""
-        return [self.rdm([k]) for k in range(self.length)]
-
-    def bond_rdms(self) -> list[Matrix]:
-        """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
-        return [self.rdm([k, k + 1]) for k in range(self.length - 1)]
-
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Reduced density matrix of a few sites, factors in the order given.
-
-        Parameters
-        ----------
-        sites : sequence of int
-            Distinct sites.
-        keep : sequence of int, optional
-            Trailing dimension to keep of each site, tracing out the rest.
-
-        Returns
-        -------
-        (D, D) ndarray, D the product of the kept dimensions, first site slowest.
-
-        Raises
-        ------
-        InputError
-            If a site is outside the chain or named twice, or has no such factor.
-        """
-        chosen = [int(k) for k in sites]
-        for k in chosen:
-            if not 0 <= k < self.length:
-                raise InputError(f"sites: {k} is outside the chain (0..{self.length - 1})")
-        if len(set(chosen)) != len(chosen):
-            raise InputError(f"sites: {chosen} names a site twice")
-        kept = [int(n) for n in keep] if keep is not None else [self.sites[k].dim for k in chosen]
-        for k, size in zip(chosen, kept, strict=True):
-            dim = self.sites[k].dim
-            if size < 1 or dim % size:
-                raise InputError(f"keep: site {k} of dimension {dim} has no factor of {size}")
+    def _rdm(self, chosen: list[int], kept: list[int]) -> Matrix:
         codes = np.zeros(self.dim, dtype=np.int64)
         rest = self._states.copy()
         for k, size in zip(chosen, kept, strict=True):
@@ -258,17 +224,8 @@ class DensityState:
             left, rest = self._states[:, : bond + 1], self._states[:, bond + 1 :]
             codes = _ranks(left)
             weights = np.linalg.eigvalsh(self._traced(codes, int(codes.max()) + 1, rest))
-            weights = weights[weights > 0]
-            result[bond] = max(0.0, -float(np.sum(weights * np.log(weights))))
+            result[bond] = max(0.0, von_neumann_entropy(weights))
         return result
-
-    def schmidt(self, bond: int) -> NDArray[np.float64]:
-        """Refuse: a density matrix has no Schmidt values."""
-        raise InputError("state: a density matrix has no Schmidt values")
-
-    def bond_dims(self) -> Ints:
-        """Refuse, as `schmidt`."""
-        raise InputError("state: a density matrix has no bond dimensions")
 
     @cached_property
     def _states(self) -> NDArray[np.uint8]:
@@ -292,21 +249,13 @@ class DensityState:
 
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
-        write_sectors(group, _FORMAT, self.bases)
+    def _write(self, group: h5py.Group) -> None:
+        write_sectors(group, self.bases)
         group["elements"] = self.elements
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> DensityState:
-        """Read what :meth:`save` wrote, bit for bit.
-
-        Raises
-        ------
-        InputError
-            If the group holds something else or a state of another chain.
-        """
-        bases = read_sectors(group, _FORMAT, sites, "is no density matrix")
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> DensityState:
+        bases = read_sectors(group, sites)
         return cls.from_blocks(sites, bases, _split(group["elements"][:], bases))
 
 
@@ -328,7 +277,7 @@ def sectors(state: Any, names: Sequence[str] | None = None) -> tuple[ChargeBasis
     if isinstance(state, DensityState):
         bases = list(state.bases)
     else:
-        bases = [one.basis for _, one in _members(state)]
+        bases = [one.basis for _, one in members_of(state, VectorState, "a density matrix")]
     if names is None:
         names = [n for n in bases[0].charge_names if all(n in basis.charges for basis in bases)]
     found: dict[tuple[int, ...], ChargeBasis] = {}
@@ -343,14 +292,6 @@ def sectors(state: Any, names: Sequence[str] | None = None) -> tuple[ChargeBasis
                 basis if same else ChargeBasis(basis.sites, dict(zip(names, key, strict=True)))
             )
     return tuple(found[key] for key in sorted(found))
-
-
-def _members(state: Any) -> Sequence[tuple[float, Any]]:
-    members = state.members if hasattr(state, "members") else ((1.0, state),)
-    if not all(hasattr(one, "vector") and hasattr(one, "basis") for _, one in members):
-        kinds = " of ".join(dict.fromkeys(type(k).__name__ for k in (state, members[0][1])))
-        raise InputError(f"state: a density matrix is made of state vectors, not of {kinds}")
-    return tuple(members)
 
 
 def lifted(basis: ChargeBasis, names: Sequence[str]) -> tuple[ChargeBasis, Ints]:

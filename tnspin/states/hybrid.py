@@ -1,8 +1,7 @@
-"""Orbitals and unit vectors as a state."""
+"""`HybridState`: orbitals of electrons and unit vectors of classical spins."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.operators.sites import Site
+from tnspin.operators.state import State
 from tnspin.states.classical import directions_of, unit_vectors
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ Complexes = NDArray[np.complex128]
 _PAULI = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
-@dataclass(frozen=True, eq=False)
-class HybridState:
+@dataclass(frozen=True, eq=False, repr=False)
+class HybridState(State):
     """A Slater determinant (or a mixture of some) and classical spins.
 
     Attributes
@@ -45,6 +45,10 @@ class HybridState:
     limit : str
         What makes the energy of the operator sum, see `classical_energy`.
     """
+
+    noun = "set of electrons among classical spins"
+    formats = ("tnspin-hybrid-1", "HybridState")
+    gives = frozenset({"sites", "energy", "currents"})
 
     sites: tuple[Site, ...]
     orbitals: Complexes
@@ -118,8 +122,6 @@ class HybridState:
         found: Reals = 2 * np.einsum("osr,jsr->jo", _PAULI, self.correlations(1)).imag
         return found
 
-    # ------------------------------------------------------------------ what a snapshot asks for
-
     def site_rdms(self) -> list[NDArray[np.complex128]]:
         """Density matrix of every site: electrons by Wick's theorem times a coherent spin."""
         from tnspin.states.initial.spins import coherent
@@ -152,32 +154,23 @@ class HybridState:
         )
         return float(lengths[np.abs(lengths - 1.0).argmax()]) if lengths.size else 1.0
 
-    @property
-    def charge_names(self) -> tuple[str, ...]:
-        """None: classical vectors have no quantum numbers."""
-        return ()
-
-    @property
-    def total_charge(self) -> dict[str, int]:
-        """None."""
-        return {}
-
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
+    def _details(self) -> list[str]:
+        return [f"{len(self.orbitals)} orbitals", f"{len(self.directions)} classical spins"]
+
+    def _write(self, group: h5py.Group) -> None:
         for name in ("orbitals", "occupations", "directions"):
             group[name] = getattr(self, name)
         group.attrs["localized"] = self.localized
         group.attrs["limit"] = self.limit
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> HybridState:
-        """Read what `save` wrote, bit for bit."""
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> HybridState:
         localized = tuple(int(k) for k in group.attrs["localized"])
         orbitals, occupations = group["orbitals"][:], group["occupations"][:]
         directions, limit = group["directions"][:], str(group.attrs["limit"])
-        return cls(tuple(sites), orbitals, occupations, localized, directions, limit)
+        return cls(sites, orbitals, occupations, localized, directions, limit)
 
 
 def _level(one: Complexes) -> NDArray[np.complex128]:

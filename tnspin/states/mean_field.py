@@ -1,4 +1,4 @@
-"""Product states: one density matrix for each site, and no correlations."""
+"""`SiteProduct`: one density matrix for each site, and no correlations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.operators.sites import Matrix, Site, kron
+from tnspin.operators.state import State
 
 if TYPE_CHECKING:
     import h5py
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["SiteProduct"]
 
 
-class SiteProduct:
-    """The density matrix ``rho_0 x rho_1 x ...``.
+class SiteProduct(State):
+    """Density matrix ``rho_0 x rho_1 x ...``.
 
     Parameters
     ----------
@@ -33,6 +34,10 @@ class SiteProduct:
     InputError
         If a shape does not fit, or the chain holds electrons.
     """
+
+    noun = "product of density matrices"
+    formats = ("tnspin-site-product-1", "SiteProduct")
+    gives = frozenset({"sites", "bonds", "energy"})
 
     def __init__(self, sites: Sequence[Site], matrices: Sequence[Any]) -> None:
         self.sites = tuple(sites)
@@ -73,8 +78,6 @@ class SiteProduct:
             [_turned(rho, s, angle) for rho, s in zip(self.matrices, self.sites, strict=True)],
         )
 
-    # ------------------------------------------------------------------ what a snapshot asks for
-
     @property
     def norm(self) -> float:
         """Root of the trace."""
@@ -90,41 +93,17 @@ class SiteProduct:
         """Smallest eigenvalue of any site."""
         return min(float(np.linalg.eigvalsh(rho)[0]) for rho in self.matrices)
 
-    @property
-    def charge_names(self) -> tuple[str, ...]:
-        """None: sites are mixtures."""
-        return ()
-
-    @property
-    def total_charge(self) -> dict[str, int]:
-        """None."""
-        return {}
-
-    def site_rdms(self) -> list[Matrix]:
-        """Density matrix of every site."""
-        return list(self.matrices)
-
-    def bond_rdms(self) -> list[Matrix]:
-        """Density matrix of every pair of neighbours."""
-        return [self.rdm((k, k + 1)) for k in range(len(self.sites) - 1)]
-
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Density matrix of some sites, or of the trailing ``keep`` states of each."""
-        chosen = [self.matrices[k] for k in sites]
-        if keep is not None:
-            chosen = [_trailing(rho, size) for rho, size in zip(chosen, keep, strict=True)]
-        return kron(chosen)
+    def _rdm(self, sites: list[int], keep: list[int]) -> Matrix:
+        return kron(_trailing(self.matrices[k], size) for k, size in zip(sites, keep, strict=True))
 
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
+    def _write(self, group: h5py.Group) -> None:
         for k, rho in enumerate(self.matrices):
             group[f"site_{k}"] = rho
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> SiteProduct:
-        """Read what `save` wrote, bit for bit."""
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> SiteProduct:
         return cls(sites, [group[f"site_{k}"][:] for k in range(len(sites))])
 
 

@@ -1,4 +1,4 @@
-"""Density matrices of constant spectrum: eigenvectors that move, eigenvalues that do not.
+"""`SpectralState`: density matrices by their eigenvectors, which move at constant eigenvalues.
 
     rho = c + sum_j w_j |phi_j><phi_j|
 
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-from tnspin.operators.basis import ChargeBasis, Ints
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.state import State
 from tnspin.states.density import MOST_ELEMENTS, DensityState
 from tnspin.states.files import read_sectors, write_sectors
 from tnspin.states.vector import VectorState
@@ -30,9 +31,6 @@ __all__ = ["Block", "SpectralState"]
 
 Reals = NDArray[np.float64]
 Frames = NDArray[np.complex128]
-_FORMAT = "tnspin-spectral-1"
-# With more vectors than this share of the dimension the matrix is the faster way to reductions.
-_FEW = 1 / 8
 # Eigenvalues closer than this are one.
 _EQUAL = 1e-12
 
@@ -61,8 +59,8 @@ class Block:
         return self.frames if self.inside is None else self.inside @ self.frames
 
 
-class SpectralState:
-    """A density matrix by its eigenvectors; trace 1.
+class SpectralState(State):
+    """Density matrix by its eigenvectors, trace 1.
 
     Parameters
     ----------
@@ -74,15 +72,28 @@ class SpectralState:
         Mutually orthogonal eigenvectors, the same number of realizations in each.
     background : float
         Eigenvalue c of everything else.
+    few : float
+        With more vectors than this share of the dimension, reductions go through the matrix,
+        which is then the faster way.
     """
 
+    noun = "density matrix of constant spectrum"
+    formats = ("tnspin-spectral-1",)
+    gives = DensityState.gives | {"isospectral"}
+
     def __init__(
-        self, sites: Sequence[Site], basis: ChargeBasis, blocks: Sequence[Block], background: float
+        self,
+        sites: Sequence[Site],
+        basis: ChargeBasis,
+        blocks: Sequence[Block],
+        background: float,
+        few: float = 1 / 8,
     ) -> None:
         self.sites: tuple[Site, ...] = tuple(sites)
         self.basis = basis
         self.blocks: tuple[Block, ...] = tuple(blocks)
         self.background = float(background)
+        self.few = few
 
     @classmethod
     def from_state(cls, state: Any) -> SpectralState:
@@ -116,21 +127,16 @@ class SpectralState:
     def with_frames(self, frames: Sequence[Frames]) -> SpectralState:
         """The same eigenvalues with other eigenvectors, one array (R, d, r) per block."""
         blocks = [Block(b.inside, f, b.weights) for b, f in zip(self.blocks, frames, strict=True)]
-        return SpectralState(self.sites, self.basis, blocks, self.background)
+        return SpectralState(self.sites, self.basis, blocks, self.background, self.few)
 
     def in_whole_space(self) -> SpectralState:
         """The same density matrix as one block that is confined to no subspace."""
         columns = np.concatenate([block.columns for block in self.blocks], axis=2)
         weights = np.concatenate([block.weights for block in self.blocks])
         block = Block(None, columns, weights)
-        return SpectralState(self.sites, self.basis, (block,), self.background)
+        return SpectralState(self.sites, self.basis, (block,), self.background, self.few)
 
     # ------------------------------------------------------------------ what it is
-
-    @property
-    def length(self) -> int:
-        """Number of sites L."""
-        return len(self.sites)
 
     @property
     def dim(self) -> int:
@@ -146,11 +152,6 @@ class SpectralState:
     def rank(self) -> int:
         """Number of eigenvectors of one realization that are kept."""
         return sum(len(block.weights) for block in self.blocks)
-
-    @property
-    def charge_names(self) -> tuple[str, ...]:
-        """Names of the charges fixed by the basis."""
-        return self.basis.charge_names
 
     @property
     def total_charge(self) -> dict[str, int]:
@@ -185,7 +186,7 @@ class SpectralState:
         if self._has_matrix:
             return self.density.eigenvalues()
         columns, weights = self._vectors()
-        # The same as those of X w X^+, apart from zeros.
+        # X w X^+ and X^+ X w have equal eigenvalues, apart from zeros.
         small = np.linalg.eigvals((columns.conj().T @ columns) * weights).real
         return np.sort(np.concatenate([np.zeros(self.dim - len(small)), small]))
 
@@ -197,7 +198,7 @@ class SpectralState:
 
     @property
     def _has_matrix(self) -> bool:
-        return self.background != 0.0 or self.rank * self.realizations > _FEW * self.dim
+        return self.background != 0.0 or self.rank * self.realizations > self.few * self.dim
 
     @cached_property
     def density(self) -> DensityState:
@@ -240,14 +241,13 @@ class SpectralState:
 
     def site_rdms(self) -> list[Matrix]:
         """Reduced density matrix of every site, L arrays (d, d)."""
-        return self.density.site_rdms() if self._has_matrix else self._summed(_site_rdms)
+        return self.density.site_rdms() if self._has_matrix else self._summed(VectorState.site_rdms)
 
     def bond_rdms(self) -> list[Matrix]:
         """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
-        return self.density.bond_rdms() if self._has_matrix else self._summed(_bond_rdms)
+        return self.density.bond_rdms() if self._has_matrix else self._summed(VectorState.bond_rdms)
 
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Reduced density matrix of a few sites, as `DensityState.rdm`."""
+    def _rdm(self, sites: list[int], keep: list[int]) -> Matrix:
         if self._has_matrix:
             return self.density.rdm(sites, keep)
         return self._summed(lambda one: [one.rdm(sites, keep)])[0]
@@ -258,19 +258,13 @@ class SpectralState:
             return VectorState(self.sites, self._vectors()[0][:, 0], self.basis).entropies()
         return self.density.entropies()
 
-    def schmidt(self, bond: int) -> Reals:
-        """Refuse: a density matrix has no Schmidt values."""
-        raise InputError(f"state: a density matrix has no Schmidt values at bond {bond}")
-
-    def bond_dims(self) -> Ints:
-        """Refuse, as `schmidt`."""
-        raise InputError("state: a density matrix has no bond dimensions")
-
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
-        write_sectors(group, _FORMAT, [self.basis])
+    def _details(self) -> list[str]:
+        return [f"dimension {self.dim}", f"{self.rank} eigenvectors"]
+
+    def _write(self, group: h5py.Group) -> None:
+        write_sectors(group, [self.basis])
         group.attrs["background"] = self.background
         group.attrs["blocks"] = len(self.blocks)
         for k, block in enumerate(self.blocks):
@@ -280,30 +274,14 @@ class SpectralState:
                 part["inside"] = block.inside
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> SpectralState:
-        """Read what :meth:`save` wrote, bit for bit.
-
-        Raises
-        ------
-        InputError
-            If the group holds something else or a state of another chain.
-        """
-        (basis,) = read_sectors(group, _FORMAT, sites, "has no eigenvectors")
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> SpectralState:
+        (basis,) = read_sectors(group, sites)
         blocks = []
         for k in range(int(group.attrs["blocks"])):
             part = group[str(k)]
             inside = part["inside"][:] if "inside" in part else None
             blocks.append(Block(inside, part["frames"][:], part["weights"][:]))
-        background = float(group.attrs["background"])
-        return cls(sites, basis, blocks, background)
-
-
-def _site_rdms(state: VectorState) -> list[Matrix]:
-    return state.site_rdms()
-
-
-def _bond_rdms(state: VectorState) -> list[Matrix]:
-    return state.bond_rdms()
+        return cls(sites, basis, blocks, float(group.attrs["background"]))
 
 
 def _levels(values: Reals) -> tuple[Reals, float]:

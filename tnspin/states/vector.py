@@ -1,9 +1,8 @@
-"""State vectors, in the full space or in one charge sector.
+"""`VectorState`: state vectors, in the full space or in one charge sector.
 
-They answer the same questions as the MPS (reduced density matrices, Schmidt
-values, entropies), without ever expanding a sector to the full space: the layered
-graph of :class:`~tnspin.operators.basis.ChargeBasis` says where the amplitudes of every
-left part, middle and right part lie.
+A sector is never expanded to the full space: the layered graph of
+:class:`~tnspin.operators.basis.ChargeBasis` says where the amplitudes of every left part, middle
+and right part lie.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 from tnspin.errors import InputError
 from tnspin.operators.basis import ChargeBasis, Ints
 from tnspin.operators.sites import Matrix, Site, make_site
+from tnspin.operators.state import PureState
 from tnspin.states.files import read_sectors, write_sectors
 
 if TYPE_CHECKING:
     import h5py
 
 Vector = NDArray[np.complex128]
-_FORMAT = "tnspin-vector-1"
 # Schmidt values below this share of the norm are round-off, not entanglement.
 _RANK_TOLERANCE = 1e-12
 
 
-class VectorState:
-    """A state vector.
+class VectorState(PureState):
+    """State vector.
 
     Parameters
     ----------
@@ -46,6 +45,9 @@ class VectorState:
     InputError
         If the number of amplitudes is not the dimension of the basis.
     """
+
+    noun = "state vector"
+    formats = ("tnspin-vector-1",)
 
     def __init__(
         self, sites: Sequence[Site], vector: ArrayLike, basis: ChargeBasis | None = None
@@ -72,18 +74,8 @@ class VectorState:
         return cls(sites, amplitudes, basis)
 
     @property
-    def length(self) -> int:
-        """Number of sites L."""
-        return len(self.sites)
-
-    @property
-    def charge_names(self) -> tuple[str, ...]:
-        """Names of the charges fixed by the basis."""
-        return self.basis.charge_names
-
-    @property
     def total_charge(self) -> dict[str, int]:
-        """Total of each fixed charge."""
+        """Total of each charge fixed by the basis."""
         return dict(self.basis.charges)
 
     @property
@@ -95,6 +87,9 @@ class VectorState:
         """Return an independent copy (the basis, which never changes, is shared)."""
         return VectorState(self.sites, self.vector, self.basis)
 
+    def _details(self) -> list[str]:
+        return [f"dimension {self.basis.dim}"]
+
     def overlap(self, other: VectorState) -> complex:
         """Return <self|other> of the vectors as they are.
 
@@ -103,10 +98,29 @@ class VectorState:
         InputError
             If the two states live in different bases.
         """
+        return complex(np.vdot(self.vector, self._alike(other)))
+
+    def __add__(self, other: VectorState) -> VectorState:
+        """Sum of two states of one basis, not normalized."""
+        return VectorState(self.sites, self.vector + self._alike(other), self.basis)
+
+    def __mul__(self, factor: complex) -> VectorState:
+        """State times a number."""
+        return VectorState(self.sites, self.vector * factor, self.basis)
+
+    def _alike(self, other: VectorState) -> Vector:
+        """Vector of a state of the same basis."""
         same = [s.labels for s in self.sites] == [s.labels for s in other.sites]
         if not same or self.basis.charges != other.basis.charges:
             raise InputError("state: the two states live in different bases")
-        return complex(np.vdot(self.vector, other.vector))
+        return other.vector
+
+    def drop_charges(self, names: Sequence[str] = ()) -> VectorState:
+        """Amplitudes in the larger sector of the charges ``names`` alone; none: the full space."""
+        basis = ChargeBasis(self.sites, {name: self.basis.charges[name] for name in names})
+        vector = np.zeros(basis.dim, dtype=np.complex128)
+        vector[basis.index(self.basis.states)] = self.vector
+        return VectorState(self.sites, vector, basis)
 
     def amplitudes(self, states: NDArray[np.integer]) -> Vector:
         """Return <states|psi> for product states, shape (n, L) to (n,); 0 outside the sector."""
@@ -123,39 +137,10 @@ class VectorState:
         """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
         return [self._contiguous(k, k + 1) for k in range(self.length - 1)]
 
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Reduced density matrix of a few sites, factors in the order given.
-
-        Parameters
-        ----------
-        sites : sequence of int
-            Distinct sites.
-        keep : sequence of int, optional
-            Trailing dimension to keep of each site, tracing out the rest: for a
-            Kondo site (electron x spin) ``2`` keeps the spin 1/2.
-
-        Returns
-        -------
-        (D, D) ndarray, D the product of the kept dimensions, first site slowest.
-
-        Raises
-        ------
-        InputError
-            If a site is outside the chain or named twice, or does not split so.
-        """
-        chosen = [int(k) for k in sites]
-        for k in chosen:
-            if not 0 <= k < self.length:
-                raise InputError(f"sites: {k} is outside the chain (0..{self.length - 1})")
-        if len(set(chosen)) != len(chosen):
-            raise InputError(f"sites: {chosen} names a site twice")
-        if keep is not None and any(
-            size != self.sites[k].dim for k, size in zip(chosen, keep, strict=True)
-        ):
-            return self._refined_rdm(chosen, [int(size) for size in keep])
+    def _rdm(self, chosen: list[int], keep: list[int]) -> Matrix:
+        if keep != [self.sites[k].dim for k in chosen]:
+            return self._refined_rdm(chosen, keep)
         ordered = sorted(chosen)
-        if not ordered:
-            return np.ones((1, 1), dtype=np.complex128)
         contiguous = ordered[-1] - ordered[0] + 1 == len(ordered)
         rho = self._contiguous(ordered[0], ordered[-1]) if contiguous else self._scattered(ordered)
         dims = [self.sites[k].dim for k in ordered]
@@ -236,8 +221,7 @@ class VectorState:
 
     def schmidt_by_charge(self, bond: int) -> dict[tuple[int, ...], NDArray[np.float64]]:
         """Schmidt values of each sector; the key is the charge to the left of the cut."""
-        if not 0 <= bond < self.length - 1:
-            raise InputError(f"bond: {bond} is outside the chain (0..{self.length - 2})")
+        bond = self._bond(bond)
         if bond not in self._schmidt:
             nodes, starts = self.basis.prefixes(bond + 1)
             sectors = {}
@@ -249,15 +233,6 @@ class VectorState:
             self._schmidt[bond] = sectors
         return self._schmidt[bond]
 
-    def entropies(self) -> NDArray[np.float64]:
-        """Von Neumann entropy (natural logarithm) of each of the L - 1 cuts."""
-        result = np.zeros(self.length - 1)
-        for bond in range(self.length - 1):
-            weights = self.schmidt(bond) ** 2
-            weights = weights[weights > 0]
-            result[bond] = -float(np.sum(weights * np.log(weights)))
-        return result
-
     def bond_dims(self) -> Ints:
         """Schmidt rank of each of the L - 1 cuts."""
         ranks = [int(np.sum(self.schmidt(k) > _RANK_TOLERANCE)) for k in range(self.length - 1)]
@@ -265,21 +240,13 @@ class VectorState:
 
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
-        write_sectors(group, _FORMAT, [self.basis])
+    def _write(self, group: h5py.Group) -> None:
+        write_sectors(group, [self.basis])
         group["vector"] = self.vector
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> VectorState:
-        """Read what :meth:`save` wrote, bit for bit.
-
-        Raises
-        ------
-        InputError
-            If the group holds something else or a state of another chain.
-        """
-        (basis,) = read_sectors(group, _FORMAT, sites, "holds no state vector")
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> VectorState:
+        (basis,) = read_sectors(group, sites)
         return cls(sites, group["vector"][:], basis)
 
 

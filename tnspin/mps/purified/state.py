@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnspin.errors import InputError
 from tnspin.mps.blocks import Tensor, tensor
 from tnspin.mps.purified.ancillas import LARGEST, Cut, Stretch, condense
 from tnspin.mps.purified.ancillas import split as split_stretch
@@ -42,6 +41,7 @@ from tnspin.mps.purified.kraus import (
 from tnspin.mps.purified.mixtures import Part, direct_sum, with_kraus
 from tnspin.mps.state import MPS
 from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.state import State
 
 if TYPE_CHECKING:
     import h5py
@@ -49,12 +49,11 @@ if TYPE_CHECKING:
 __all__ = ["PurifiedMPS"]
 
 Ints = NDArray[np.int64]
-_FORMAT = "tnspin-purified-mps-1"
 # Weight of ancilla states that leave no trace in the canonical form when they are dropped.
 _ROUND_OFF = 1e-15
 
 
-class PurifiedMPS:
+class PurifiedMPS(State):
     """A density matrix in locally purified form.
 
     Attributes
@@ -66,6 +65,12 @@ class PurifiedMPS:
     kraus
         Charges of the Kraus states of every site, L arrays (K, number of charges).
     """
+
+    noun = "purified density matrix"
+    formats = ("tnspin-purified-mps-1",)
+    gives = frozenset(
+        {"sites", "bonds", "cuts", "groups", "ledger", "tensors", "moments", "kraus"}
+    )
 
     def __init__(self, sites: Sequence[Site], purification: MPS, kraus: Sequence[Ints]) -> None:
         self.sites = tuple(sites)
@@ -93,9 +98,9 @@ class PurifiedMPS:
         InputError
             If the state is of another kind, on other sites, or lacks one of the charges.
         """
-        members = state.members if hasattr(state, "members") else ((1.0, state),)
         chain = tuple(state.sites if sites is None else sites)
         parts = []
+        members: Any = state.members if isinstance(state, State) else ((1.0, state),)
         for weight, one in members:
             known = isinstance(one, PurifiedMPS)
             pair = (one.purification, one.kraus) if known else with_kraus(one, chain)
@@ -110,19 +115,9 @@ class PurifiedMPS:
     # ------------------------------------------------------------------ what it is
 
     @property
-    def length(self) -> int:
-        """Number of sites L."""
-        return len(self.sites)
-
-    @property
     def charge_names(self) -> tuple[str, ...]:
         """Charges between whose sectors the density matrix has no elements."""
         return self.purification.charge_names
-
-    @property
-    def total_charge(self) -> dict[str, int]:
-        """Nothing: the sectors of a density matrix have different charges."""
-        return {}
 
     @property
     def norm(self) -> float:
@@ -139,34 +134,12 @@ class PurifiedMPS:
 
     # ------------------------------------------------------------------ numbers
 
-    def site_rdms(self) -> list[Matrix]:
-        """Reduced density matrix (d, d) of every site."""
-        return [self.rdm([k]) for k in range(self.length)]
-
-    def bond_rdms(self) -> list[Matrix]:
-        """Reduced density matrix of every pair of neighbours."""
-        return [self.rdm([k, k + 1]) for k in range(self.length - 1)]
-
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Reduced density matrix of a few sites, in the order given.
-
-        Parameters
-        ----------
-        sites
-            Distinct sites.
-        keep
-            Trailing dimension to keep of each site; default the whole site.
-        """
-        kept = [self.sites[k].dim for k in sites] if keep is None else list(keep)
-        return self.purification.rdm(sites, kept)
+    def _rdm(self, sites: list[int], keep: list[int]) -> Matrix:
+        return self.purification.rdm(sites, keep)
 
     def entropies(self) -> NDArray[np.float64]:
         """Entropy of every cut of the purification: what the state takes to store, (L - 1,)."""
         return self.purification.entropies()
-
-    def schmidt(self, bond: int) -> NDArray[np.float64]:
-        """Refuse: a density matrix has no Schmidt values."""
-        raise InputError("state: a density matrix has no Schmidt values")
 
     # ------------------------------------------------------------------ channels
 
@@ -344,26 +317,21 @@ class PurifiedMPS:
 
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
-        group.attrs["purified"] = _FORMAT
+    def _details(self) -> list[str]:
+        size, ancilla = (dims.max(initial=1) for dims in (self.bond_dims(), self.kraus_dims()))
+        return [f"bond dimension {size}", f"ancilla dimension {ancilla}"]
+
+    def _write(self, group: h5py.Group) -> None:
         self.purification.save(group)
         group["kraus_dims"] = self.kraus_dims()
         group["kraus"] = np.concatenate(self.kraus)
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> PurifiedMPS:
-        """Read what `save` wrote, bit for bit.
+    def _fits(cls, group: h5py.Group, sites: tuple[Site, ...]) -> bool:
+        return len(group["kraus_dims"]) == len(sites)
 
-        Raises
-        ------
-        InputError
-            If the group holds something else or a state of another chain.
-        """
-        if group.attrs.get("purified") != _FORMAT:
-            raise InputError(f"state: {group.name} of {group.file.filename} is not purified")
+    @classmethod
+    def _read(cls, group: h5py.Group, sites: Sequence[Site]) -> PurifiedMPS:
         kraus = np.split(group["kraus"][:], np.cumsum(group["kraus_dims"][:])[:-1])
-        if len(kraus) != len(sites):
-            raise InputError(f"state: {group.file.filename} holds a state of another chain")
         names = [str(name) for name in group.attrs["charge_names"]]
-        return cls(sites, MPS.load(group, enlarged(sites, kraus, names)), kraus)
+        return cls(sites, MPS._read(group, enlarged(sites, kraus, names)), kraus)

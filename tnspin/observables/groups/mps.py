@@ -17,9 +17,8 @@ import numpy as np
 from tnspin.errors import InputError
 from tnspin.mps.state import MPS
 from tnspin.mps.transfer import Ints, Matrix, rdm
-from tnspin.observables.groups.bases import LARGEST, least_probability
 from tnspin.observables.groups.compress import Factor, Sweep, spin_charges, sweeps
-from tnspin.observables.groups.state import GroupState
+from tnspin.observables.groups.state import LARGEST, GroupState, least_probability
 from tnspin.operators.sites import Site
 
 __all__ = ["group_state"]

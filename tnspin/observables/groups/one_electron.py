@@ -14,8 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from tnspin.observables.groups.bases import LARGEST, least_probability
-from tnspin.observables.groups.state import GroupState
+from tnspin.observables.groups.state import LARGEST, GroupState, least_probability
 from tnspin.operators.sites import Matrix
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.state import OneElectronState

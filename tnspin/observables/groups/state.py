@@ -7,7 +7,8 @@ elements between different 2Sz of the two groups together, and is kept as one bl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -19,10 +20,12 @@ from tnspin.errors import InputError
 from tnspin.numerics.low_rank import compact
 from tnspin.observables.entanglement import spectrum_entropy
 
-__all__ = ["GroupState"]
+__all__ = ["LARGEST", "GroupState", "least_probability"]
 
 Ints = NDArray[np.int64]
 Matrix = NDArray[np.complex128]
+#: Largest number of rows of a block; its eigenvalues take seconds.
+LARGEST = 2048
 #: Charges of part a and part b, of the row and of the column, and the elements [a, b, a', b'].
 _Piece = tuple[tuple[int, int], tuple[int, int], Matrix]
 # Elements between sectors, relative to the trace, that are still round-off.
@@ -300,3 +303,50 @@ def _spectrum(blocks: Iterable[Matrix]) -> NDArray[np.float64]:
     """Eigenvalues of Hermitian blocks together."""
     values = [np.linalg.eigvalsh(block) for block in blocks if len(block)]
     return np.concatenate(values) if values else np.zeros(0)
+
+
+# ---------------------------------------------------------------------- compressed bases
+
+
+Spectra = Mapping[int, NDArray[np.float64]]
+
+
+def least_probability(a: Spectra, b: Spectra, largest: int) -> float:
+    """Smallest probability of basis vectors to keep for all blocks to be small enough.
+
+    Parameters
+    ----------
+    a, b
+        2Sz (or any label that adds up) -> probabilities of the basis vectors of each group.
+    largest
+        Most rows of a block of their density matrix, labelled by ``q_a + q_b``, and of its
+        partial transpose, labelled by ``q_b - q_a``.
+
+    Returns
+    -------
+    float
+        One of the probabilities; vectors of at least this one are to be kept.
+    """
+    values = np.sort(np.concatenate([*a.values(), *b.values()]))
+    low, high = 0, values.size - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _largest_block(_counts(a, values[middle]), _counts(b, values[middle])) <= largest:
+            high = middle
+        else:
+            low = middle + 1
+    return float(values[low])
+
+
+def _counts(spectra: Spectra, least: float) -> dict[int, int]:
+    """Basis vectors of at least this probability, by charge."""
+    return {q: int(np.count_nonzero(p >= least)) for q, p in spectra.items()}
+
+
+def _largest_block(a: Mapping[int, int], b: Mapping[int, int]) -> int:
+    sizes: dict[tuple[str, int], int] = defaultdict(int)
+    for s, n in a.items():
+        for t, m in b.items():
+            sizes["rho", s + t] += n * m
+            sizes["transposed", t - s] += n * m
+    return max(sizes.values())

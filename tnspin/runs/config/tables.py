@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from tnspin.observables.groups.bases import LARGEST
+from tnspin.observables.groups.state import LARGEST
 from tnspin.runs.config.ranges import check_ranges
 from tnspin.schema.tables import require
 from tnspin.units import EnergyScale

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-from tnspin.observables.groups.state import GroupState
 from tnspin.operators.sites import Matrix
-from tnspin.solvers.trajectories.layout import LARGEST, Layout, summed_charges
+from tnspin.operators.state import State
+from tnspin.solvers.trajectories.layout import LARGEST, Layout
 
 if TYPE_CHECKING:
     import h5py
@@ -30,11 +29,9 @@ __all__ = ["Averaged"]
 Ints = NDArray[np.int64]
 Vector = NDArray[np.complex128]
 
-_FORMAT = "tnspin-averaged-1"
 
-
-class Averaged:
-    """The mean of many states, as far as it is known; answers like a state.
+class Averaged(State):
+    """Mean of many states: the density matrices that a `Layout` keeps of it.
 
     Parameters
     ----------
@@ -46,16 +43,15 @@ class Averaged:
         How many trajectories were sampled for it; 0 if none was needed, or for other means.
     """
 
+    noun = "sampled average"
+    formats = ("tnspin-averaged-1",)
+    gives = frozenset({"sites", "bonds", "cuts", "groups", "ledger"})
+
     def __init__(self, layout: Layout, vector: Vector, trajectories: int = 0) -> None:
         self.layout = layout
         self.vector = vector
         self.trajectories = trajectories
         self.sites = layout.sites
-
-    @property
-    def length(self) -> int:
-        """Number of sites L."""
-        return self.layout.length
 
     @property
     def norm(self) -> float:
@@ -64,13 +60,11 @@ class Averaged:
 
     @property
     def charge_names(self) -> tuple[str, ...]:
-        """None: jumps may have led to several values of a charge."""
-        return ()
+        """Charges between whose sectors the density matrices have no elements."""
+        return self.layout.charge_names
 
-    @property
-    def total_charge(self) -> dict[str, int]:
-        """Empty, see `charge_names`."""
-        return {}
+    def _details(self) -> list[str]:
+        return [f"{self.trajectories} trajectories"] if self.trajectories else []
 
     def copy(self) -> Averaged:
         """An independent copy."""
@@ -94,24 +88,8 @@ class Averaged:
             raise InputError("state: the density matrices of neighbours were not sampled")
         return self._bond_rdms
 
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Reduced density matrix of one site, of two neighbours or of localized spins.
-
-        Parameters
-        ----------
-        sites
-            Distinct sites.
-        keep
-            Trailing dimension to keep of each, the rest is traced out.
-
-        Raises
-        ------
-        InputError
-            If that density matrix was not kept.
-        """
-        chosen = [int(k) for k in sites]
+    def _rdm(self, chosen: list[int], kept: list[int]) -> Matrix:
         dims = [self.sites[k].dim for k in chosen]
-        kept = dims if keep is None else [int(d) for d in keep]
         if all(
             self.sites[k].spin_dim == d and k in self.layout.spins
             for k, d in zip(chosen, kept, strict=True)
@@ -129,22 +107,6 @@ class Averaged:
             f"sites, of neighbours and of localized spins of up to {LARGEST} states together"
         )
 
-    def group_state(
-        self, part_a: Sequence[int], part_b: Sequence[int], **accuracy: float
-    ) -> GroupState:
-        """Density matrix of two groups of localized spins, whatever accuracy would do.
-
-        It is exact: see `reduced` for what ``cutoff``, ``dense`` and ``largest`` mean.
-
-        Raises
-        ------
-        InputError
-            If the localized spins have too many states together to have been sampled.
-        """
-        parts = [[int(k) for k in part] for part in (part_a, part_b)]
-        a, b = (self._doubled_sz(part) for part in parts)
-        return GroupState.from_dense(self._spin_rdm(parts[0] + parts[1]), (a.size, b.size), (a, b))
-
     def entropies(self) -> NDArray[np.float64]:
         """Mean of the states' entropies of each cut, which depends on how the mixture is made.
 
@@ -156,16 +118,6 @@ class Averaged:
         if not self.layout.cuts:
             raise InputError("state: the entropies of cuts were not sampled")
         return self.layout.reals("entropy", self.vector)
-
-    def schmidt(self, bond: int) -> NDArray[np.float64]:
-        """Refused: a mixture has no Schmidt values.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
-        raise InputError(f"state: a mixture has no Schmidt values at bond {bond}")
 
     def bond_dims(self) -> Ints:
         """Mean bond dimension of the states, rounded; zeros for kinds without."""
@@ -190,13 +142,6 @@ class Averaged:
     def _all_spins(self) -> Matrix:
         return self.layout.matrices("spins", self.vector)[0]
 
-    def _doubled_sz(self, spins: Sequence[int]) -> Ints:
-        """2Sz of the product states of a few spins, zeros if it is not conserved."""
-        one = [np.zeros((1, 1), dtype=np.int64)]
-        if "2Sz" in self.layout.charge_names:
-            return summed_charges([*one, *map(self.layout.spin_charges, spins)])[:, 0]
-        return np.zeros(prod(self.sites[k].spin_dim for k in spins), dtype=np.int64)
-
     def _spin_rdm(self, chosen: list[int]) -> Matrix:
         spins = self.layout.spins
         missing = [k for k in chosen if k not in spins]
@@ -216,11 +161,8 @@ class Averaged:
 
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
+    def _write(self, group: h5py.Group) -> None:
         layout = self.layout
-        group.attrs["format"] = _FORMAT
-        group.attrs["dims"] = np.array([site.dim for site in self.sites])
         group.attrs["charge_names"] = list(layout.charge_names)
         group.attrs["groups"] = np.array([len(part) for part in layout.groups], dtype=np.int64)
         group.attrs["group_sites"] = np.array([k for p in layout.groups for k in p], dtype=np.int64)
@@ -229,18 +171,7 @@ class Averaged:
         group["vector"] = self.vector
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> Averaged:
-        """Read what `save` wrote, bit for bit.
-
-        Raises
-        ------
-        InputError
-            If the group holds something else, or a state of another chain.
-        """
-        if group.attrs.get("format") != _FORMAT:
-            raise InputError(f"state: {group.name} of {group.file.filename} holds no average")
-        if not np.array_equal(group.attrs["dims"], [site.dim for site in sites]):
-            raise InputError(f"state: {group.file.filename} holds an average of another chain")
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> Averaged:
         ends = np.cumsum(group.attrs["groups"])
         parts = np.split(group.attrs["group_sites"], ends[:-1]) if ends.size else []
         names = [str(name) for name in group.attrs["charge_names"]]

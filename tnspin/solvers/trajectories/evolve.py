@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import partial
+from functools import partial, singledispatch
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,16 +23,19 @@ import numpy as np
 from tnspin.errors import InputError
 from tnspin.models import Model
 from tnspin.mps.ledger import Ledger
+from tnspin.mps.state import MPS
 from tnspin.numerics.jackknife import jackknife_bias, jackknife_error, leave_one_out
 from tnspin.numerics.parallel import Factory, completed
-from tnspin.observables.reduced import members
 from tnspin.observables.snapshot import Options, Progress, Snapshot, output_times
 from tnspin.operators.jump_operator import JumpOperator
+from tnspin.operators.state import State
 from tnspin.solvers.lindblad.jumps_on_states import kept_charges
 from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.solvers.trajectories.layout import Layout
 from tnspin.solvers.trajectories.store import Sample, Store
-from tnspin.solvers.trajectories.walk import KINDS, Plan, Task, forget, walk
+from tnspin.solvers.trajectories.walk import Plan, Task, forget, walk
+from tnspin.states.one_electron import OneElectronState
+from tnspin.states.vector import VectorState
 
 __all__ = ["evolve", "merge"]
 
@@ -126,16 +129,17 @@ def evolve(
     """
     points = output_times(times)
     _check(model, trajectories, chunk, target_error)
-    pure = members(state)
-    if type(pure[0][1]).__name__ not in KINDS:
-        raise InputError(f"state: a {type(state).__name__} is none of {', '.join(KINDS)}")
+    pure = state.members
+    if not 1e-15 <= tolerance <= 1e-2:
+        raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-15 and 1e-2")
+    steps = {"dt": dt, "order": order, "bond_dim": bond_dim, "cutoff": cutoff, "method": method}
     names = kept_charges(model, pure[0][1].charge_names, jumps)
     layout = _layout(model, names, observables)
     chunk = min(chunk, max(1, trajectories // _FEWEST_CHUNKS))
     plan = Plan(
         model, tuple(jumps), tuple(points), tuple(one for _, one in pure),
         tuple(weight for weight, _ in pure), layout, max(1, chunk // len(pure)), int(seed),
-        _backend_options(pure[0][1], tolerance, dt, order, bond_dim, cutoff, method),
+        *_backend(pure[0][1], tolerance, steps),
     )  # fmt: skip
     measured = _functions(observables)
     options = options or Options()
@@ -362,18 +366,33 @@ def _check(model: Model, trajectories: int, chunk: int, target: float) -> None:
         raise InputError("solver.kind: trajectories need a Hamiltonian that is constant in time")
 
 
-def _backend_options(
-    state: Any, tolerance: float, dt: float, order: int, bond_dim: int, cutoff: float, method: str
-) -> dict[str, Any]:
-    """Those that matter for the kind of the state."""
-    if not 1e-15 <= tolerance <= 1e-2:
-        raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-15 and 1e-2")
-    if type(state).__name__ != "MPS":
-        return {"tolerance": tolerance}
-    return {
-        "tolerance": tolerance, "dt": dt, "order": order, "bond_dim": bond_dim, "cutoff": cutoff,
-        "method": method,
-    }  # fmt: skip
+@singledispatch
+def _backend(state: State, tolerance: float, steps: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What moves states of this representation, and those of the options that matter for it."""
+    raise InputError(f"state: a {state.noun} is no matrix product state, vector or one electron")
+
+
+@_backend.register
+def _(state: MPS, tolerance: float, steps: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    from tnspin.solvers.trajectories.mps import backend
+
+    return backend, {"tolerance": tolerance, **steps}
+
+
+@_backend.register
+def _(state: VectorState, tolerance: float, steps: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    from tnspin.solvers.trajectories.vector import VectorBackend
+
+    return VectorBackend, {"tolerance": tolerance}
+
+
+@_backend.register
+def _(
+    state: OneElectronState, tolerance: float, steps: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    from tnspin.solvers.trajectories.one_electron import OneElectronBackend
+
+    return OneElectronBackend, {"tolerance": tolerance}
 
 
 class _opened:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnspin.observables.reduced import group_state
+from tnspin.observables.groups.spins import group_state
 from tnspin.operators.sites import Matrix, Site
 
 __all__ = ["LARGEST", "Layout", "summed_charges"]

@@ -19,9 +19,8 @@ and its variance smaller, and the chunks stay independent of one another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib import import_module
 from itertools import pairwise
 from math import log
 from typing import Any, Protocol
@@ -35,17 +34,10 @@ from tnspin.models import Model
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.solvers.trajectories.layout import Layout
 
-__all__ = ["KINDS", "Backend", "Plan", "Still", "Task", "forget", "walk"]
+__all__ = ["Backend", "Plan", "Still", "Task", "forget", "walk"]
 
 Rows = NDArray[np.complex128]
 
-#: Kind of state -> module and class that move it.
-_BACKENDS = {
-    "VectorState": ("vector", "VectorBackend"),
-    "MPS": ("mps", "backend"),
-    "OneElectronState": ("one_electron", "OneElectronBackend"),
-}
-KINDS = tuple(_BACKENDS)
 # Rates below this share of the largest possible are round-off.
 _DARK = 1e-13
 _MOST_STEPS = 100
@@ -97,6 +89,8 @@ class Plan:
         Trajectories of each member in a chunk.
     seed
         Of the whole run.
+    make
+        Backend of the representation of the states, from model, jumps, charges and options.
     options
         For the backend; ``tolerance`` among them.
     token
@@ -111,6 +105,7 @@ class Plan:
     layout: Layout
     share: int
     seed: int
+    make: Callable[..., Backend]
     options: dict[str, Any]
     token: str = field(default_factory=lambda: uuid4().hex)
 
@@ -123,12 +118,10 @@ class Plan:
     def backend(self) -> Backend:
         """The backend for the kind of the initial states, one for all tasks in a process."""
         if self.token not in _IN_USE:
-            module, name = _BACKENDS[type(self.states[0]).__name__]
-            make = getattr(import_module(f"tnspin.solvers.trajectories.{module}"), name)
             # Tasks arrive with copies of the plan, and matrices take long to build.
             _IN_USE.clear()
             names = self.layout.charge_names
-            _IN_USE[self.token] = make(self.model, self.jumps, names, **self.options)
+            _IN_USE[self.token] = self.make(self.model, self.jumps, names, **self.options)
         return _IN_USE[self.token]
 
     def generator(self, chunk: int, trajectory: int) -> np.random.Generator:

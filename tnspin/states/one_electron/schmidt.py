@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.numerics.low_rank import compact
 from tnspin.operators.sites import Matrix
-
-if TYPE_CHECKING:
-    from tnspin.states.one_electron.state import OneElectronState
+from tnspin.states.one_electron.amplitudes import Amplitudes
 
 __all__ = ["schmidt_weights"]
 
@@ -27,7 +24,7 @@ Ints = NDArray[np.int64]
 Weights = NDArray[np.float64]
 
 
-def schmidt_weights(state: OneElectronState, bonds: Sequence[int]) -> list[Weights]:
+def schmidt_weights(state: Amplitudes, bonds: Sequence[int]) -> list[Weights]:
     """Squares of the Schmidt values of ascending cuts, not normalized, in no order.
 
     Exact to round-off relative to the norm of the state.
@@ -52,7 +49,7 @@ def schmidt_weights(state: OneElectronState, bonds: Sequence[int]) -> list[Weigh
 
 
 def _nested(
-    state: OneElectronState, index: Ints, nested: list[tuple[int, Ints]]
+    state: Amplitudes, index: Ints, nested: list[tuple[int, Ints]]
 ) -> Iterator[tuple[int, Weights]]:
     """Weights of the matrices rows x (columns, positions), each list of positions within the next.
 

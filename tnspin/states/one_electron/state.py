@@ -1,9 +1,8 @@
-"""The state of one electron among spins, and the numbers that observables ask of it."""
+"""`OneElectronState`: one electron among localized spins, exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
 from tnspin.operators.sites import Matrix, Site
-from tnspin.states.one_electron import counting, densities
+from tnspin.operators.state import PureState, von_neumann_entropy
+from tnspin.states.one_electron import densities
+from tnspin.states.one_electron.amplitudes import Amplitudes
 from tnspin.states.one_electron.compile import spin_operator
 from tnspin.states.one_electron.configurations import ELECTRON, Configurations
-from tnspin.states.one_electron.kernels import row_weights
 from tnspin.states.one_electron.schmidt import schmidt_weights
 
 if TYPE_CHECKING:
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["OneElectronState"]
 
-_FORMAT = "tnspin-one-electron-1"
 # Schmidt values below this share of the norm are round-off, not entanglement.
 _RANK_TOLERANCE = 1e-8
 
 
-class OneElectronState:
-    """Amplitudes (configuration, site) of one electron among localized spins.
+class OneElectronState(PureState, Amplitudes):
+    """State of one electron among localized spins: amplitudes (configuration, site).
 
     Parameters
     ----------
@@ -44,12 +43,8 @@ class OneElectronState:
         If the amplitudes do not have that shape.
     """
 
-    def __init__(self, configurations: Configurations, amplitudes: ArrayLike) -> None:
-        self.configurations = configurations
-        self.amplitudes: Matrix = np.asarray(amplitudes, dtype=np.complex128)
-        shape = configurations.dim, configurations.length
-        if self.amplitudes.shape != shape:
-            raise InputError(f"state: amplitudes of shape {self.amplitudes.shape}, not {shape}")
+    noun = "state of one electron"
+    formats = ("tnspin-one-electron-1",)
 
     @classmethod
     def from_groups(
@@ -106,31 +101,17 @@ class OneElectronState:
     # ------------------------------------------------------------------ what it is
 
     @property
-    def sites(self) -> tuple[Site, ...]:
+    def sites(self) -> tuple[Site, ...]:  # type: ignore[override]
         """The chain."""
         return self.configurations.sites
-
-    @property
-    def length(self) -> int:
-        """Number of sites."""
-        return self.configurations.length
-
-    @property
-    def charge_names(self) -> tuple[str, ...]:
-        """Charges fixed by the sector."""
-        return tuple(self.configurations.charges)
 
     @property
     def total_charge(self) -> dict[str, int]:
         """Value of each fixed charge."""
         return dict(self.configurations.charges)
 
-    @cached_property
-    def weights(self) -> NDArray[np.float64]:
-        """(C,) norm squared of each row."""
-        out = np.zeros(self.configurations.dim)
-        row_weights(0, len(out), self.amplitudes, out)
-        return out
+    def _details(self) -> list[str]:
+        return [f"{self.configurations.dim} spin configurations"]
 
     @property
     def norm(self) -> float:
@@ -186,11 +167,6 @@ class OneElectronState:
 
     # ------------------------------------------------------------------ density matrices
 
-    @cached_property
-    def one_body(self) -> tuple[Matrix, Matrix]:
-        """(2, 2, L) density matrix of the electron on each site, and (2, 2, L - 1) across bonds."""
-        return densities.one_body(self)
-
     def site_rdms(self) -> list[Matrix]:
         """Reduced density matrix of every site, L arrays (d, d)."""
         return densities.site_rdms(self)
@@ -199,27 +175,21 @@ class OneElectronState:
         """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
         return densities.bond_rdms(self)
 
-    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
-        """Reduced density matrix of a few sites or of their localized spins; `densities.rdm`."""
+    def _rdm(self, sites: list[int], keep: list[int]) -> Matrix:
         return densities.rdm(self, sites, keep)
-
-    def spin_rdm(self, sites: Sequence[int]) -> Matrix:
-        """Reduced density matrix of the localized spins of ascending sites."""
-        return densities.spin_rdm(self, sites)
 
     # ------------------------------------------------------------------ Schmidt values
 
     def schmidt(self, bond: int) -> NDArray[np.float64]:
         """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``."""
-        if not 0 <= bond < self.length - 1:
-            raise InputError(f"bond: {bond} is outside the chain (0..{self.length - 2})")
-        return np.sqrt(np.sort(schmidt_weights(self, [bond])[0])[::-1]) / self.norm
+        found = schmidt_weights(self, [self._bond(bond)])[0]
+        return np.sqrt(np.sort(found)[::-1]) / self.norm
 
     def entropies(self) -> NDArray[np.float64]:
         """Von Neumann entropy (natural logarithm) of each of the L - 1 cuts."""
         total = self.weights.sum()
-        spectra = (p / total for p in schmidt_weights(self, range(self.length - 1)))
-        return np.array([-float(np.sum(p[p > 0] * np.log(p[p > 0]))) for p in spectra])
+        spectra = schmidt_weights(self, range(self.length - 1))
+        return np.array([von_neumann_entropy(p / total) for p in spectra])
 
     def bond_dims(self) -> NDArray[np.int64]:
         """Number of Schmidt values above round-off of each cut."""
@@ -227,49 +197,18 @@ class OneElectronState:
         smallest = _RANK_TOLERANCE**2 * self.weights.sum()
         return np.array([np.count_nonzero(p > smallest) for p in spectra], dtype=np.int64)
 
-    # ------------------------------------------------------------------ counting spins
-
-    def magnon_probability(
-        self, sites: Sequence[int], reference: Sequence[int]
-    ) -> NDArray[np.float64]:
-        """(N + 1,) probability that 0..N spins differ from a basis state; `counting`."""
-        return counting.magnon_probability(self, sites, reference)
-
-    def w_probability(self, sites: Sequence[int], reference: Sequence[int]) -> float:
-        """Probability of the equal superposition of all single flips; `counting`."""
-        return counting.w_probability(self, sites, reference)
-
-    def zz_correlations(
-        self, sites: Sequence[int]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(N, N) ``<Sz_i Sz_j>`` and (N,) ``<Sz_i>``, divided by S; `counting`."""
-        return counting.zz_correlations(self, sites)
-
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group; only rows that are not zero."""
-        group.attrs["format"] = _FORMAT
-        names = list(self.configurations.charges)
-        group.attrs["charge_names"] = names
-        group.attrs["charges"] = np.array(
-            [self.configurations.charges[name] for name in names], dtype=np.int64
-        )
-        rows = np.flatnonzero(self.weights)
+    def _write(self, group: h5py.Group) -> None:
+        charges = self.configurations.charges
+        group.attrs["charge_names"] = list(charges)
+        group.attrs["charges"] = np.array(list(charges.values()), dtype=np.int64)
+        rows = np.flatnonzero(self.weights)  # all others are zero
         group.create_dataset("rows", data=rows)
         group.create_dataset("amplitudes", data=self.amplitudes[rows])
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> OneElectronState:
-        """Read what `save` wrote, bit for bit.
-
-        Raises
-        ------
-        InputError
-            If the group holds something else.
-        """
-        if group.attrs.get("format") != _FORMAT:
-            raise InputError(f"{group.name}: holds no state of one electron")
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> OneElectronState:
         names = [str(name) for name in group.attrs["charge_names"]]
         charges = dict(zip(names, map(int, group.attrs["charges"]), strict=True))
         configurations = Configurations(sites, charges)

@@ -11,7 +11,7 @@ import quimb.tensor as qtn
 from tnspin.errors import InputError
 from tnspin.models import KondoHeisenbergChain
 from tnspin.mps import MPS
-from tnspin.observables import entanglement, measures, reduced
+from tnspin.observables import entanglement, measures
 from tnspin.operators.bonds import ChargeBasis
 from tnspin.operators.sites import electron, kondo
 from tnspin.states import initial as states
@@ -62,10 +62,10 @@ def test_reduced_density_matrices(kinds, kind):
     state, dims = kinds[kind]
     exact = np.asarray(kinds["vector"][0].vector)
     for sites in ([0], [1], [3], [0, 1], [1, 3], [3, 1], [2, 0], [0, 2, 1]):
-        rho = reduced.rdm(state, sites, dims=dims)
+        rho = measures.rdm(state, sites, dims=dims)
         assert np.abs(rho - reference(exact, sites)).max() < 1e-10
     # The localized spins alone are in the pure product state they were given.
-    both = reduced.rdm(state, [3, 1], keep=[3, 2], dims=dims)
+    both = measures.rdm(state, [3, 1], keep=[3, 2], dims=dims)
     pure = np.kron([0.48, 0.6j, 0.64], [0.6, 0.8j])
     assert np.abs(both - np.outer(pure, pure.conj())).max() < 1e-10
 
@@ -73,24 +73,24 @@ def test_reduced_density_matrices(kinds, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_expectation_values(kinds, kind):
     state, dims = kinds[kind]
-    sz = reduced.expect(state, 3, SITES[3].op("Sz"), dims=dims)
+    sz = measures.expect(state, 3, SITES[3].op("Sz"), dims=dims)
     assert sz == pytest.approx(0.48**2 - 0.64**2, abs=1e-10)
     # <S+> of the spin 1/2 (a, b) is conj(a) b.
-    assert reduced.expect(state, 1, SITES[1].op("Sp"), dims=dims) == pytest.approx(
+    assert measures.expect(state, 1, SITES[1].op("Sp"), dims=dims) == pytest.approx(
         0.6 * 0.8j, abs=1e-10
     )
-    number = sum(reduced.expect(state, k, s.op("n"), dims=dims) for k, s in enumerate(SITES))
+    number = sum(measures.expect(state, k, s.op("n"), dims=dims) for k, s in enumerate(SITES))
     assert number == pytest.approx(3, abs=1e-10)
 
 
 def test_operators_by_name(kinds):
     for kind in ("mps", "vector", "sector"):
         state, _ = kinds[kind]
-        assert reduced.expect(state, 1, "Sp") == pytest.approx(0.48j, abs=1e-10)
+        assert measures.expect(state, 1, "Sp") == pytest.approx(0.48j, abs=1e-10)
     for kind in ("quimb", "array"):
         state, dims = kinds[kind]
         with pytest.raises(InputError, match="knows its sites"):
-            reduced.expect(state, 1, "Sp", dims=dims)
+            measures.expect(state, 1, "Sp", dims=dims)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,12 +100,12 @@ def test_schmidt_values_and_entropy(kinds, kind):
     for bond in range(3):
         values = np.linalg.svd(exact.reshape(np.prod(DIMS[: bond + 1]), -1), compute_uv=False)
         expected = entanglement.schmidt_entropy(values)
-        assert reduced.entropy(state, bond, dims=dims) == pytest.approx(expected, abs=1e-10)
+        assert measures.entropy(state, bond, dims=dims) == pytest.approx(expected, abs=1e-10)
         if kind == "density":
             with pytest.raises(InputError, match="Schmidt"):
-                reduced.schmidt(state, bond, dims=dims)
+                measures.schmidt(state, bond, dims=dims)
             continue
-        found = reduced.schmidt(state, bond, dims=dims)
+        found = measures.schmidt(state, bond, dims=dims)
         assert np.all(np.diff(found) <= 0)
         size = min(len(found), len(values))
         assert np.abs(found[:size] - values[:size]).max() < 1e-10
@@ -114,11 +114,11 @@ def test_schmidt_values_and_entropy(kinds, kind):
 def test_measuring_leaves_a_quimb_state_alone():
     psi = qtn.MPS_rand_state(6, 4, seed=1)
     before = [t.data.copy() for t in psi]
-    reduced.rdm(psi, [1, 4])
-    reduced.entropy(psi, 2)
+    measures.rdm(psi, [1, 4])
+    measures.entropy(psi, 2)
     assert all(np.array_equal(a, t.data) for a, t in zip(before, psi, strict=True))
     dense = psi.to_dense().ravel()
-    assert np.abs(reduced.rdm(psi, [4, 1]) - reduced.rdm(dense, [4, 1])).max() < 1e-10
+    assert np.abs(measures.rdm(psi, [4, 1]) - measures.rdm(dense, [4, 1])).max() < 1e-10
 
 
 def test_measures_between_parts_of_a_state():
@@ -136,22 +136,22 @@ def test_measures_between_parts_of_a_state():
     assert measures.mutual_information(pulse, [1], [3], keep=[2, 2]) == pytest.approx(0, abs=1e-10)
     # All sites together are pure, so mutual information is twice the entropy of the cut.
     both = measures.mutual_information(pulse, [0, 1], [2, 3])
-    assert both == pytest.approx(2 * reduced.entropy(pulse, 1), abs=1e-8)
+    assert both == pytest.approx(2 * measures.entropy(pulse, 1), abs=1e-8)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: reduced.rdm("psi", [0]), "state"),
-        (lambda: reduced.rdm(np.ones(6), [0]), "dims: needed"),
-        (lambda: reduced.rdm(np.ones(6), [0], dims=[2, 2]), "dims"),
-        (lambda: reduced.rdm(np.ones(4), [2]), r"sites: 2 is outside the chain \(0\.\.1\)"),
-        (lambda: reduced.rdm(np.ones(4), [0, 0]), "twice"),
-        (lambda: reduced.rdm(np.ones(4), [0], keep=[3]), "keep"),
-        (lambda: reduced.rdm(np.zeros(4), [0]), "norm"),
-        (lambda: reduced.rdm(np.ones((2, 3)), [0]), "shape"),
-        (lambda: reduced.entropy(np.ones(4), 1), "bond: 1 is outside"),
-        (lambda: reduced.expect(np.ones(4), 0, np.eye(3)), "operator"),
+        (lambda: measures.rdm("psi", [0]), "state"),
+        (lambda: measures.rdm(np.ones(6), [0]), "dims: needed"),
+        (lambda: measures.rdm(np.ones(6), [0], dims=[2, 2]), "dims"),
+        (lambda: measures.rdm(np.ones(4), [2]), r"sites: 2 is outside the chain \(0\.\.1\)"),
+        (lambda: measures.rdm(np.ones(4), [0, 0]), "twice"),
+        (lambda: measures.rdm(np.ones(4), [0], keep=[3]), "keep"),
+        (lambda: measures.rdm(np.zeros(4), [0]), "norm"),
+        (lambda: measures.rdm(np.ones((2, 3)), [0]), "shape"),
+        (lambda: measures.entropy(np.ones(4), 1), "bond: 1 is outside"),
+        (lambda: measures.expect(np.ones(4), 0, np.eye(3)), "operator"),
         (lambda: measures.log_negativity(np.ones(4), [], [1]), "part"),
         (lambda: measures.mutual_information(np.ones(4), [0], [0]), "twice"),
         (lambda: measures.log_negativity(np.ones(2**13), range(6), range(6, 13)), "too large"),

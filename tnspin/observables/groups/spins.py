@@ -1,0 +1,140 @@
+"""Density matrix of two groups of localized spins of a state in any representation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tnspin.errors import InputError
+from tnspin.mps.purified.state import PurifiedMPS
+from tnspin.mps.state import MPS
+from tnspin.observables.groups import mps, one_electron
+from tnspin.observables.groups.state import LARGEST as GROUP_ROWS
+from tnspin.observables.groups.state import GroupState
+from tnspin.operators.state import State, checked_sites
+from tnspin.states.one_electron import OneElectronState
+
+__all__ = ["LARGEST", "group_state"]
+
+#: Largest density matrix that is worth diagonalizing: 4096 x 4096 takes a minute.
+LARGEST = 4096
+#: Pairs (weight, state).
+Members = Sequence[tuple[float, Any]]
+
+
+def group_state(
+    state: State,
+    part_a: Sequence[int],
+    part_b: Sequence[int],
+    *,
+    cutoff: float = 1e-10,
+    dense: int = 10,
+    largest: int = GROUP_ROWS,
+) -> GroupState:
+    """Density matrix of the localized spins of two groups of sites (PRA Eq. 1).
+
+    Parameters
+    ----------
+    state
+        A quantum state in any representation.
+    part_a, part_b
+        Distinct sites that carry a localized spin; ``part_b`` may be empty.
+    cutoff, dense
+        If all spins together have at most as many states as ``dense`` spins 1/2, the matrix is
+        exact, in the product basis.  Beyond, each group is compressed to its Schmidt space,
+        leaving out a weight of at most ``cutoff``, where the representation allows it (`MPS` and
+        `OneElectronState`).
+    largest
+        Most rows of a block of a compressed matrix and of its partial transpose; where that takes
+        more than ``cutoff``, ``discarded`` of the result says how much.
+
+    Raises
+    ------
+    InputError
+        If a site carries no spin or is named twice, or the matrix is too large for the
+        representation.
+    """
+    sites = checked_sites([*part_a, *part_b], state.length, "part")
+    part_a, part_b = sites[: len(part_a)], sites[len(part_a) :]
+    if not part_a:
+        raise InputError("part: the first group has no sites")
+    for k in sites:
+        if state.sites[k].spin_dim < 2:
+            raise InputError(f"part: site {k} ({state.sites[k].name}) carries no localized spin")
+    # Counted in states, for spins above 1/2 have more of them.
+    states = prod(state.sites[k].spin_dim for k in sites)
+    dense = (states - 1).bit_length() if states <= 2**dense else 0
+    limits = {"cutoff": cutoff, "dense": dense, "largest": largest}
+    return _joint(state.members[0][1], state.members, part_a, part_b, limits)
+
+
+@singledispatch
+def _joint(
+    first: State, members: Members, part_a: list[int], part_b: list[int], limits: dict[str, Any]
+) -> GroupState:
+    """`group_state` by the representation of the first member: from reduced density matrices."""
+    each = [_dense(one, part_a, part_b) for _, one in members]
+    return GroupState.average(each, [weight for weight, _ in members])
+
+
+@_joint.register
+def _(
+    first: MPS, members: Members, part_a: list[int], part_b: list[int], limits: dict[str, Any]
+) -> GroupState:
+    return mps.group_state(members, part_a, part_b, **limits)
+
+
+@_joint.register
+def _(
+    first: PurifiedMPS, members: Members, part_a: list[int], part_b: list[int],
+    limits: dict[str, Any],
+) -> GroupState:  # fmt: skip
+    pure = [(weight, one.purification) for weight, one in members]  # ancillas are traced out
+    return mps.group_state(pure, part_a, part_b, **limits)
+
+
+@_joint.register
+def _(
+    first: OneElectronState, members: Members, part_a: list[int], part_b: list[int],
+    limits: dict[str, Any],
+) -> GroupState:  # fmt: skip
+    parts = part_a, part_b
+    found = one_electron.group_state(members, sorted(part_a), sorted(part_b), **limits)
+    if found.compressed or all(sorted(part) == part for part in parts):
+        return found
+    # From product bases with ascending sites to those in the order asked for.
+    order = []
+    for part in parts:
+        ascending = sorted(part)
+        dims = [first.sites[k].spin_dim for k in ascending]
+        table = np.arange(prod(dims)).reshape(dims)
+        order.append(table.transpose([ascending.index(k) for k in part]).ravel())
+    return found.reordered(*order)
+
+
+def _dense(state: State, part_a: Sequence[int], part_b: Sequence[int]) -> GroupState:
+    """Density matrix of two groups from that of all their spins."""
+    sites = [*part_a, *part_b]
+    keep = [state.sites[k].spin_dim for k in sites]
+    if prod(keep) > LARGEST:
+        raise InputError(
+            f"part: a density matrix of {prod(keep)} states is too large (at most {LARGEST}) for "
+            f"a {state.noun}"
+        )
+    dims = prod(keep[: len(part_a)]), prod(keep[len(part_a) :])
+    charges = None
+    if "2Sz" in state.charge_names:
+        charges = _doubled_sz(keep[: len(part_a)]), _doubled_sz(keep[len(part_a) :])
+    return GroupState.from_dense(state.rdm(sites, keep=keep), dims, charges)
+
+
+def _doubled_sz(dims: Sequence[int]) -> np.ndarray:
+    """2Sz of the product states of spins, up first and the first spin slowest."""
+    total = np.zeros(1, dtype=np.int64)
+    for d in dims:
+        total = np.add.outer(total, d - 1 - 2 * np.arange(d)).ravel()
+    return total

@@ -1,0 +1,333 @@
+"""`State`, the base class of all representations of the state of a chain, and `PureState`.
+
+A representation derives from one of the two and keeps what only it can do: `norm`, ``_rdm`` (one
+reduced density matrix), ``_write`` and ``_read`` (its numbers in a file).  Its class attributes
+name the texts by which files know it (`State.formats`) and the quantities that observables may
+ask of it (`State.gives`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnspin.errors import InputError
+from tnspin.operators.sites import Matrix, Site
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = [
+    "PureState",
+    "State",
+    "checked_index",
+    "checked_sites",
+    "members_of",
+    "von_neumann_entropy",
+]
+
+Reals = NDArray[np.float64]
+Ints = NDArray[np.int64]
+S = TypeVar("S", bound="State")
+_BY_FORMAT: dict[str, type[State]] = {}
+
+
+class State(ABC):
+    """State of a chain, in one of several representations.
+
+    Attributes
+    ----------
+    sites : tuple of Site
+        The chain, length L.
+    noun : str
+        What the representation is called in messages.
+    formats : tuple of str
+        Texts that mark its files; the first is written, the others are those of older files.
+    gives : frozenset of str
+        Quantities that observables may ask for (`tnspin.observables.base.Observable.needs`).
+    """
+
+    noun: ClassVar[str] = "state"
+    formats: ClassVar[tuple[str, ...]] = ()
+    gives: ClassVar[frozenset[str]] = frozenset()
+    sites: tuple[Site, ...]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Register the formats of a new representation."""
+        super().__init_subclass__(**options)
+        _BY_FORMAT.update(dict.fromkeys(cls.__dict__.get("formats", ()), cls))
+
+    # ------------------------------------------------------------------ the chain and its charges
+
+    @property
+    def length(self) -> int:
+        """Number of sites L."""
+        return len(self.sites)
+
+    @property
+    def charge_names(self) -> tuple[str, ...]:
+        """Names of the charges that the representation conserves."""
+        return tuple(self.total_charge)
+
+    @property
+    def total_charge(self) -> dict[str, int]:
+        """Value of each conserved charge; empty where the state has no definite one."""
+        return {}
+
+    @property
+    @abstractmethod
+    def norm(self) -> float:
+        """Norm of the stored numbers; the root of the trace of a density matrix."""
+
+    @property
+    def purity(self) -> float:
+        """``Tr rho^2 / (Tr rho)^2`` of a density matrix."""
+        raise InputError(f"state: the purity of a {self.noun} is not known")
+
+    @property
+    def hermiticity_error(self) -> float:
+        """``|rho - rho^+| / |rho|`` in the Hilbert-Schmidt norm; 0 for all that are Hermitian."""
+        return 0.0
+
+    @property
+    def members(self) -> tuple[tuple[float, State], ...]:
+        """Pairs (weight, state) of a mixture; the state itself where it is none."""
+        return ((1.0, self),)
+
+    def __repr__(self) -> str:
+        """Representation, sites, charges and size in one line."""
+        charges = ", ".join(f"{name} = {value}" for name, value in self.total_charge.items())
+        parts = [f"{type(self).__name__} of {self.length} sites"]
+        parts += [f"charges {charges}"] if charges else []
+        return ", ".join([*parts, *self._details()])
+
+    def _details(self) -> list[str]:
+        """What `repr` says of the size, for example ``["bond dimension 356"]``."""
+        return []
+
+    # ------------------------------------------------------------------ density matrices
+
+    def site_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every site, L arrays (d, d)."""
+        return [self.rdm([k]) for k in range(self.length)]
+
+    def bond_rdms(self) -> list[Matrix]:
+        """Reduced density matrix of every pair of neighbours, L - 1 arrays."""
+        return [self.rdm([k, k + 1]) for k in range(self.length - 1)]
+
+    def rdm(self, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
+        """Reduced density matrix of a few sites, trace 1.
+
+        Parameters
+        ----------
+        sites
+            Distinct sites; the factors of the result have this order.
+        keep
+            Trailing dimension to keep of each site, tracing out the rest: 2 keeps the spin 1/2 of
+            a Kondo site (electron x spin).  Default: everything.
+
+        Returns
+        -------
+        (D, D) ndarray, D the product of the kept dimensions, first site slowest.
+
+        Raises
+        ------
+        InputError
+            If a site is outside the chain or named twice, or has no such factor.
+        """
+        chosen = checked_sites(sites, self.length, "sites")
+        kept = [self.sites[k].dim for k in chosen] if keep is None else [int(d) for d in keep]
+        if len(kept) != len(chosen):
+            raise InputError(f"keep: {len(kept)} dimensions for {len(chosen)} sites")
+        for k, size in zip(chosen, kept, strict=True):
+            dim = self.sites[k].dim
+            if size < 1 or dim % size:
+                raise InputError(f"keep: site {k} of dimension {dim} has no factor of {size}")
+        return self._rdm(chosen, kept) if chosen else np.ones((1, 1), dtype=np.complex128)
+
+    def _rdm(self, sites: list[int], keep: list[int]) -> Matrix:
+        """`rdm` of checked arguments, at least one site."""
+        raise InputError(f"state: a {self.noun} has no density matrices")
+
+    def expect(self, site: int, operator: str | Matrix) -> complex:
+        """Expectation value of a one-site operator in the normalized state.
+
+        Parameters
+        ----------
+        site
+            0-based site.
+        operator
+            Name of an operator of the site, or a (d, d) matrix [out, in].
+
+        Raises
+        ------
+        InputError
+            If the site, the name or the shape is wrong.
+        """
+        rho = self.rdm([site])
+        if isinstance(operator, str):
+            operator = self.sites[site].op(operator)
+        matrix = np.asarray(operator)
+        if matrix.shape != rho.shape:
+            raise InputError(f"operator: shape {matrix.shape} on a site of dimension {len(rho)}")
+        return complex(np.vdot(matrix.conj().T, rho))
+
+    # ------------------------------------------------------------------ cuts
+
+    def schmidt(self, bond: int) -> Reals:
+        """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``.
+
+        Raises
+        ------
+        InputError
+            If the bond is outside the chain, or the state is not a pure one.
+        """
+        raise InputError(f"state: a {self.noun} has no Schmidt values (bond {bond})")
+
+    def entropies(self) -> Reals:
+        """Von Neumann entropy of the sites left of each of the L - 1 cuts, in nats."""
+        raise InputError(f"state: a {self.noun} has no entropies of cuts")
+
+    def entropy(self, bond: int) -> float:
+        """Von Neumann entropy of the cut between ``bond`` and ``bond + 1``, in nats."""
+        return float(self.entropies()[self._bond(bond)])
+
+    def bond_dims(self) -> Ints:
+        """Bond dimension (Schmidt rank) of each of the L - 1 cuts."""
+        raise InputError(f"state: a {self.noun} has no bond dimensions")
+
+    def _bond(self, bond: int) -> int:
+        return checked_index(bond, self.length - 1, "bond")
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, group: h5py.Group) -> None:
+        """Write to an open HDF5 group."""
+        self._write(group)
+        group.attrs["format"] = self.formats[0]
+        group.attrs["dims"] = np.array([site.dim for site in self.sites])
+
+    @classmethod
+    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> Self:
+        """Read what `save` wrote, bit for bit.
+
+        Called on `State`, it reads every representation whose module is imported.
+
+        Raises
+        ------
+        InputError
+            If the group holds something else or a state of another chain.
+        """
+        attrs = group.attrs
+        # Older files: "purified" beside the format of the purification, "kind" in checkpoints.
+        known = [_BY_FORMAT.get(str(attrs.get(key))) for key in ("purified", "format", "kind")]
+        found = next((kind for kind in known if kind is not None), None)
+        if found is None or not issubclass(found, cls):
+            where = f"{group.name} of {group.file.filename}"
+            raise InputError(f"state: {where} holds no {cls.noun}")
+        chain = tuple(sites)
+        if not found._fits(group, chain):
+            raise InputError(f"state: {group.file.filename} holds a {found.noun} of another chain")
+        return found._read(group, chain)
+
+    @classmethod
+    def _fits(cls, group: h5py.Group, sites: tuple[Site, ...]) -> bool:
+        """Whether the state in a file is one of this chain."""
+        dims = group.attrs.get("dims")
+        return dims is None or np.array_equal(dims, [site.dim for site in sites])
+
+    @abstractmethod
+    def _write(self, group: h5py.Group) -> None:
+        """Write the numbers of the state; `save` adds format and chain."""
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> Self:
+        """Read what `_write` wrote."""
+
+
+class PureState(State):
+    """Pure state: it has Schmidt values, overlaps, and can be added and scaled.
+
+    A representation defines `schmidt`, ``__add__`` and ``__mul__``.
+    """
+
+    gives = frozenset({"sites", "bonds", "cuts", "groups", "pure"})
+
+    @abstractmethod
+    def schmidt(self, bond: int) -> Reals:
+        """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``."""
+
+    def entropies(self) -> Reals:
+        """Von Neumann entropy (natural logarithm) of each of the L - 1 cuts."""
+        return np.array([von_neumann_entropy(self.schmidt(k) ** 2) for k in range(self.length - 1)])
+
+    def entropy(self, bond: int) -> float:
+        """Von Neumann entropy of the cut between ``bond`` and ``bond + 1``, in nats."""
+        return max(0.0, von_neumann_entropy(self.schmidt(self._bond(bond)) ** 2))
+
+    def __add__(self, other: Self) -> Self:
+        """Sum of two states, not normalized."""
+        return NotImplemented
+
+    def __mul__(self, factor: complex) -> Self:
+        """State times a number."""
+        return NotImplemented
+
+    def __rmul__(self, factor: complex) -> Self:
+        """Number times a state."""
+        return self * factor
+
+    def __truediv__(self, divisor: complex) -> Self:
+        """State divided by a number."""
+        return self * (1 / divisor)
+
+    def __neg__(self) -> Self:
+        """Minus the state."""
+        return self * -1.0
+
+    def __sub__(self, other: Self) -> Self:
+        """Difference of two states, not normalized."""
+        return self + -other
+
+
+def von_neumann_entropy(probabilities: NDArray[np.floating]) -> float:
+    """``-sum p ln p`` over the positive ones of some probabilities."""
+    p = probabilities[probabilities > 0]
+    return -float(np.sum(p * np.log(p)))
+
+
+def members_of(state: Any, kind: type[S], what: str) -> tuple[tuple[float, S], ...]:
+    """Weights and states of a mixture, or of one state, all of one representation.
+
+    Raises
+    ------
+    InputError
+        If they are of another kind; ``what`` names what would be made of them.
+    """
+    members = state.members if isinstance(state, State) else ()
+    if not members or not all(isinstance(one, kind) for _, one in members):
+        given = dict.fromkeys(k.__class__.__name__ for k in (state, *(one for _, one in members)))
+        raise InputError(f"state: {what} is made of a {kind.noun}, not of {' of '.join(given)}")
+    return cast("tuple[tuple[float, S], ...]", members)
+
+
+def checked_index(value: int, count: int, key: str) -> int:
+    """Index within ``0..count - 1``, refused under the name ``key`` if it is anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"{key}: {value!r} is not an integer")
+    if not 0 <= value < count:
+        raise InputError(f"{key}: {value} is outside the chain (0..{count - 1})")
+    return int(value)
+
+
+def checked_sites(sites: Sequence[int], count: int, key: str) -> list[int]:
+    """Distinct indices within ``0..count - 1``, refused if they are anything else."""
+    chosen = [checked_index(k, count, key) for k in sites]
+    if len(set(chosen)) != len(chosen):
+        raise InputError(f"{key}: {chosen} names a site twice, they must be distinct")
+    return chosen
