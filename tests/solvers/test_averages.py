@@ -85,7 +85,7 @@ def test_what_was_not_kept_is_refused():
     ensemble, layout = mixture("kondo")
     with pytest.raises(InputError, match="was not sampled"):
         averaged(ensemble, layout).rdm([0, 3])
-    with pytest.raises(InputError, match="site 0 .*carries no localized spin"):
+    with pytest.raises(InputError, match=r"site 0 .*carries no localized spin"):
         group_state(averaged(ensemble, layout), [0], [1])
 
 
