@@ -119,7 +119,7 @@ class FakeState:
     value: float
 
     def save(self, group: Any) -> None:
-        group.attrs["value"] = self.value
+        group.attrs["format"], group.attrs["value"] = "fake", self.value
 
 
 @dataclass

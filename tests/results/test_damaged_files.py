@@ -115,14 +115,14 @@ def test_files_without_a_version_are_read_as_before(files: dict[str, bytes]) -> 
     assert list(old) == list(new) and old.attrs == new.attrs
 
 
-@pytest.mark.parametrize("part", ["kind", "ledger", "state"])
+@pytest.mark.parametrize("part", ["format", "ledger", "state"])
 def test_checkpoints_that_lack_a_part_are_refused(
     part: str, files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("run.ckpt.h5").write_bytes(files["run.ckpt.h5"])
     with h5py.File("run.ckpt.h5", "r+") as file:
-        if part == "kind":
-            file["state"].attrs["kind"] = "Nonsense"
+        if part == "format":
+            file["state"].attrs["format"] = "Nonsense"
         else:
             for name in list(file[part].keys()):
                 del file[part][name]

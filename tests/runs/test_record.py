@@ -201,7 +201,7 @@ def test_a_checkpoint_is_a_result_with_a_state(tmp_path: Path) -> None:
     assert path.name == "run.ckpt.h5"
     run(checkpoint=path)
     with h5py.File(path) as file:
-        assert file["state"].attrs["kind"] == "FakeState"
+        assert file["state"].attrs["format"] == "fake"
         last = file["state"].attrs["value"]
     saved = Result.load(path)
     assert not saved.complete and saved["time"].tolist() == TIMES.tolist()
