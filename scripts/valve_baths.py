@@ -29,9 +29,10 @@ from matplotlib.figure import Figure
 
 import tnspin as ts
 from tnspin.baths import JumpOperator, UniversalLindblad, jump_operators
-from tnspin.figures.common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, parameters
+from tnspin.figures.common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE
 from tnspin.observables.groups.spins import group_state
 from tnspin.operators.bonds import ChargeBasis
+from tnspin.results.facts import parameters
 from tnspin.results.onsets import onset
 from tnspin.runs.config.config import load
 from tnspin.solvers.trajectories.averages import Averaged

@@ -21,7 +21,8 @@ from small_sweeps import CHAIN
 from tnspin import figures
 from tnspin.cli import main
 from tnspin.figures.common import PALETTE, SEQUENCE, STYLE
-from tnspin.figures.ledger import conserved, ledger_text
+from tnspin.figures.ledger import ledger_text
+from tnspin.results.facts import conserved
 from tnspin.results.result import Result, Variable
 from tnspin.results.toml_text import dumps
 from tnspin.runs.certify import certify

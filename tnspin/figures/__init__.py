@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tnspin.errors import InputError
 from tnspin.figures.certificate import certificate_figure, save_certificate_figure
 from tnspin.figures.chain import chain_figure, neel_figure
-from tnspin.figures.common import STYLE, parameters, save
+from tnspin.figures.common import STYLE, save
 from tnspin.figures.dimer import dimer_figure
 from tnspin.figures.hysteresis import hysteresis_figure
 from tnspin.figures.long_chain import long_chain_figure
@@ -21,7 +21,7 @@ from tnspin.figures.overlay import overlay_figure
 from tnspin.figures.pulse import pulse_figure
 from tnspin.figures.sweep import sweep_figure
 from tnspin.figures.valve import valve_figure
-from tnspin.results.onsets import group_members
+from tnspin.results.facts import kind_of_figure
 from tnspin.results.result import Result
 
 __all__ = [
@@ -77,24 +77,19 @@ def figure(result: Result) -> Figure:
     with mpl.rc_context(STYLE):
         if "sweep" in result.attrs:
             return sweep_figure(result)
-        if "mutual_information_closed_form" in result:
-            return edge_figure(result)
-        pairs = {"spin", "correlation_matrix", "bell_nonlocality"} <= set(result)
-        if pairs and result["spin"].shape[1] == 2:
-            return dimer_figure(result)
-        if "loop_spin" in result:
-            return hysteresis_figure(result)
-        open_chain = parameters(result).get("model", {}).get("kind") == "open_heisenberg"
-        if {"spin", "classical_spin"} <= set(result) and open_chain:
-            return open_heisenberg_figure(result)
-        if {"spin", "classical_spin"} <= set(result) and "electron_density" not in result:
-            return chain_figure(result)
-        if {"spin", "operator_entropy", "block_log_negativity"} <= set(result):
-            return long_chain_figure(result)
-        if {"spin", "log_negativity"} <= set(result) and len(group_members(result)) == 2:
-            return valve_figure(result)
-        if {"spin", "log_negativity", "neel_overlap"} <= set(result):
-            return neel_figure(result)
-        if {"electron_density", "electron_spin", "spin"} <= set(result):
-            return pulse_figure(result)
-        return generic_figure(result)
+        return FIGURES[kind_of_figure(result)](result)
+
+
+#: How a result is drawn, by the kind of figure that its run has written.
+FIGURES = {
+    "edge_information": edge_figure,
+    "dimer": dimer_figure,
+    "hysteresis": hysteresis_figure,
+    "open_heisenberg": open_heisenberg_figure,
+    "chain": chain_figure,
+    "long_chain": long_chain_figure,
+    "valve": valve_figure,
+    "neel": neel_figure,
+    "pulse": pulse_figure,
+    "variables": generic_figure,
+}

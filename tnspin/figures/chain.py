@@ -16,13 +16,13 @@ from tnspin.figures.common import (
     band,
     components,
     localized_sites,
-    parameters,
     times,
     title,
 )
 from tnspin.figures.stack import Panel, stacked
+from tnspin.results.facts import classical_verdict
 from tnspin.results.result import Result
-from tnspin.results.verdict import Verdict, verdict
+from tnspin.results.verdict import Verdict
 
 __all__ = ["chain_figure", "difference_panel", "judged", "mark", "negativity_panel", "spin_panel"]
 
@@ -45,8 +45,7 @@ def chain_figure(result: Result) -> Figure:
 
 def judged(result: Result) -> tuple[Verdict, str]:
     """Verdict on the classical spins, and its words as lines that fit above the panels."""
-    within = float(parameters(result).get("classical", {}).get("within", 0.05))
-    found = verdict(result["time"], result["spin"], result["classical_spin"], within)
+    found = classical_verdict(result)
     return found, fill(found.text(float(result["time"][0])), _WIDTH)
 
 

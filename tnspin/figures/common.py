@@ -17,8 +17,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
+from tnspin.results.facts import parameters
 from tnspin.results.result import Result, Variable, write_atomically
-from tnspin.results.toml_text import loads
 from tnspin.units import EnergyScale
 
 # Okabe and Ito's colours, which all common kinds of colour blindness keep apart.
@@ -194,11 +194,6 @@ def _temperature(result: Result, value: float) -> str:
     scale = result.attrs.get("energy_ev")
     kelvin = f" ({EnergyScale(float(scale)).kelvin(value):.3g} K)" if scale else ""
     return f"bath at $T = {value:.3g}${kelvin}"
-
-
-def parameters(result: Result) -> dict[str, Any]:
-    """Configuration of the run as nested tables."""
-    return loads(str(result.attrs.get("config", "")))
 
 
 def log_lines(ax: Axes, times: np.ndarray, *lines: tuple[np.ndarray, str, str]) -> None:

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tnspin.figures.chain import difference_panel, judged, mark, spin_panel
-from tnspin.figures.common import AXES, BLACK, BLUE, ORANGE, PURPLE, SKY, parameters, times
+from tnspin.figures.common import AXES, BLACK, BLUE, ORANGE, PURPLE, SKY, times
 from tnspin.figures.stack import Panel, stacked
+from tnspin.results.facts import parameters
 from tnspin.results.result import Result
 
 _BESIDE = (((0, 1), PURPLE), ((0, 2), SKY), ((1, 2), BLACK))

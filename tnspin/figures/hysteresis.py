@@ -16,11 +16,11 @@ from tnspin.figures.common import (
     beside,
     letter,
     new_figure,
-    parameters,
     title,
 )
 from tnspin.figures.ledger import footer
 from tnspin.figures.open_heisenberg import statement
+from tnspin.results.facts import parameters
 from tnspin.results.result import Result
 
 __all__ = ["hysteresis_figure"]

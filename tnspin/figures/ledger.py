@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from tnspin.figures.common import parameters, times
+from tnspin.figures.common import times
+from tnspin.results.facts import conserved, parameters
 from tnspin.results.result import Result
 
-__all__ = ["conserved", "footer", "ledger_text", "settings", "write_below"]
+__all__ = ["footer", "ledger_text", "settings", "write_below"]
 
 Tables = Mapping[str, Any]
 
@@ -28,8 +29,6 @@ _KEYS = {
 _ANY = ("tolerance",)
 _NAMES = {"llg": "LLG", "quantum_llg": "quantum LLG", "quantum_ll": "quantum LL",
           "tebd": "TEBD", "tdvp": "TDVP"}  # fmt: skip
-#: Vectors of the model that turn spins unless they are along z.
-_VECTORS = ("field", "dmi", "drive", "electron_field", "localized_field")
 #: Errors that a result holds at each time, and what they are called.
 _ERRORS = {
     "trace_error": "trace off by",
@@ -44,51 +43,6 @@ _ATTRIBUTES = {
 }
 # Characters of the footer in an inch, and inches of a line of it.
 _CHARACTERS, _LINE, _SIZE = 15.5, 0.155, 8.0
-
-
-def conserved(result: Result) -> list[str]:
-    """Recorded quantities that the equation of motion keeps; whatever they drift is an error.
-
-    Baths, damping, and fields that are driven or across z keep less than closed systems.
-    """
-    tables = parameters(result)
-    names = ["norm", "particle_number"]
-    kind = tables.get("solver", {}).get("kind")
-    if _closed(tables):
-        names += ["energy"] * (not _driven(tables)) + ["total_sz"] * _axial(tables) + ["purity"]
-    elif kind in ("quantum_llg", "quantum_ll") and "bath" not in tables:
-        # The spectrum of the density matrix, unless an average over noise is taken.
-        names += ["purity"] * (not tables["solver"].get("temperature"))
-    return [name for name in names if name in result and result[name].size]
-
-
-def _closed(tables: Tables) -> bool:
-    """Whether nothing takes energy or spin from the system."""
-    bath, solver = tables.get("bath", {}), tables.get("solver", {})
-    if bath and _some(bath.get("gamma", 1.0)):
-        return False
-    if solver.get("kind") == "mean_field" and solver.get("variant") == "printed":
-        return False  # its prefactors are not those of an energy
-    return not any(_some(solver.get(key, 0)) for key in ("damping", "kappa", "torque",
-                                                          "temperature"))  # fmt: skip
-
-
-def _some(value: Any) -> bool:
-    """Whether a value is not zero; swept ones may be texts with a unit."""
-    return isinstance(value, str) or bool(np.any(value))
-
-
-def _driven(tables: Tables) -> bool:
-    model = tables.get("model", {})
-    return "hysteresis" in tables or bool(np.any(model.get("drive", 0)))
-
-
-def _axial(tables: Tables) -> bool:
-    """Whether rotations about z are a symmetry of the model."""
-    model = tables.get("model", {})
-    vectors = [np.atleast_2d(model[key]) for key in _VECTORS if np.ndim(model.get(key, 0))]
-    couplings = model.get("V", (0, 0, 0))
-    return not any(np.any(v[:, :2]) for v in vectors) and couplings[0] == couplings[1]
 
 
 def ledger_text(results: Sequence[Result]) -> str:

@@ -18,13 +18,13 @@ from tnspin.figures.common import (
     letter,
     log_lines,
     new_figure,
-    parameters,
     time_axis,
     times,
     title,
 )
 from tnspin.figures.ledger import footer
 from tnspin.figures.panels import discarded_panel, mark_unconverged
+from tnspin.results.facts import parameters
 from tnspin.results.result import Result
 
 

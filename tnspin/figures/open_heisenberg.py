@@ -15,11 +15,11 @@ from tnspin.figures.common import (
     PURPLE,
     components,
     localized_sites,
-    parameters,
     times,
     title,
 )
 from tnspin.figures.stack import Panel, stacked
+from tnspin.results.facts import parameters
 from tnspin.results.result import Result
 
 __all__ = ["connected_correlation", "open_heisenberg_figure", "statement"]

@@ -25,9 +25,10 @@ from tnspin.figures.common import (
     title,
     unit,
 )
-from tnspin.figures.ledger import conserved, footer
+from tnspin.figures.ledger import footer
 from tnspin.figures.panels import discarded_panel, drift_panel, mark_unconverged
 from tnspin.figures.stack import Panel
+from tnspin.results.facts import conserved
 from tnspin.results.result import Result
 
 # Drawn together as truncation, and as drift.

@@ -20,7 +20,6 @@ from tnspin.figures.common import (
     SKY,
     letter,
     new_figure,
-    parameters,
     steps,
     time_label,
     title,
@@ -28,6 +27,7 @@ from tnspin.figures.common import (
 from tnspin.figures.curves import Line, draw, lines_of
 from tnspin.figures.ledger import footer
 from tnspin.figures.panels import unconverged_from
+from tnspin.results.facts import parameters
 from tnspin.results.result import Result
 from tnspin.results.toml_text import dumps, flatten
 

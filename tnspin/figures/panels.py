@@ -23,8 +23,7 @@ from tnspin.figures.common import (
     steps,
     times,
 )
-from tnspin.figures.ledger import conserved
-from tnspin.results.onsets import group_members
+from tnspin.results.facts import conserved, group_members
 from tnspin.results.result import Result
 
 #: Summed discarded weight from which on a figure says that it is not converged.  For eight

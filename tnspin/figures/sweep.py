@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tnspin.errors import InputError
-from tnspin.figures.common import beside, letter, new_figure, parameters, time_label, title
+from tnspin.figures.common import beside, letter, new_figure, time_label, title
 from tnspin.figures.curves import Line, lines_of
 from tnspin.figures.ledger import footer
 from tnspin.figures.overlay import legend, overlay_figure, panel, styles, unconverged
+from tnspin.results.facts import parameters
 from tnspin.results.result import Result, Variable
 from tnspin.results.toml_text import dumps, loads
 

@@ -38,7 +38,8 @@ from tnspin.figures.panels import (
     unconverged_from,
     unconverged_text,
 )
-from tnspin.results.onsets import group_members, onsets
+from tnspin.results.facts import group_members
+from tnspin.results.onsets import onsets
 from tnspin.results.result import Result
 
 __all__ = ["valve_figure"]

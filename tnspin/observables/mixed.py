@@ -83,7 +83,7 @@ def _vectorized(snapshot: Snapshot) -> Any:
 
 def _moments(snapshot: Snapshot, orders: Sequence[int], transposed: bool = True) -> list[float]:
     """Moments by copies of the chain, of dense states by eigenvalues."""
-    first, second = _halves(snapshot)
+    first, second = halves(snapshot)
     state = _vectorized(snapshot)
     if isinstance(state, DensityMPS):
         sites = [*first, *second]
@@ -95,7 +95,8 @@ def _moments(snapshot: Snapshot, orders: Sequence[int], transposed: bool = True)
     return [float((values**order).sum()) for order in orders]
 
 
-def _halves(snapshot: Snapshot) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def halves(snapshot: Snapshot) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The two groups of localized spins; of one group, its halves, the odd spin in the first."""
     groups, spins = snapshot.model.groups, snapshot.model.localized_sites
     if len(groups) == 2:
         return groups[0], groups[1]

@@ -93,6 +93,10 @@ class Snapshot:
         What observables must know beyond the model and the state.
     errors
         Statistical error of each recorded variable, in its shape, if the solver samples.
+    conserved
+        Observables that the equation of motion keeps constant; None if that is not known.
+    representation
+        How the solver represents the state, e.g. "mps" or "density".
     """
 
     time: float
@@ -101,6 +105,8 @@ class Snapshot:
     ledger: Ledger | None = None
     options: Options = field(default_factory=Options)
     errors: Mapping[str, np.ndarray] | None = None
+    conserved: tuple[str, ...] | None = None
+    representation: str = ""
 
     @cached_property
     def site_rdms(self) -> list[np.ndarray]:

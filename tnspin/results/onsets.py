@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tnspin.errors import InputError
+from tnspin.results.facts import group_members
 from tnspin.results.result import Result
-from tnspin.results.toml_text import loads
 
-__all__ = ["THRESHOLD", "group_members", "onset", "onsets"]
+__all__ = ["THRESHOLD", "onset", "onsets"]
 
 #: Change that counts as an onset: 1 % of a localized spin, 0.01 nat of entanglement.
 THRESHOLD = 0.01
@@ -78,16 +78,3 @@ def onsets(result: Result, threshold: float = THRESHOLD) -> dict[str, float | No
         if name in result:
             series[name] = result[name]
     return {name: onset(result["time"], values, threshold) for name, values in series.items()}
-
-
-def group_members(result: Result) -> list[list[int]]:
-    """Places along ``localized`` of each group, from the configuration that the result keeps."""
-    count = result["spin"].shape[1]
-    model = loads(str(result.attrs.get("config", ""))).get("model", {})
-    listed = model.get("localized", []) if isinstance(model, dict) else []
-    if not (listed and all(isinstance(group, list) for group in listed)):
-        return [list(range(count))] if count else []
-    ends = np.cumsum([len(group) for group in listed])
-    if ends[-1] != count:
-        return [list(range(count))]
-    return [part.tolist() for part in np.split(np.arange(count), ends[:-1]) if part.size]

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from tnspin.results.facts import classical_verdict, conserved
 from tnspin.results.onsets import THRESHOLD, onsets
 from tnspin.results.result import Result
 from tnspin.results.toml_text import flatten, loads
-from tnspin.results.verdict import Verdict, verdict
+from tnspin.results.verdict import Verdict
 from tnspin.units import EnergyScale
 
 __all__ = ["conservation", "info", "info_text", "reached", "summary"]
 
 _SAMPLED = ("log_negativity", "mutual_information")
-_CONSERVED = (
-    "norm", "particle_number", "total_sz", "energy", "purity", "trace_error", "hermiticity_error",
-    "smallest_eigenvalue",
-)  # fmt: skip
+_DEVIATIONS = ("trace_error", "hermiticity_error", "smallest_eigenvalue")
+#: Of files of earlier versions, which do not say what the equation of motion conserves.
+_AUDITED = ("norm", "particle_number", "total_sz", "energy", "purity", *_DEVIATIONS)
 
 
 def info(result: Result) -> dict[str, Any]:
@@ -154,8 +154,10 @@ def reached(result: Result) -> str:
 
 
 def conservation(result: Result) -> dict[str, dict[str, float]]:
+    """Initial and final value and largest drift of each recorded quantity that is conserved."""
     audit = {}
-    for name in _CONSERVED:
+    names = (*conserved(result), *_DEVIATIONS) if "conserved" in result.attrs else _AUDITED
+    for name in names:
         if name in result and result[name].size:
             values = np.asarray(result[name], float)
             drift = float(np.abs(values - values[0]).max())
@@ -188,14 +190,11 @@ def _classical(result: Result) -> dict[str, Any]:
     """The comparison with classical spins as plain values, empty without any."""
     if not {"spin", "classical_spin"} <= set(result) or not result["time"].size:
         return {}
-    times = result["time"]
-    keys = loads(str(result.attrs.get("config", ""))).get("classical", {})
-    tolerance = float(keys.get("within", 0.05))
-    found = verdict(times, result["spin"], result["classical_spin"], tolerance)
+    found = classical_verdict(result)
     variant = str(result.attrs.get("classical_variant", ""))
     word = "classical" if not variant else "described by the mean field"
     facts = {
-        "verdict": found.text(float(times[0]), word) + _negativity_text(result, found),
+        "verdict": found.text(float(result["time"][0]), word) + _negativity_text(result, found),
         "since": found.since,
         "within": found.within,
         "at_end": found.at_end,

@@ -10,7 +10,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +59,16 @@ class Variable:
         Units as text; ``"1"`` for a pure number.
     long_name
         What it is, in words.
+    attrs
+        Further facts as texts, e.g. ``part_a`` and ``part_b``: sites of the two parts of a
+        measure of entanglement, as JSON lists.
     """
 
     dims: tuple[str, ...]
     data: np.ndarray
     units: str = "1"
     long_name: str = ""
+    attrs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ class Result:
         import xarray
 
         data = {
-            name: (v.dims, v.data, {"units": v.units, "long_name": v.long_name})
+            name: (v.dims, v.data, {"units": v.units, "long_name": v.long_name, **v.attrs})
             for name, v in self.variables.items()
         }
         labels = [name for name, v in self.variables.items() if v.dims == (name,)]
@@ -327,14 +331,18 @@ def _write_variable(file: Any, name: str, variable: Variable) -> None:
     target = file.create_variable(name, variable.dims, dtype=dtype, data=data, **options)
     target.attrs["units"] = variable.units
     target.attrs["long_name"] = variable.long_name
+    for key, text in variable.attrs.items():
+        target.attrs[key] = text
 
 
 def _read_variable(source: Any) -> Variable:
     data = np.asarray(source[...])
     if data.dtype.kind == "O":
         data = np.array([_scalar(text) for text in data.ravel()]).reshape(data.shape)
-    units, long_name = (str(_scalar(source.attrs.get(key, ""))) for key in ("units", "long_name"))
-    return Variable(tuple(source.dimensions), data, units, long_name)
+    attrs = source.attrs.items()
+    texts = {key: str(_scalar(value)) for key, value in attrs if key not in _OF_THE_FILE}
+    units, long_name = (texts.pop(key, "") for key in ("units", "long_name"))
+    return Variable(tuple(source.dimensions), data, units, long_name, texts)
 
 
 def _scalar(value: Any) -> Any:

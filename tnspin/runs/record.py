@@ -21,6 +21,7 @@ import numpy as np
 from tnspin.errors import InputError, Interrupted, nearest
 from tnspin.results.result import Result, Variable
 from tnspin.runs.checkpoint import Checkpoint
+from tnspin.runs.facts import facts_of_snapshot, with_parts
 from tnspin.version import __version__
 
 __all__ = ["Result", "Stopwatch", "Variable", "provenance", "record"]
@@ -145,7 +146,9 @@ class _Rows:
                 variables[_error(column.name)] = Variable(
                     ("time", *dims), error, column.units, text
                 )
-        return Result(_coordinates(variables, self.snapshot) | variables, self._attrs(complete))
+        attrs = self._attrs(complete) | facts_of_snapshot(self.snapshot, variables)
+        variables = with_parts(variables, self.snapshot)
+        return Result(_coordinates(variables, self.snapshot) | variables, attrs)
 
     def _attrs(self, complete: bool) -> dict[str, Any]:
         text = self.config.to_toml() if hasattr(self.config, "to_toml") else self.config or ""

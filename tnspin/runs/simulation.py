@@ -36,6 +36,7 @@ from tnspin.runs.config.tables import (
     Trajectories,
 )
 from tnspin.runs.counterparts import with_hybrid
+from tnspin.runs.facts import with_facts
 from tnspin.runs.preparation import form_of, initial_state, jump_operators, product_state
 from tnspin.runs.record import provenance, record
 from tnspin.schema.tables import fields_of
@@ -101,9 +102,9 @@ def _carried_out(
     say: Say,
 ) -> Result:
     if isinstance(config.solver, ClosedForm):
-        return _edge_information(config)
+        return with_facts(_edge_information(config), config)
     follow = _evolve_and_record if config.hysteresis is None else _loop
-    return follow(config, path, resume, on_step, on_snapshot, say)
+    return with_facts(follow(config, path, resume, on_step, on_snapshot, say), config)
 
 
 def _loop(

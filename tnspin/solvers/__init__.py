@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from tnspin.errors import InputError, nearest
 from tnspin.observables.snapshot import Snapshot
+from tnspin.solvers.conservation import REPRESENTATIONS, conserved
 from tnspin.states.ensemble import Ensemble
 
 #: Name in configurations -> module of this package.
@@ -61,5 +63,10 @@ def evolve(
     if isinstance(state, Ensemble) and solver in _PURE:
         from tnspin.solvers import ensemble
 
-        return ensemble.evolve(model, state, times, evolve_one=module, **options)
-    return module(model, state, times, **options)
+        module, options = ensemble.evolve, options | {"evolve_one": module}
+    snapshots = module(model, state, times, **options)
+    facts = {
+        "conserved": conserved(model, solver, options),
+        "representation": REPRESENTATIONS[solver],
+    }
+    return (replace(snapshot, **facts) for snapshot in snapshots)

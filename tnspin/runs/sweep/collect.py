@@ -89,8 +89,13 @@ def _attrs(grid: Grid, results: Mapping[Run, Result]) -> dict[str, Any]:
         name: value
         for attrs in every[:1]
         for name, value in attrs.items()
-        if name in ("coordinates", "energy_ev") and all(a.get(name) == value for a in every)
+        if name in ("coordinates", "energy_ev", "representation")
+        and all(a.get(name) == value for a in every)
     }
+    kept = [json.loads(attrs["conserved"]) for attrs in every if "conserved" in attrs]
+    if kept and len(kept) == len(every):
+        by_all = [name for name in kept[0] if all(name in names for names in kept)]
+        shared["conserved"] = json.dumps(by_all)
     return provenance(dumps(_shared(grid))) | shared | {
         "sweep": json.dumps([axis.key for axis in grid.axes]),
         "complete": int(len(results) == len(grid.runs)),
