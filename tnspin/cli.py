@@ -189,7 +189,7 @@ def _certify(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from tnspin.results.report import reached, summary
     from tnspin.runs.config.config import load
-    from tnspin.runs.progress import Bar, StopOnSignal
+    from tnspin.runs.progress import Bar, StopOnSignal, position
     from tnspin.runs.simulation import check_output, simulate
 
     config = load(options.config, options.overrides)
@@ -201,29 +201,23 @@ def _run(options: argparse.Namespace) -> int:
             print(f"tnspin: {text}", file=sys.stderr, flush=True)
 
     expected, watch = (None, None) if options.quiet else _expect(config, options.resume, say)
-    label = "t =" if config.hysteresis is None else "fields"
-    bar = Bar(config.length, shown=not options.quiet, share=expected, label=label)
+    share = expected or (lambda time: time / config.length)
+    bar = Bar(shown=not options.quiet and config.length > 0)
     with StopOnSignal() as stop:
 
         def on_step(progress: Any) -> None:
-            bar.update(progress)
+            if bar.shown:
+                cost = f"bond dimension {progress.bond_dim}, discarded {progress.discarded:.1e}"
+                bar.update(share(progress.time), position(config, progress.time), cost)
             if watch is not None:
                 watch.update(progress)
             stop.check()
 
-        def on_snapshot(snapshot: Any) -> None:
-            stop.ready = True
-            stop.check()
-
         try:
             result = simulate(
-                config,
-                path,
-                resume=options.resume,
-                on_step=on_step,
-                on_snapshot=on_snapshot,
-                say=say,
-            )
+                config, path, resume=options.resume, on_step=on_step,
+                on_snapshot=stop.on_snapshot, say=say,
+            )  # fmt: skip
         except KeyboardInterrupt as stopped:
             raise RunError("stopped" + _how_to_go_on(options, path)) from stopped
         finally:

@@ -247,6 +247,6 @@ def test_nothing_reads_pickles_or_talks_to_a_network() -> None:
         assert "multiprocessing.connection" not in text and "managers" not in text, path
         # The name of this machine is all that is asked of it; and, in sweeps over a Dask cluster,
         # whether there is anything at the address that the user gave.
-        pools = path.name == "workers.py"
+        pools = path.name == "scheduler.py"
         assert pools or text.count("socket.") == text.count("socket.gethostname()"), path
         assert "sweep" in path.parts or not found & {"dask", "distributed", "dask_jobqueue"}, path

@@ -30,7 +30,7 @@ from tnspin.runs.sweep.collect import collect
 from tnspin.runs.sweep.folder import open_folder
 from tnspin.runs.sweep.grid import grid_of
 from tnspin.runs.sweep.runs import Task
-from tnspin.runs.sweep.workers import lead
+from tnspin.runs.sweep.scheduler import schedule
 from tnspin.solvers.trajectories import evolve as trajectories
 
 NAMES = ["spin", "electron_density", "electron_spin", "energy", "bond_dim"]
@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sweep = Path("swept")
         grid = open_folder(sweep, grid_of("chain.toml", ["model.J=-1,1"], ["time.stop=0.3"]))
         tasks = [Task(run.name, "swept", run.config.to_toml()) for run in grid.runs]
-        lead(tasks, Here(), lambda *_: None)
+        schedule(tasks, Here(), lambda *_: None)
         collect(sweep, grid)
         MIXED.save("mixed.h5")
         options = {"trajectories": 4, "chunk": 2, "workers": 1}

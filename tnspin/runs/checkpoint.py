@@ -24,8 +24,11 @@ __all__ = [
     "store_path",
 ]
 
-# Keys that do not change the numbers measured up to a given time.
-_MAY_CHANGE = ("time.stop", "solver.threads", "record.checkpoint", "hysteresis.steady")
+# Keys and tables that do not change the numbers measured up to a given time.  Classical spins are
+# computed once the run is over.
+_MAY_CHANGE = (
+    "about.", "classical.", "time.stop", "solver.threads", "record.checkpoint", "hysteresis.steady",
+)  # fmt: skip
 
 
 def checkpoint_path(path: str | Path) -> Path:
@@ -134,24 +137,28 @@ def load_checkpoint(path: Path, sites: Sequence[Site]) -> Saved:
 
 
 def first_difference(
-    old: Mapping[str, Any], new: Mapping[str, Any], ignore: Collection[str] = _MAY_CHANGE
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    ignore: tuple[str, ...] = _MAY_CHANGE,
+    *,
+    added: bool = True,
 ) -> str | None:
     """Describe the first key in which two configurations differ, None if there is none.
 
     Parameters
     ----------
     old, new
-        Nested tables of plain values; ``[about]`` does not matter.
+        Nested tables of plain values.
     ignore
-        Dotted keys that may differ.
+        Dotted keys that may differ, and whole tables (``about.``).
+    added
+        Whether keys count that only the new one has.
     """
     before, after = flatten(old), flatten(new)
-    for key in dict.fromkeys((*after, *before)):
-        # Classical spins are computed once the run is over.
-        if key in ignore or key.startswith(("about.", "classical.")):
-            continue
-        if before.get(key) != after.get(key):
-            return f"{key} was {before.get(key)!r} and is now {after.get(key)!r}"
+    for key in dict.fromkeys((*after, *before) if added else before):
+        if before.get(key) != after.get(key) and not key.startswith(ignore):
+            change = f"was {before.get(key)!r} and is now {after.get(key)!r}"
+            return f"{key} {change if key in before else 'is new'}"
     return None
 
 

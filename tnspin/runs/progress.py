@@ -1,69 +1,57 @@
-"""What a person sees and does while a run is under way: a bar, and Ctrl-C."""
+"""Progress bar on a terminal, and stopping a run with Ctrl-C."""
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
 from tnspin.errors import Interrupted
 
-__all__ = ["Bar", "LadderBar", "StopOnSignal"]
-
-_LAYOUT = "{desc} {percentage:3.0f}%|{bar:24}| {remaining} left{postfix}"
-_LADDER_LAYOUT = "{percentage:3.0f}%|{bar:24}| {remaining} left at most{postfix}"
+__all__ = ["Bar", "StopOnSignal", "position"]
 
 
 class Bar:
-    """Progress bar on stderr: current time, time left, largest bond dimension, discarded weight.
+    """Progress bar on stderr, shown on a terminal only.
 
     Parameters
     ----------
-    stop
-        Time at which the run ends.
     shown
-        Whether to show it; it is shown only on a terminal.
-    share
-        Share of the work that is done at a time, so that the time left is told from what the
-        rest will cost, not from how long it is; None: in proportion to time.
-    label
-        What is counted, if not time.
+        Whether to show it.
+    left
+        Word behind the time left.
     """
 
-    def __init__(
-        self,
-        stop: float,
-        shown: bool = True,
-        share: Callable[[float], float] | None = None,
-        label: str = "t =",
-    ) -> None:
-        self._stop = stop
-        self._label = label
-        self._shown = shown and sys.stderr.isatty() and stop > 0
-        self._share = share or (lambda time: time / stop)
+    def __init__(self, shown: bool = True, left: str = "left") -> None:
+        self.shown = shown and sys.stderr.isatty()
+        self._layout = f"{{desc}} {{percentage:3.0f}}%|{{bar:24}}| {{remaining}} {left}{{postfix}}"
         self._bar: Any = None
 
-    def update(self, progress: Any) -> None:
-        """Show a `Progress`."""
-        if not self._shown:
+    def update(self, share: float, done: str = "", note: str = "") -> None:
+        """Show the share of the work that is done, the same in words, and a note.
+
+        The time left follows from the share: not from how far a run is, but from what the rest
+        of it will cost.
+        """
+        if not self.shown:
             return
-        cost = f"bond dimension {progress.bond_dim}, discarded {progress.discarded:.1e}"
         if self._bar is None:
             from tqdm import tqdm
 
             self._bar = tqdm(
-                total=1.0, initial=self._share(progress.time), bar_format=_LAYOUT, leave=False,
-                miniters=0, dynamic_ncols=True, postfix=cost, desc=self._where(progress),
+                total=1.0, initial=share, bar_format=self._layout, leave=False, miniters=0,
+                dynamic_ncols=True, postfix=note, desc=done,
             )  # fmt: skip
-        self._bar.set_postfix_str(cost, refresh=False)
-        self._bar.set_description_str(self._where(progress), refresh=False)
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.set_description_str(done, refresh=False)
         # The bar would complain of going past its end by a rounding error.
-        self._bar.update(min(self._share(progress.time), 1.0) - self._bar.n)
+        self._bar.update(min(share, 1.0) - self._bar.n)
 
-    def _where(self, progress: Any) -> str:
-        return f"{self._label} {progress.time:.1f}/{self._stop:g}"
+    def clear(self) -> None:
+        """Make room for a line of text."""
+        if self._bar is not None:
+            self._bar.clear()
 
     def close(self) -> None:
         """Remove the bar."""
@@ -71,50 +59,9 @@ class Bar:
             self._bar.close()
 
 
-class LadderBar:
-    """Progress bar of several runs of unequal cost, one after the other.
-
-    Parameters
-    ----------
-    costs
-        Name of each run and its cost relative to the others.
-    stop
-        Time at which the runs end.
-    shown
-        Whether to show it; it is shown only on a terminal.
-    label
-        What is counted, if not time.
-    """
-
-    def __init__(
-        self, costs: Mapping[str, float], stop: float, shown: bool = True, label: str = "t ="
-    ) -> None:
-        self._stop = stop
-        self._label = label
-        self._costs = costs
-        self._reached = dict.fromkeys(costs, 0.0)
-        self._shown = shown and sys.stderr.isatty() and stop > 0
-        self._bar: Any = None
-
-    def update(self, name: str, progress: Any) -> None:
-        """Show how far one of the runs is."""
-        if not self._shown:
-            return
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=100.0, bar_format=_LADDER_LAYOUT, leave=False, miniters=0, dynamic_ncols=True
-            )
-        self._reached[name] = min(progress.time / self._stop, 1.0)
-        done = sum(self._costs[one] * part for one, part in self._reached.items())
-        self._bar.set_postfix_str(f"{name}, {self._label} {progress.time:.1f}", refresh=False)
-        self._bar.update(100.0 * done / sum(self._costs.values()) - self._bar.n)
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
+def position(config: Any, time: float) -> str:
+    """How far a run is, in words: its time, or the fields done of a hysteresis loop."""
+    return f"{'t =' if config.hysteresis is None else 'fields'} {time:.1f}/{config.length:g}"
 
 
 class StopOnSignal:
@@ -152,3 +99,8 @@ class StopOnSignal:
         """Raise `Interrupted` if a signal came."""
         if self.requested:
             raise Interrupted
+
+    def on_snapshot(self, snapshot: Any) -> None:
+        """Note that there is something to save, and `check`; for `simulate` and `certify`."""
+        self.ready = True
+        self.check()

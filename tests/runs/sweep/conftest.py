@@ -11,7 +11,7 @@ from small_sweeps import CHAIN, LONG, Here
 from tnspin.runs.sweep.folder import open_folder
 from tnspin.runs.sweep.grid import grid_of
 from tnspin.runs.sweep.runs import Task
-from tnspin.runs.sweep.workers import lead
+from tnspin.runs.sweep.scheduler import schedule
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = write_config(folder, CHAIN, "chain")
     grid = grid_of(config, LONG[5::2], [*LONG[1:4:2], "record.checkpoint=1000.0"])
     open_folder(folder / "s", grid)
-    lead(
+    schedule(
         [Task(run.name, str(folder / "s"), run.config.to_toml()) for run in grid.runs],
         Here(), lambda *_: None,
     )  # fmt: skip

@@ -30,7 +30,7 @@ from tnspin.cli import main
 from tnspin.runs.sweep.folder import open_folder
 from tnspin.runs.sweep.grid import grid_of
 from tnspin.runs.sweep.runs import Task
-from tnspin.runs.sweep.workers import lead
+from tnspin.runs.sweep.scheduler import schedule
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 QUIET = {"stderr": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
@@ -121,7 +121,7 @@ def test_worker_with_several_threads_does_one_run_at_a_time() -> None:
     assert all(one == two for (_, one), (_, two) in zip(lines[::2], lines[1::2], strict=True))
     grid = open_folder(Path("here"), grid_of("chain.toml", over))
     tasks = [Task(run.name, "here", run.config.to_toml()) for run in grid.runs]
-    lead(tasks, Here(), lambda *_: None)
+    schedule(tasks, Here(), lambda *_: None)
     assert_same(Path("s"), Path("here"))
 
 

@@ -20,7 +20,7 @@ from tnspin.errors import InputError
 from tnspin.results.lock import Lock
 from tnspin.runs.sweep.folder import open_folder
 from tnspin.runs.sweep.grid import grid_of, parse_over, split
-from tnspin.runs.sweep.slurm import array_of
+from tnspin.runs.sweep.scheduler import array_of
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ from tnspin.results.result import Result
 from tnspin.runs.sweep.folder import open_folder
 from tnspin.runs.sweep.grid import grid_of
 from tnspin.runs.sweep.runs import Outcome, Task, carry_out
-from tnspin.runs.sweep.workers import lead
+from tnspin.runs.sweep.scheduler import schedule
 
 pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
 OVER = ["--over", "model.J=-1,1", "--over", "model.field=[0,0,0.2],[0.3,0,0]"]
@@ -64,12 +64,12 @@ def test_sweep_as_typed(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("s/sweep.log").read_bytes() == before
     assert main(["info", "s/sweep.nc"]) == 0
     # By one process, or as jobs of an array: the same numbers.
-    lead(tasks_of(Path("here"), *OVER[1::2]), Here(), lambda *_: None)
+    schedule(tasks_of(Path("here"), *OVER[1::2]), Here(), lambda *_: None)
     assert_same(Path("s"), Path("here"))
 
 
 def test_runs_equal_those_of_run() -> None:
-    lead(tasks_of(Path("s"), *OVER[1::2]), Here(), lambda *_: None)
+    schedule(tasks_of(Path("s"), *OVER[1::2]), Here(), lambda *_: None)
     sets = ["--set", "model.J=-1", "--set", "model.field=[0.3,0,0]"]
     assert main(["run", "chain.toml", *sets, "-o", "one.h5", "--quiet"]) == 0
     one, same = Result.load("one.h5"), Result.load("s/1_J=-1_field=0.3-0-0.h5")
@@ -92,7 +92,7 @@ def test_failures_are_isolated_listed_and_retried_only_if_asked(
     monkeypatch.setattr(simulation, "simulate", stumbling)
     outcomes = {}
     tasks = tasks_of(Path("s"), "model.J=1,2,3")
-    lead(tasks, Here(), lambda task, outcome: outcomes.update({task.name: outcome.status}))
+    schedule(tasks, Here(), lambda task, outcome: outcomes.update({task.name: outcome.status}))
     assert outcomes == {"0_J=1": "done", "1_J=2": "failed", "2_J=3": "done"}
     assert "stumbling" in Path("s/1_J=2.failed.txt").read_text()
     monkeypatch.setattr(simulation, "simulate", true)
@@ -103,10 +103,10 @@ def test_failures_are_isolated_listed_and_retried_only_if_asked(
     with xarray.open_dataset("s/sweep.nc", engine="h5netcdf") as data:
         assert list(data["run_state"]) == [1, -1, 1]
         assert np.isnan(data["spin"][1]).all() and np.isfinite(data["spin"][[0, 2]]).all()
-    lead(tasks_of(Path("s")), Here(), lambda *_: None)
+    schedule(tasks_of(Path("s")), Here(), lambda *_: None)
     assert events(Path("s"), "started") == {"0_J=1": 1, "1_J=2": 1, "2_J=3": 1}
 
-    lead(tasks_of(Path("s"), retry=True), Here(), lambda *_: None)
+    schedule(tasks_of(Path("s"), retry=True), Here(), lambda *_: None)
     assert events(Path("s"), "started") == {"0_J=1": 1, "1_J=2": 2, "2_J=3": 1}
     assert main(["sweep", "-o", "s", "--collect"]) == 0 and not list(Path("s").glob("*failed*"))
 
@@ -123,11 +123,11 @@ def test_failure_in_another_process(capsys: pytest.CaptureFixture[str]) -> None:
 def test_worker_that_keeps_dying_is_a_failure_of_its_run() -> None:
     outcomes = []
     tasks = tasks_of(Path("s"), "model.J=1,2,3")
-    lead(tasks, Here(fails=2, name="1"), lambda task, outcome: outcomes.append(outcome.status))
+    schedule(tasks, Here(fails=2, name="1"), lambda task, outcome: outcomes.append(outcome.status))
     assert outcomes == ["done", "done", "done"]
     tasks = tasks_of(Path("t"), "model.J=1,2,3")
     outcomes.clear()
-    lead(tasks, Here(fails=3, name="1"), lambda task, outcome: outcomes.append(outcome.status))
+    schedule(tasks, Here(fails=3, name="1"), lambda task, outcome: outcomes.append(outcome.status))
     assert sorted(outcomes) == ["done", "done", "failed"]
     assert "its worker died 3 times" in Path("t/1_J=2.failed.txt").read_text()
 
@@ -142,9 +142,9 @@ def test_stopped_sweep_goes_on() -> None:
 
     tasks = tasks_of(Path("s"), "model.J=1,2,3")
     with pytest.raises(Interrupted):
-        lead(tasks, One(), lambda *_: None, stop)
+        schedule(tasks, One(), lambda *_: None, stop)
     assert events(Path("s"), "done") == {"0_J=1": 1}
-    lead(tasks, Here(), lambda *_: None)
+    schedule(tasks, Here(), lambda *_: None)
     assert events(Path("s"), "started") == {"0_J=1": 1, "1_J=2": 1, "2_J=3": 1}
 
 
@@ -168,12 +168,12 @@ def test_busy_run_is_waited_for() -> None:
         if outcome.status == "busy":
             lock.release()
 
-    lead(tasks, Here(), free_it)
+    schedule(tasks, Here(), free_it)
     assert sorted(seen) == ["busy", "done", "done"]
 
 
 def test_file_of_another_run_is_left_alone() -> None:
-    lead(tasks_of(Path("s"), "model.J=1,2"), Here(), lambda *_: None)
+    schedule(tasks_of(Path("s"), "model.J=1,2"), Here(), lambda *_: None)
     shutil.copy("s/0_J=1.h5", "s/1_J=2.h5")
     assert main(["sweep", "-o", "s"]) == 2
     Path("s/1_J=2.h5").write_text("mine")
@@ -186,9 +186,9 @@ def test_full_disk_leaves_the_older_collection(
 ) -> None:
     given = ("sweep", "chain.toml", "--over", "model.J=1,2", "-o", "s")
     tasks = tasks_of(Path("s"), "model.J=1,2")
-    lead(tasks[:1], Here(), lambda *_: None)
+    schedule(tasks[:1], Here(), lambda *_: None)
     assert main([*given, "--collect"]) == 1  # one is missing
-    lead(tasks[1:], Here(), lambda *_: None)
+    schedule(tasks[1:], Here(), lambda *_: None)
     before = {path.name: path.read_bytes() for path in Path("s").iterdir()}
     capsys.readouterr()
     # The collection; the manifest; the manifest is written and the collection is not.
@@ -209,13 +209,13 @@ def test_run_that_met_a_full_disk_goes_on_once_there_is_room(
     tasks = tasks_of(Path("s"), "model.J=1,2")
     with monkeypatch.context() as patch:
         full_after(patch, 2)
-        lead(tasks, Here(), lambda task, outcome: outcomes.append(outcome))
+        schedule(tasks, Here(), lambda task, outcome: outcomes.append(outcome))
     assert [one.status for one in outcomes] == ["failed", "failed"]
     assert all("the disk is full" in one.message for one in outcomes)
     # Not even the reason could be written, so that nothing has failed for good.
     names = {path.name for path in Path("s").iterdir()}
     assert names <= {"sweep.json", "sweep.log", "0_J=1.ckpt.h5"}
-    lead(tasks, Here(), lambda *_: None)
+    schedule(tasks, Here(), lambda *_: None)
     assert main(["sweep", "-o", "s", "--quiet"]) == 0
     assert Result.load("s/0_J=1.h5").attrs["resumed"] == 1
 
@@ -227,7 +227,7 @@ def test_folder_that_is_not_shared() -> None:
 
 def test_different_times_and_sizes_are_put_side_by_side() -> None:
     over = ("model.sites=2,4", "time.stop=0.3,0.5", "time.every=0.1,0.25")
-    lead(tasks_of(Path("s"), *over), Here(), lambda *_: None)
+    schedule(tasks_of(Path("s"), *over), Here(), lambda *_: None)
     assert main(["sweep", "-o", "s", "--collect", "--quiet"]) == 0
     with xarray.open_dataset("s/sweep.nc", engine="h5netcdf") as data:
         np.testing.assert_allclose(data["time"], [0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5], atol=1e-12)
@@ -245,7 +245,7 @@ def test_different_times_and_sizes_are_put_side_by_side() -> None:
 
 def test_slurm_script_does_the_runs_that_are_left(capsys: pytest.CaptureFixture[str]) -> None:
     """The script as bash carries it out, once for each number of the array."""
-    lead(tasks_of(Path("s"), "model.J=1,2,3")[1:2], Here(), lambda *_: None)
+    schedule(tasks_of(Path("s"), "model.J=1,2,3")[1:2], Here(), lambda *_: None)
     arguments = ["sweep", "chain.toml", "--over", "model.J=1,2,3", "-o", "s"]
     assert main([*arguments, "--executor", "slurm", "--workers", "5", "--quiet"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "sbatch s/sweep.sbatch"

@@ -15,7 +15,7 @@ from tnspin.runs.certify import certify, files_of
 from tnspin.runs.certify.certificate import Certificate
 from tnspin.runs.certify.ladder import Rung, ladder
 from tnspin.runs.config.config import Config, load
-from tnspin.runs.progress import LadderBar, StopOnSignal
+from tnspin.runs.progress import Bar, StopOnSignal, position
 
 __all__ = ["certify_command"]
 
@@ -28,9 +28,9 @@ def certify_command(options: argparse.Namespace) -> bool:
     check_writable(path)
     names = [name.strip() for name in options.observables.split(",") if name.strip()]
     rungs = ladder(config, names, exact=not options.estimate)
-    label = "t =" if config.hysteresis is None else "fields"
     costs = {rung.name: rung.cost for rung in rungs}
-    bar = LadderBar(costs, config.length, not options.quiet, label)
+    done = dict.fromkeys(costs, 0.0)
+    bar = Bar(not options.quiet and config.length > 0, "left at most")
 
     def say(text: str) -> None:
         if not options.quiet:
@@ -41,18 +41,18 @@ def certify_command(options: argparse.Namespace) -> bool:
     with StopOnSignal() as stop:
 
         def on_step(rung: Rung, progress: Any) -> None:
-            longer = rung.config.length / config.length if config.hysteresis is not None else 1.0
-            bar.update(rung.name, progress._replace(time=progress.time / longer))
-            stop.check()
-
-        def on_snapshot(snapshot: Any) -> None:
-            stop.ready = True
+            if bar.shown:
+                done[rung.name] = progress.time / rung.config.length
+                share = sum(costs[name] * part for name, part in done.items())
+                where = f"{rung.name}, {position(rung.config, progress.time)}"
+                bar.update(share / sum(costs.values()), where)
             stop.check()
 
         try:
             certificate = certify(
                 config, path, tolerance=options.tol, observables=names,
-                exact=not options.estimate, on_step=on_step, on_snapshot=on_snapshot, say=say,
+                exact=not options.estimate, on_step=on_step, on_snapshot=stop.on_snapshot,
+                say=say,
             )  # fmt: skip
         except RunError as error:
             if stop.requested:

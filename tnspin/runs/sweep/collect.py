@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +15,15 @@ from tnspin.runs.record import provenance
 from tnspin.runs.sweep.folder import COLLECTION, failure, finished, result_path
 from tnspin.runs.sweep.grid import Axis, Grid, Run
 
+if TYPE_CHECKING:
+    import xarray
+
 __all__ = ["collect", "gather"]
 
-#: Attributes of the results that become variables.
+#: Facts of each run that become variables; all but the first two are attributes of its result.
 _FACTS = {
+    "run": ("1", "name of the result file"),
+    "run_state": ("1", "1 done, 0 missing, -1 failed"),
     "wall_time_s": ("s", "wall time of the run"),
     "cpu_time_s": ("s", "processor time of the run"),
     "converged_until": ("hbar/energy unit", "time up to which the run is certified"),
@@ -59,28 +64,52 @@ def gather(grid: Grid, results: Mapping[Run, Result], failed: Sequence[Run] = ()
         missing, -1 failed), times taken.  Labels such as ``time`` are the union of those of the
         runs.  Its attribute ``sweep`` lists the keys, in JSON.
     """
-    keys, shape = tuple(axis.key for axis in grid.axes), grid.shape
-    variables = {axis.key: _coordinate(axis) for axis in grid.axes}
-    labels = _labels(results.values())
-    sizes = _sizes(results.values()) | {dim: label.data.size for dim, label in labels.items()}
-    variables |= labels
-    names = np.empty(shape, object)
-    state = np.zeros(shape, np.int8)
+    import xarray
+
+    kinds: dict[str, Variable] = {}
+    for result in results.values():
+        kinds = {**result.variables, **kinds}
+    keys = [axis.key for axis in grid.axes]
+    datasets = np.empty(grid.shape, object)
     for run in grid.runs:
-        names[run.place] = run.name
-        state[run.place] = 1 if run in results else -1 if run in failed else 0
-    variables["run"] = Variable(keys, names.astype(str), "1", "name of the result file")
-    variables["run_state"] = Variable(keys, state, "1", "1 done, 0 missing, -1 failed")
-    for name in dict.fromkeys(name for result in results.values() for name in result):
-        if name not in labels:
-            variables[name] = _stacked(name, keys, shape, sizes, labels, results)
-    for name, (units, text) in _FACTS.items():
-        values = np.full(shape, np.nan)
-        for run, result in results.items():
-            values[run.place] = result.attrs.get(name, np.nan)
-        if not np.isnan(values).all():
-            variables[name] = Variable(keys, values, units, text)
+        state = 1 if run in results else -1 if run in failed else 0
+        facts = {"run": run.name, "run_state": np.int8(state)}
+        datasets[run.place] = _dataset(facts, results.get(run), kinds)
+    joined = xarray.combine_nested(
+        datasets.tolist(), keys,
+        data_vars="all", coords="minimal", compat="override", join="outer", combine_attrs="drop",
+        fill_value={name: "" for name, v in kinds.items() if v.data.dtype.kind in "UO"},
+    ).transpose(*keys, ...)  # fmt: skip
+    about = {name: (v.units, v.long_name) for name, v in kinds.items()}
+    about |= {name: text for name, text in _FACTS.items() if joined[name].notnull().any()}
+    variables = {axis.key: _coordinate(axis) for axis in grid.axes}
+    for name, (units, long_name) in about.items():
+        dims, data = joined[name].dims, joined[name].values
+        data = data.astype(str) if data.dtype.kind == "O" else data
+        variables[name] = Variable(tuple(map(str, dims)), data, units, long_name)
     return Result(variables, _attrs(grid, results))
+
+
+def _dataset(
+    facts: dict[str, Any], result: Result | None, kinds: Mapping[str, Variable]
+) -> xarray.Dataset:
+    """One run with a label for every entry of every dimension, from which its place follows."""
+    import xarray
+
+    variables: dict[str, Any] = dict.fromkeys(_FACTS, ((), np.nan))
+    labels: dict[str, np.ndarray] = {}
+    if result is not None:
+        facts = {name: result.attrs[name] for name in _FACTS if name in result.attrs} | facts
+        for name, v in result.variables.items():
+            if v.dims == (name,):
+                labels[name] = np.round(v.data, _DIGITS) if v.data.dtype.kind == "f" else v.data
+            elif v.dims == kinds[name].dims:
+                text = v.data.dtype.kind in "UO"
+                data = v.data if text else v.data.astype(np.result_type(v.data.dtype, float))
+                variables[name] = v.dims, data
+            for dim, size in zip(v.dims, v.data.shape, strict=True):
+                labels.setdefault(dim, np.arange(size))
+    return xarray.Dataset(variables | {name: ((), one) for name, one in facts.items()}, labels)
 
 
 def _attrs(grid: Grid, results: Mapping[Run, Result]) -> dict[str, Any]:
@@ -126,74 +155,3 @@ def _coordinate(axis: Axis) -> Variable:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else dumps({"x": {"v": value}}).split("= ", 1)[1].strip()
-
-
-def _labels(results: Any) -> dict[str, Variable]:
-    """The coordinates: labels of each dimension that has any, of all runs together."""
-    labels: dict[str, Variable] = {}
-    for result in results:
-        for name, variable in result.variables.items():
-            if variable.dims != (name,):
-                continue
-            values = _rounded(variable.data)
-            if name in labels:
-                old = labels[name].data
-                values = np.concatenate((old, values[~np.isin(values, old)]))
-                values = np.sort(values) if values.dtype.kind in "if" else values
-            labels[name] = Variable((name,), values, variable.units, variable.long_name)
-    return labels
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    return np.round(values, _DIGITS) if values.dtype.kind == "f" else values
-
-
-def _sizes(results: Any) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for result in results:
-        for variable in result.variables.values():
-            for dim, size in zip(variable.dims, variable.data.shape, strict=True):
-                sizes[dim] = max(size, sizes.get(dim, 0))
-    return sizes
-
-
-def _stacked(
-    name: str,
-    keys: tuple[str, ...],
-    shape: tuple[int, ...],
-    sizes: Mapping[str, int],
-    labels: Mapping[str, Variable],
-    results: Mapping[Run, Result],
-) -> Variable:
-    """One variable of all runs."""
-    first = next(result.variables[name] for result in results.values() if name in result)
-    dims = first.dims
-    whole = shape + tuple(sizes[dim] for dim in dims)
-    text = first.data.dtype.kind in "UO"
-    number = np.result_type(first.data.dtype, float) if not text else None
-    data = np.full(whole, "", object) if text else np.full(whole, np.nan, number)
-    for run, result in results.items():
-        variable = result.variables.get(name)
-        if variable is None or variable.dims != dims:
-            continue
-        where = [
-            _places(result, dim, size, labels)
-            for dim, size in zip(dims, variable.data.shape, strict=True)
-        ]
-        target = data[run.place]
-        if where:
-            target[np.ix_(*where)] = variable.data
-        else:
-            data[run.place] = variable.data
-    return Variable(
-        (*keys, *dims), data.astype(str) if text else data, first.units, first.long_name
-    )
-
-
-def _places(result: Result, dim: str, size: int, labels: Mapping[str, Variable]) -> np.ndarray:
-    """Where the entries of a dimension of one run stand among those of all."""
-    if dim not in labels or dim not in result:
-        return np.arange(size)
-    every = labels[dim].data
-    order = np.argsort(every)
-    return order[np.searchsorted(every, _rounded(result[dim]), sorter=order)]

@@ -1,20 +1,20 @@
-"""What ``tnspin sweep`` does."""
+"""The command ``tnspin sweep``."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tnspin.errors import InputError, Interrupted, RunError
 from tnspin.numerics.parallel import default_workers
-from tnspin.results.lock import Lock
-from tnspin.results.result import Result, reason
-from tnspin.runs.progress import StopOnSignal
-from tnspin.runs.sweep.bar import RunsBar
+from tnspin.results.lock import hold
+from tnspin.results.result import Result
+from tnspin.runs.progress import Bar, StopOnSignal
 from tnspin.runs.sweep.collect import collect
 from tnspin.runs.sweep.folder import (
     COLLECTION,
@@ -27,8 +27,16 @@ from tnspin.runs.sweep.folder import (
 )
 from tnspin.runs.sweep.grid import Grid, Run, grid_of
 from tnspin.runs.sweep.runs import Outcome, Task, carry_out
-from tnspin.runs.sweep.slurm import SCRIPT, write_script
-from tnspin.runs.sweep.workers import JOBQUEUES, Pool, check_address, dask_pool, lead, local_pool
+from tnspin.runs.sweep.scheduler import (
+    JOBQUEUES,
+    SCRIPT,
+    Pool,
+    check_address,
+    dask_pool,
+    local_pool,
+    schedule,
+    write_script,
+)
 
 __all__ = ["sweep_command"]
 
@@ -50,19 +58,11 @@ def sweep_command(options: argparse.Namespace) -> bool:
     if options.task is not None:
         return _one(options, folder)
     grid = open_folder(folder, grid)
-    lock = Lock(folder / LEADER)
-    try:
-        holder = lock.acquire()
-    except OSError as error:
-        raise RunError(f"{lock.path}: could not be written: {reason(error)}") from error
-    if holder is not None:
-        raise InputError(f"-o {folder}: a sweep is under way there, by {holder}")
-    try:
-        if options.collect:
-            return _summary(options, folder, grid, collect(folder, grid))
-        return _all(options, folder, grid, say)
-    finally:
-        lock.release()
+    busy = f"-o {folder}: a sweep is under way there, by {{holder}}"
+    with hold(folder / LEADER, busy):
+        if not options.collect and not _all(options, folder, grid, say):
+            return True
+        return _summary(options, folder, grid, collect(folder, grid))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -85,17 +85,20 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _all(options: argparse.Namespace, folder: Path, grid: Grid, say: Say) -> bool:
-    """Carry out what is not done."""
+    """Carry out what is not done; whether it is done now, and not only written for Slurm."""
     left = unfinished(folder, grid.runs)
     wanted = [run for run in left if options.retry or failure(folder, run.name) is None]
     done = len(grid.runs) - len(left)
     say(_beginning(len(grid.runs), done, len(left) - len(wanted), folder))
     if wanted and options.executor == "slurm":
-        return _slurm(options, folder, grid, wanted)
+        write_script(folder, grid, wanted, options.workers, options.retry)
+        print(f"sbatch {shlex.quote(str(folder / SCRIPT))}")
+        print(f"tnspin sweep -o {shlex.quote(str(folder))} --collect  # once the jobs have ended")
+        return False
     if wanted:
         workers = min(options.workers or default_workers(), len(wanted))
         _carry_out(options, folder, wanted, workers, say)
-    return _summary(options, folder, grid, collect(folder, grid))
+    return True
 
 
 def _beginning(runs: int, done: int, failed: int, folder: Path) -> str:
@@ -107,13 +110,13 @@ def _beginning(runs: int, done: int, failed: int, folder: Path) -> str:
 def _carry_out(
     options: argparse.Namespace, folder: Path, wanted: Sequence[Run], workers: int, say: Say
 ) -> None:
-    bar = RunsBar(len(wanted), say, shown=not options.quiet)
+    report = _Report(len(wanted), say, Bar(shown=not options.quiet))
     pools: AbstractContextManager[Pool]
     advised = ""
 
     def ended(task: Task, outcome: Outcome) -> None:
         nonlocal advised
-        bar.update(task, outcome)
+        report.ended(task, outcome)
         if not advised and (advised := pool.advice()):  # workers may join at any time
             say(advised)
 
@@ -126,12 +129,47 @@ def _carry_out(
             with pools as pool:
                 stop.ready = True
                 tasks = [_task(run, folder, pool.threads, options.retry) for run in wanted]
-                lead(tasks, pool, ended, stop.check)
+                schedule(tasks, pool, ended, stop.check)
         except (Interrupted, KeyboardInterrupt) as stopped:
             again = shlex.join(["tnspin", *options.arguments])
             raise RunError(f"stopped, saved; continue with: {again}") from stopped
         finally:
-            bar.close()
+            report.bar.close()
+
+
+class _Report:
+    """What a person sees: a bar over the runs on a terminal, a line for each of them elsewhere."""
+
+    def __init__(self, total: int, say: Say, bar: Bar) -> None:
+        self.bar, self._total, self._say = bar, total, say
+        self._done, self._start = 0, time.monotonic()
+        self._waiting: set[str] = set()
+        self.bar.update(0.0, f"0/{total} runs")
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        """Take note of how a run ended."""
+        text = ""
+        if outcome.status == "busy":
+            if task.name not in self._waiting:
+                text = f"{task.name}: waiting for {outcome.message}"
+            self._waiting.add(task.name)
+        else:
+            self._done += 1
+            if outcome.status == "failed":
+                text = f"{task.name} failed: {outcome.message}"
+            elif not self.bar.shown:
+                text = f"{task.name}: done ({outcome.seconds:.1f} s); {self._left()}"
+        if text:
+            self.bar.clear()
+            self._say(text)
+        self.bar.update(self._done / self._total, f"{self._done}/{self._total} runs")
+
+    def _left(self) -> str:
+        seconds = (time.monotonic() - self._start) / self._done * (self._total - self._done)
+        minutes, rest = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+        return f"{self._done} of {self._total}, about {text} left"
 
 
 def _task(run: Run, folder: Path, threads: int, retry: bool) -> Task:
@@ -144,22 +182,12 @@ def _one(options: argparse.Namespace, folder: Path) -> bool:
     if not 0 <= options.task < len(grid.runs):
         raise InputError(f"--task {options.task}: must be 0 to {len(grid.runs) - 1}")
     run = grid.runs[options.task]
-    outcome: Outcome = carry_out(_task(run, folder, default_workers(), options.retry))
-    if outcome.status == "stopped":
-        raise RunError(f"{run.name}: stopped, saved")
-    if outcome.status == "busy":
-        raise RunError(f"{run.name}: is carried out by {outcome.message}")
-    if outcome.status == "failed":
-        raise RunError(f"{run.name}: {outcome.message}")
+    outcome = carry_out(_task(run, folder, default_workers(), options.retry))
+    if outcome.status != "done":
+        why = {"stopped": "stopped, saved", "busy": f"is carried out by {outcome.message}"}
+        raise RunError(f"{run.name}: {why.get(outcome.status, outcome.message)}")
     if not options.quiet:
         print(f"{run.name}: done ({outcome.seconds:.1f} s)")
-    return True
-
-
-def _slurm(options: argparse.Namespace, folder: Path, grid: Grid, wanted: Sequence[Run]) -> bool:
-    write_script(folder, grid, wanted, options.workers, options.retry)
-    print(f"sbatch {shlex.quote(str(folder / SCRIPT))}")
-    print(f"tnspin sweep -o {shlex.quote(str(folder))} --collect  # once the jobs have ended")
     return True
 
 

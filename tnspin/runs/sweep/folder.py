@@ -28,19 +28,20 @@ from typing import Any
 from tnspin.errors import InputError, RunError
 from tnspin.results.result import attributes, check_writable, is_result, write_atomically
 from tnspin.results.toml_text import loads
+from tnspin.runs.checkpoint import first_difference
 from tnspin.runs.config.config import Config
-from tnspin.runs.sweep.grid import Axis, Grid, Run, difference
+from tnspin.runs.sweep.grid import Axis, Grid, Run
 from tnspin.version import __version__
 
 __all__ = [
-    "COLLECTION", "LEADER", "MANIFEST", "difference_of", "failure", "finished", "forget_failure",
+    "COLLECTION", "LEADER", "MANIFEST", "failure", "finished", "forget_failure",
     "log", "open_folder", "read_manifest", "result_path", "write_failure",
 ]  # fmt: skip
 
 MANIFEST, COLLECTION, LEADER, LOG = "sweep.json", "sweep.nc", "sweep.lock", "sweep.log"
 FORMAT = "tnspin-sweep"
-# Named in every result; chosen by the run if the configuration leaves it open.
-_CHOSEN = ("record.observables",)
+# Keys that change no number of a run.
+_INDIFFERENT = ("about.", "solver.threads", "solver.workers", "record.checkpoint")
 
 
 def result_path(folder: Path, name: str) -> Path:
@@ -67,7 +68,7 @@ def open_folder(folder: Path, grid: Grid | None) -> Grid:
     check_writable(manifest)
     if grid is None:
         return old
-    apart = difference_of(old, grid)
+    apart = _difference(old, grid)
     if apart:
         raise InputError(f"-o {folder}: is of another sweep: {apart}; give another folder")
     write_manifest(manifest, grid)  # it may have another number of threads, say
@@ -106,24 +107,18 @@ def read_manifest(path: Path) -> Grid:
         raise InputError(f"{path}: is not the manifest of a sweep ({error})") from error
 
 
-def difference_of(old: Grid, new: Grid) -> str:
-    """Describe the first thing that makes another sweep of one, "" if there is none."""
-    before, after = ([axis.key for axis in grid.axes] for grid in (old, new))
+def _difference(old: Grid, new: Grid) -> str | None:
+    """Describe the first thing that makes another sweep of one, None if there is none."""
+    before, after = (", ".join(axis.key for axis in grid.axes) for grid in (old, new))
     if before != after:
-        return f"--over was {', '.join(before)} and is now {', '.join(after)}"
+        return f"--over was {before} and is now {after}"
     for one, other in zip(old.axes, new.axes, strict=True):
         if one.values != other.values:
             texts = (", ".join(axis.texts) for axis in (one, other))
             return f"--over {one.key} was {' and is now '.join(texts)}"
-    for run, again in zip(old.runs, new.runs, strict=True):
-        here, there = run.config.as_dict(), again.config.as_dict()
-        apart = difference(here, there)
-        if apart:
-            return apart
-        apart = difference(there, here)  # keys that only the new one has
-        if apart:
-            return f"{apart.partition(' ')[0]} is new"
-    return ""
+    pairs = ((run.config.as_dict(), again.config.as_dict())
+             for run, again in zip(old.runs, new.runs, strict=True))  # fmt: skip
+    return next(filter(None, (first_difference(*pair, _INDIFFERENT) for pair in pairs)), None)
 
 
 def finished(path: Path, config: Config) -> bool:
@@ -139,7 +134,11 @@ def finished(path: Path, config: Config) -> bool:
     if not is_result(path):
         raise InputError(f"{path}: is not a tnspin result; it is left alone")
     attrs = attributes(path)
-    apart = difference(loads(str(attrs.get("config", ""))), config.as_dict(), _CHOSEN)
+    # Observables that the configuration leaves open are chosen by the run, and keys that the file
+    # lacks did not exist in the version that wrote it.
+    ignore = (*_INDIFFERENT, "record.observables")
+    old = loads(str(attrs.get("config", "")))
+    apart = first_difference(old, config.as_dict(), ignore, added=False)
     if apart:
         raise InputError(f"{path}: is of another run: {apart}")
     return bool(attrs.get("complete", 1))

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tnspin.errors import InputError
-from tnspin.results.toml_text import flatten, parse_override
+from tnspin.results.toml_text import parse_override
 from tnspin.runs.config.config import Config, from_dict, read_tables, with_overrides
 
-__all__ = ["Axis", "Grid", "Run", "difference", "grid_of", "parse_over"]
+__all__ = ["Axis", "Grid", "Run", "grid_of", "parse_over"]
 
 # File names: long enough to tell runs apart, short enough for every file system.
 _WORD, _NAME = 24, 120
-#: Keys that change no number of a run.
-INDIFFERENT = ("solver.threads", "solver.workers", "record.checkpoint")
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Axis:
 
     @cached_property
     def values(self) -> tuple[Any, ...]:
-        """The same as plain values."""
+        """Plain values of the texts."""
         return tuple(parse_override(f"{self.key}={text}")[1] for text in self.texts)
 
 
@@ -54,7 +53,7 @@ class Grid:
     name
         Name of the preset or file.
     tables
-        What stands there.
+        Its tables, before overrides.
     overrides
         Texts ``KEY=VALUE`` that hold for all runs.
     axes
@@ -94,21 +93,13 @@ class Grid:
 
     def _name(self, index: int, place: Sequence[int]) -> str:
         """Such as ``07_n_electrons=2_J_sd=0.5``: in order, and readable."""
-        width = len(str(max(0, len_of(self.shape) - 1)))
+        width = len(str(max(0, math.prod(self.shape) - 1)))
         last = [axis.key.rpartition(".")[2] for axis in self.axes]
         parts = [
             f"{short if last.count(short) == 1 else axis.key}={_word(axis.texts[k])}"
             for axis, short, k in zip(self.axes, last, place, strict=True)
         ]
         return "_".join([f"{index:0{width}d}", *parts])[:_NAME]
-
-
-def len_of(shape: Iterable[int]) -> int:
-    """Number of points of a grid."""
-    number = 1
-    for size in shape:
-        number *= size
-    return number
 
 
 def grid_of(source: str | Path, over: Sequence[str], overrides: Sequence[str] = ()) -> Grid:
@@ -186,20 +177,6 @@ def split(text: str) -> list[str]:
         else:
             parts[-1] += character
     return parts
-
-
-def difference(old: Mapping[str, Any], new: Mapping[str, Any], ignore: Iterable[str] = ()) -> str:
-    """Describe the first key that makes another run of a configuration, "" if there is none.
-
-    Keys that ``old`` lacks did not exist in the version that wrote it.
-    """
-    after = flatten(new)
-    for key, value in flatten(old).items():
-        if key.startswith("about.") or key in INDIFFERENT or key in ignore:
-            continue
-        if after.get(key) != value:
-            return f"{key} was {value!r} and is now {after.get(key)!r}"
-    return ""
 
 
 def _word(text: str) -> str:

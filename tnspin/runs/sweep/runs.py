@@ -118,16 +118,14 @@ def _locked(task: Task, folder: Path) -> Outcome:
     log(folder, "started", task.name)
     # Workers of a cluster know nothing of our one BLAS thread, on which the last bit depends.
     with threadpool_limits(1), _stop() as stop:
-
-        def on_step(progress: Any) -> None:
-            stop.check()
-
-        def on_snapshot(snapshot: Any) -> None:
-            stop.ready = True
-            stop.check()
-
         config = _with_threads(config, task.threads)
-        result = simulate(config, path, resume=True, on_step=on_step, on_snapshot=on_snapshot)
+        result = simulate(
+            config,
+            path,
+            resume=True,
+            on_step=lambda progress: stop.check(),
+            on_snapshot=stop.on_snapshot,
+        )
     if not result.complete:
         raise KeyboardInterrupt
     # It holds a state, and there is nothing left to continue.

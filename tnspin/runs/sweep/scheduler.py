@@ -1,20 +1,22 @@
-"""Where the runs of a sweep are computed: processes of this machine, or a Dask cluster."""
+"""Runs of a sweep on many processors: of this machine, of a Dask cluster, or of Slurm."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import shlex
 import signal
 import socket
+import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
 from pathlib import Path
@@ -24,10 +26,15 @@ from urllib.parse import urlsplit
 from tnspin.errors import InputError, Interrupted, RunError
 from tnspin.numerics.parallel import default_workers, process_pool
 from tnspin.results.lock import Lock
+from tnspin.results.result import write_atomically
 from tnspin.runs.sweep.folder import write_failure
+from tnspin.runs.sweep.grid import Grid, Run
 from tnspin.runs.sweep.runs import Outcome, Task, carry_out
 
-__all__ = ["JOBQUEUES", "LocalPool", "Pool", "check_address", "dask_pool", "local_pool"]
+__all__ = [
+    "JOBQUEUES", "SCRIPT", "LocalPool", "Pool", "array_of", "check_address", "dask_pool",
+    "local_pool", "schedule", "write_script",
+]  # fmt: skip
 
 #: Classes of dask-jobqueue.
 JOBQUEUES = {
@@ -65,29 +72,24 @@ class LocalPool:
 
     def __init__(self, workers: int) -> None:
         self.threads = max(1, default_workers() // workers)
-        self._slots: list[ProcessPoolExecutor | None] = [None] * workers
-        self._busy: dict[int, Future[Outcome]] = {}
+        self._pools = [process_pool(1) for _ in range(workers)]
+        #: Last task of each pool.
+        self._last: list[Future[Outcome] | None] = [None] * workers
 
     def free(self) -> bool:
-        return self._slot() is not None
+        return any(future is None or future.done() for future in self._last)
 
     def submit(self, task: Task) -> Future[Outcome]:
-        slot = self._slot()
-        if slot is None:
-            raise RuntimeError("no free slot")
-        before = self._busy.get(slot)
-        pool = self._slots[slot]
-        if pool is None or (before is not None and before.exception() is not None):
-            if pool is not None:
-                pool.shutdown(wait=False)
-            pool = self._slots[slot] = process_pool(1)
-        self._busy[slot] = pool.submit(carry_out, task)
-        return self._busy[slot]
+        slot = next(k for k, last in enumerate(self._last) if last is None or last.done())
+        before = self._last[slot]
+        if before is not None and before.exception() is not None:
+            self._pools[slot].shutdown(wait=False)
+            self._pools[slot] = process_pool(1)
+        self._last[slot] = future = self._pools[slot].submit(carry_out, task)
+        return future
 
     def stop(self) -> bool:
-        for slot, future in self._busy.items():
-            if not future.done():
-                self._signal(slot, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         return True
 
     def advice(self) -> str:
@@ -95,24 +97,17 @@ class LocalPool:
 
     def close(self) -> None:
         """End the processes, those that are at work at once."""
-        for slot, pool in enumerate(self._slots):
-            if pool is None:
-                continue
-            if slot in self._busy and not self._busy[slot].done():
-                self._signal(slot, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+        for pool in self._pools:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _slot(self) -> int | None:
-        for slot in range(len(self._slots)):
-            if slot not in self._busy or self._busy[slot].done():
-                return slot
-        return None
-
-    def _signal(self, slot: int, number: int) -> None:
-        pool = self._slots[slot]
-        for pid in list(getattr(pool, "_processes", None) or {}):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def _signal(self, number: int) -> None:
+        """Send a signal to the processes that are at work."""
+        for pool, last in zip(self._pools, self._last, strict=True):
+            if last is not None and not last.done():
+                for pid in list(getattr(pool, "_processes", None) or {}):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
 
 
 @contextlib.contextmanager
@@ -223,13 +218,15 @@ def _cluster(jobqueue: str | None, workers: int) -> Any:
     return cluster
 
 
+# ---------------------------------------------------------------------- schedule
+
 #: Seconds between two looks at what has finished, and until a busy run is tried again.
 _LOOK, _BUSY = 0.2, 3.0
 #: A run whose worker has died so often has failed.
 _DEATHS = 3
 
 
-def lead(
+def schedule(
     tasks: Iterable[Task],
     pool: Pool,
     on_outcome: Callable[[Task, Outcome], None],
@@ -307,3 +304,67 @@ def _outcome(future: Future[Outcome], task: Task, deaths: Counter[str]) -> Outco
         write_failure(folder, task.name, message)
         lock.release()
     return Outcome("failed", message)
+
+
+# ---------------------------------------------------------------------- Slurm
+
+#: A job array instead of processes: one job for each run that is not done.
+SCRIPT = "sweep.sbatch"
+
+_TEXT = """\
+#!/bin/bash
+# Runs of a sweep that were not done when this was written; what is done by now is skipped, what
+# was interrupted goes on. Time and memory that one run needs: sbatch --time=... --mem=...
+#SBATCH --job-name={job}
+#SBATCH --array={array}
+#SBATCH --cpus-per-task={cores}
+#SBATCH --output={folder}/slurm-%A_%a.out
+#SBATCH --open-mode=append
+#SBATCH --requeue
+# Two minutes before the time is up: save and stop.
+#SBATCH --signal=B:TERM@120
+
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+exec {python} -m tnspin sweep -o {quoted} --task "$SLURM_ARRAY_TASK_ID"{retry}
+"""
+
+
+def write_script(
+    folder: Path, grid: Grid, runs: Sequence[Run], at_once: int = 0, retry: bool = False
+) -> Path:
+    """Write the script of a job array and return its path; nothing is submitted.
+
+    Parameters
+    ----------
+    folder
+        Folder of the sweep, which all nodes must see under this path.
+    grid, runs
+        The sweep, and those of its runs that are wanted.
+    at_once
+        How many may run at the same time, 0 for as many as Slurm allows.
+    retry
+        Whether to try again what failed before.
+    """
+    folder = folder.resolve()
+    solver = runs[0].config.solver
+    cores = max(getattr(solver, "threads", 0), getattr(solver, "workers", 0), 1)
+    text = _TEXT.format(
+        job=f"tnspin-{grid.name}".replace(" ", "-"),
+        array=array_of(run.index for run in runs) + (f"%{at_once}" if at_once else ""),
+        cores=cores, folder=folder, quoted=shlex.quote(str(folder)),
+        python=shlex.quote(sys.executable), retry=" --retry" * retry,
+    )  # fmt: skip
+    path = folder / SCRIPT
+    write_atomically(path, io.BytesIO(text.encode()))
+    return path
+
+
+def array_of(numbers: Iterable[int]) -> str:
+    """Numbers as Slurm writes them: ``0-3,7,9-11``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans)
