@@ -35,7 +35,7 @@ import tnspin as ts
 from tnspin.figures.common import BLUE, ORANGE, letter, new_figure, save, steps
 from tnspin.figures.ledger import footer
 from tnspin.figures.panels import CONVERGED
-from tnspin.observables.base import HALVES
+from tnspin.observables.snapshot import Options
 from tnspin.results.result import Result
 
 Number = Callable[[Result], float]
@@ -118,7 +118,7 @@ def chain(n: int, solver: str, options: argparse.Namespace) -> list[str]:
     """An open chain of n spins with a bath on each."""
     names = ["spin", "operator_entropy", "trace_error", *TRUNCATION]
     # The measures of few and of many spins: logarithmic negativity, and the Renyi one of order 3.
-    names.append("renyi_negativity" if 2**n > HALVES else "log_negativity")
+    names.append("renyi_negativity" if 2**n > Options.halves else "log_negativity")
     return [
         f"model.sites={n}",
         f"time.stop={options.stop}",

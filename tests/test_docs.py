@@ -155,11 +155,11 @@ def test_python(
 def protect_registries(request: pytest.FixtureRequest) -> None:
     """What a page registers is forgotten after it."""
     for name, registry in (
-        ("baths", "CUTOFFS"), ("models", "MODELS"), ("observables", "OBSERVABLES"),
-        ("states.initial", "BUILDERS"),
+        ("baths", "CUTOFFS"), ("models", "MODELS"), ("states.initial", "BUILDERS"),
+        ("schema.register", "_CLASSES"),
     ):  # fmt: skip
         table = getattr(import_module(f"tnspin.{name}"), registry)
-        before = dict(table)
+        before = {key: dict(one) if isinstance(one, dict) else one for key, one in table.items()}
         request.addfinalizer(lambda table=table, before=before: restore(table, before))
 
 

@@ -13,7 +13,7 @@ TOP = {
     "problems": ("Problems", "units sites terms compile operators sparse basis mpo"),
     "from_states": (
         "From states to numbers",
-        "snapshot reduced measures entanglement fisher magnons averages trajectory_distance onsets",
+        "snapshot measures entanglement fisher magnons averages trajectory_distance onsets",
     ),
     "states_at_hand": (
         "Kinds of states",

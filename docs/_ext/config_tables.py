@@ -50,7 +50,7 @@ def observables() -> str:
     """Name, dimensions, units and meaning of everything that a run can record."""
     rows = ["| name | dimensions | units | meaning |", "|---|---|---|---|"]
     for one in OBSERVABLES.values():
-        cells = (f"`{one.name}`", ", ".join(one.dims), one.units, one.long_name)
+        cells = (f"`{one.kind}`", ", ".join(one.dims), one.units, one.long_name)
         rows.append(f"| {' | '.join(map(_cell, cells))} |")
     return "\n".join(rows) + "\n"
 

@@ -186,7 +186,7 @@ def test_trajectories_go_the_way_of_the_vector():
     matrices, operators = as_operators(model, replace(BATH, gamma=0.5))
     start = VectorState.product(model.local_sites, [np.eye(2)[k % 2] for k in range(4)])
     options = {"trajectories": 4, "chunk": 1, "workers": 1, "seed": 5, "dt": 0.05}
-    times, spin = [0.0, 0.5], OBSERVABLES["spin"].function
+    times, spin = [0.0, 0.5], OBSERVABLES["spin"].measure
     ones = list(trajectories.evolve(model, neel(model, ()), times, jumps=operators, **options))
     others = list(trajectories.evolve(model, start, times, jumps=matrices, **options))
     assert np.abs(spin(ones[-1]) - spin(others[-1])).max() < 1e-3
@@ -200,7 +200,7 @@ def test_trajectories_average_to_the_master_equation():
     model = HeisenbergChain(4, field=(0, 0, 0.8))
     matrices, operators = as_operators(model, replace(BATH, gamma=0.5))
     start = VectorState.product(model.local_sites, [np.eye(2)[k % 2] for k in range(4)])
-    times, spin = [0.0, 1.0], OBSERVABLES["spin"].function
+    times, spin = [0.0, 1.0], OBSERVABLES["spin"].measure
     options = {"trajectories": 200, "chunk": 10, "seed": 5, "observables": ("spin",)}
     found = list(trajectories.evolve(model, neel(model), times, jumps=operators, **options))[-1]
     wanted = spin(list(master_equation.evolve(model, start, times, jumps=matrices))[-1])

@@ -10,16 +10,16 @@ import pytest
 from tnspin.errors import InputError
 from tnspin.observables import OBSERVABLES, chosen
 from tnspin.runs.config.config import load
-from tnspin.runs.preparation import form_of
+from tnspin.runs.preparation import representation_of
 from tnspin.runs.simulation import _options
 
 LISTED = json.loads(Path(__file__).with_suffix(".json").read_text())
 
 
-def allowed(model, form, options):
+def allowed(model, kind, options):
     for name in OBSERVABLES:
         try:
-            chosen((name,), model, form, options)
+            chosen((name,), model, kind, options)
         except InputError:
             continue
         yield name
@@ -28,6 +28,6 @@ def allowed(model, form, options):
 @pytest.mark.parametrize("preset", LISTED)
 def test_presets_record_by_default_what_they_always_did(preset):
     config = load(preset)
-    model, form, options = config.run_model, form_of(config), _options(config)
-    assert " ".join(chosen((), model, form, options)) == LISTED[preset]["default"]
-    assert " ".join(allowed(model, form, options)) == LISTED[preset]["allowed"]
+    model, kind, options = config.run_model, representation_of(config), _options(config)
+    assert " ".join(chosen((), model, kind, options)) == LISTED[preset]["default"]
+    assert " ".join(allowed(model, kind, options)) == LISTED[preset]["allowed"]

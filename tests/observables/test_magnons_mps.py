@@ -75,9 +75,7 @@ def test_a_w_state_of_many_spins():
     assert w_probability(state, sites, reference) == pytest.approx(1.0, abs=1e-12)
     expected = np.zeros(n + 1)
     expected[1] = 1.0
-    np.testing.assert_allclose(
-        magnon_probability(state, sites, reference), expected, atol=1e-12
-    )
+    np.testing.assert_allclose(magnon_probability(state, sites, reference), expected, atol=1e-12)
     pairs, mean = zz_correlations(state, sites)
     np.testing.assert_allclose(mean, 1 - 2 / n, atol=1e-12)
     np.testing.assert_allclose(pairs[np.triu_indices(n, 1)], 1 - 4 / n, atol=1e-12)

@@ -12,13 +12,17 @@ from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.models.edge_state import edge_mutual_information
 from tnspin.mps import MPS, Ledger
+from tnspin.mps.density import DensityMPS
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.observables import OBSERVABLES, chosen
 from tnspin.observables.snapshot import Options, Snapshot
 from tnspin.operators.bonds import ChargeBasis, to_sparse
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.solvers import exact
+from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.states import initial as states
+from tnspin.states.density import DensityState
+from tnspin.states.spectral import SpectralState
 from tnspin.states.vector import VectorState
 
 TOL = 1e-11
@@ -54,7 +58,7 @@ def as_mps(snapshot, names=()):
 
 
 def measure(name, snapshot):
-    return np.asarray(OBSERVABLES[name].function(snapshot))
+    return np.asarray(OBSERVABLES[name].measure(snapshot))
 
 
 def mean(snapshot, *items):
@@ -185,7 +189,7 @@ def test_matrix_product_states_give_the_same_numbers(model):
     vector = random_snapshot(model, seed=3)
     mps = as_mps(vector)
     for name, observable in OBSERVABLES.items():
-        if observable.applies(model, "mps") and observable.applies(model, "vector"):
+        if able(observable, model, MPS) and able(observable, model, VectorState):
             assert measure(name, mps) == pytest.approx(measure(name, vector), abs=1e-9), name
     assert np.array_equal(measure("bond_dim", mps), mps.state.bond_dims())
     assert not measure("discarded_weight", mps).any()
@@ -276,61 +280,67 @@ LONG = ("renyi_negativity", "block_log_negativity", "block_smallest_eigenvalue")
 MIXED = ("purity", "operator_entropy", "trace_error", "hermiticity_error", "smallest_eigenvalue")
 
 
+def able(observable, model, representation):
+    """Whether a representation gives what an observable needs, and the model suits it."""
+    gives = representation.gives | {"reference"}
+    return gives >= set(observable.needs) and observable.applies(model, gives)
+
+
 def test_what_applies_to_which_run():
     spins = HeisenbergChain(4, spin=1.0)
-    names = {n for n, o in OBSERVABLES.items() if o.applies(spins, "vector")}
+    names = {n for n, o in OBSERVABLES.items() if able(o, spins, VectorState)}
     assert names == {
         "spin", "spin_length", "entropy", "energy", "norm", "total_sz", "localized_spin_total",
         "half_chain_entropy", "mutual_information", "log_negativity", "magnon_probability",
         "w_probability", "quantum_fisher_information", "quantum_fisher_information_mixed",
         "neel_overlap", "correlation_matrix",
     }  # fmt: skip
-    without = {n for n, o in OBSERVABLES.items() if not o.applies(VALVE, "mps")}
+    without = {n for n, o in OBSERVABLES.items() if not able(o, VALVE, MPS)}
     assert without == {"neel_overlap", "eigenvalue", *MIXED, *PURIFIED, *MOMENTS, *LONG}
     wire = KondoHeisenbergChain(4, [2])
-    assert not OBSERVABLES["mutual_information"].applies(wire, "mps")
+    assert not able(OBSERVABLES["mutual_information"], wire, MPS)
     for name, observable in OBSERVABLES.items():
-        assert observable.name == name
+        assert observable.kind == name
         assert observable.dims[0] == "time"
 
 
 def test_what_is_recorded_without_asking():
     known = Options(reference=(0, 1))
-    single = chosen((), CHAINS[0], "mps", known)
+    single = chosen((), CHAINS[0], MPS, known)
     for name in ("magnon_probability", "quantum_fisher_information", "group_entropy", "purity"):
         assert name not in single
-    valve = chosen((), VALVE, "mps", known)
+    valve = chosen((), VALVE, MPS, known)
     unasked = {"neel_overlap", "eigenvalue", *PAIRS, *MIXED, *PURIFIED, *MOMENTS, *LONG}
     assert set(OBSERVABLES) - set(valve) == unasked
     # Spins that did not start along z have no magnons to count.
-    assert set(valve) - set(chosen((), VALVE, "mps")) == {"magnon_probability", "w_probability"}
-    assert "entropy" not in chosen((), VALVE, "average", known)
-    assert "purity" in chosen((), VALVE, "density", known)
-    assert set(MIXED) <= set(chosen((), CHAINS[0], "density_mps"))
+    assert set(valve) - set(chosen((), VALVE, MPS)) == {"magnon_probability", "w_probability"}
+    assert "entropy" not in chosen((), VALVE, Averaged, known)
+    assert "purity" in chosen((), VALVE, DensityState, known)
+    assert set(MIXED) <= set(chosen((), CHAINS[0], DensityMPS))
     long = HeisenbergChain(12)
-    for form in ("density_mps", "purified"):
+    for form in (DensityMPS, PurifiedMPS):
         assert set(LONG[1:]) <= set(chosen((), long, form))
         assert chosen(LONG, long, form) == LONG and LONG[0] not in chosen((), long, form)
-    assert not set(LONG) & set(chosen((), CHAINS[0], "density_mps"))
-    purified = chosen((), VALVE, "purified", known)
+    assert not set(LONG) & set(chosen((), CHAINS[0], DensityMPS))
+    purified = chosen((), VALVE, PurifiedMPS, known)
     assert {*PURIFIED, "bond_dim"} <= set(purified)
     assert not {*MOMENTS, "entropy", "purity"} & set(purified)
-    for form in ("density", "density_mps", "purified"):
+    for form in (DensityState, DensityMPS, PurifiedMPS):
         assert chosen(MOMENTS, HeisenbergChain(4), form) == MOMENTS
-    assert chosen(MOMENTS, VALVE, "density") == MOMENTS
-    assert not OBSERVABLES["p3_ppt"].applies(VALVE, "purified")
-    assert chosen(["w_probability"], CHAINS[0], "mps", known) == ("w_probability",)
+    assert chosen(MOMENTS, VALVE, DensityState) == MOMENTS
+    assert not able(OBSERVABLES["p3_ppt"], VALVE, PurifiedMPS)
+    assert chosen(["w_probability"], CHAINS[0], MPS, known) == ("w_probability",)
     for name, problem in (("w_probability", "does not apply"), ("w_probabilty", "no such")):
         with pytest.raises(InputError, match=problem):
-            chosen([name], VALVE, "mps", Options())
+            chosen([name], VALVE, MPS, Options())
     # Pairs where there is little else to look at, or where they are what the run is about.
-    assert set(PAIRS) <= set(chosen((), HeisenbergChain(3), "density"))
-    assert not set(PAIRS) & set(chosen((), HeisenbergChain(4), "density"))
-    assert {*PAIRS, "eigenvalue", "purity"} <= set(chosen((), HeisenbergChain(4), "isospectral"))
-    assert chosen(PAIRS, VALVE, "mps") == PAIRS
-    assert "eigenvalue" not in chosen((), HeisenbergChain(8), "isospectral")
+    assert set(PAIRS) <= set(chosen((), HeisenbergChain(3), DensityState))
+    assert not set(PAIRS) & set(chosen((), HeisenbergChain(4), DensityState))
+    assert {*PAIRS, "eigenvalue", "purity"} <= set(chosen((), HeisenbergChain(4), SpectralState))
+    assert chosen(PAIRS, VALVE, MPS) == PAIRS
+    assert "eigenvalue" not in chosen((), HeisenbergChain(8), SpectralState)
     many = KondoHeisenbergChain(14, [range(6), range(8, 14)])
-    assert "quantum_fisher_information_mixed" not in chosen((), many, "mps", known)
+    assert "quantum_fisher_information_mixed" not in chosen((), many, MPS, known)
 
 
 def test_shapes_follow_the_dimensions():
@@ -370,4 +380,4 @@ def test_neel_overlap(sites, spin):
     expected = sum(abs(amplitudes[index]) ** 2 for index in ends)
     assert measure("neel_overlap", snapshot) == pytest.approx(expected, abs=TOL)
     ferromagnet = random_snapshot(KondoHeisenbergChain(2, [0, 1]))
-    assert "neel_overlap" not in chosen((), ferromagnet.model, "vector", ferromagnet.options)
+    assert "neel_overlap" not in chosen((), ferromagnet.model, VectorState, ferromagnet.options)

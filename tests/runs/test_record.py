@@ -19,17 +19,23 @@ import xarray
 from small_runs import FakeSnapshot, FakeState, fake_evolve
 
 from tnspin.errors import InputError, Interrupted, RunError
+from tnspin.observables import Observable
 from tnspin.results.result import Result, Variable, check_writable, is_result
 from tnspin.runs.checkpoint import Checkpoint, checkpoint_path, first_difference
 from tnspin.runs.record import cpu_time, record
 
 TIMES = np.arange(5) * 0.5
+
+
+def observed(measure: Any, dims: tuple[str, ...], long_name: str, units: str = "1") -> Observable:
+    """An observable of one's own."""
+    own = {"measure": staticmethod(measure), "dims": dims, "units": units, "long_name": long_name}
+    return type("Own", (Observable,), own)()
+
+
 OBSERVABLES = {
-    "spin": SimpleNamespace(
-        function=lambda s: np.full((2, 3), s.state.value),
-        dims=("time", "localized", "axis"),
-        units="1",
-        long_name="localized spin",
+    "spin": observed(
+        lambda s: np.full((2, 3), s.state.value), ("time", "localized", "axis"), "localized spin"
     ),
     "value": lambda s: s.state.value,
     "pair": lambda s: np.array([s.state.value, s.time]),
@@ -65,11 +71,8 @@ def sampled(times: Any) -> Any:
 
 
 def test_labels_of_parts_magnons_and_wavevectors_and_statistical_errors() -> None:
-    def variable(dim: str, size: int) -> SimpleNamespace:
-        dims = ("time", dim)
-        return SimpleNamespace(
-            function=lambda s: np.zeros(size), dims=dims, units="nat", long_name=dim
-        )
+    def variable(dim: str, size: int) -> Observable:
+        return observed(lambda s: np.zeros(size), ("time", dim), dim, "nat")
 
     observables = {
         "parts": variable("part", 3), "flips": variable("magnons", 3),

@@ -119,7 +119,7 @@ def reference():
 
 
 def measure(name, kind):
-    return np.asarray(OBSERVABLES[name].function(snapshot(kind)))
+    return np.asarray(OBSERVABLES[name].measure(snapshot(kind)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -237,7 +237,7 @@ def test_refusals():
             group_state(state, *parts)
     no_reference = replace(snapshot("vector"), options=Options())
     with pytest.raises(InputError, match="start along"):
-        OBSERVABLES["magnon_probability"].function(no_reference)
+        OBSERVABLES["magnon_probability"].measure(no_reference)
     with pytest.raises(InputError, match="too large"):
         chain = HeisenbergChain(14)
         large = states.product(chain, ["z"]).to_vector(ChargeBasis(chain.local_sites, {"2Sz": 14}))

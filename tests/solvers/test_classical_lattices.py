@@ -90,7 +90,7 @@ def test_an_oscillating_field_turns_by_its_integral(solver):
     state = start.to_vector() if solver == "exact" else start.to_mps()
     options = {"dt": 0.01} if solver == "llg" else {}
     for snapshot in evolve(chain, state, times, solver=solver, **options):
-        found = OBSERVABLES["spin"].function(snapshot)[0]
+        found = OBSERVABLES["spin"].measure(snapshot)[0]
         angle = -0.9 / 1.7 * np.sin(1.7 * snapshot.time)
         np.testing.assert_allclose(found, [np.cos(angle), np.sin(angle), 0], atol=1e-8)
 

@@ -134,13 +134,13 @@ def test_the_energy_of_a_product_state_is_the_quantum_one(convention):
     )
     (snapshot,) = evolve(chain, pulse.to_mps(("N",)), [0.0], solver="tebd")
     state = HybridState.of(chain, pulse)
-    wanted = OBSERVABLES["energy"].function(snapshot)
+    wanted = OBSERVABLES["energy"].measure(snapshot)
     assert state.energy(chain) == pytest.approx(wanted, abs=1e-10)
     for name in ("spin", "electron_density", "electron_spin", "torque", "charge_current",
                  "spin_current", "total_sz"):  # fmt: skip
         (own,) = evolve(chain, state, [0.0], solver="hybrid")
-        found = OBSERVABLES[name].function(own)
-        np.testing.assert_allclose(found, OBSERVABLES[name].function(snapshot), atol=1e-10)
+        found = OBSERVABLES[name].measure(own)
+        np.testing.assert_allclose(found, OBSERVABLES[name].measure(snapshot), atol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_with_a_frozen_spin_the_electrons_move_exactly():
     found = list(evolve(chain, slater, times, solver="hybrid"))
     for one, other in zip(exact, found, strict=True):
         for name in ("spin", "electron_density", "electron_spin", "energy", "charge_current"):
-            function = OBSERVABLES[name].function
+            function = OBSERVABLES[name].measure
             np.testing.assert_allclose(function(other), function(one), atol=1e-11)
 
 
@@ -252,7 +252,7 @@ def test_several_electrons_among_frozen_spins_move_exactly():
                         bond_dim=64, cutoff=1e-15))  # fmt: skip
     found = list(evolve(chain, slater, times, solver="hybrid"))
     for name in ("spin", "electron_density", "electron_spin", "energy"):
-        function = OBSERVABLES[name].function
+        function = OBSERVABLES[name].measure
         np.testing.assert_allclose(function(found[-1]), function(exact[-1]), atol=1e-7)
 
 
@@ -264,7 +264,7 @@ def test_large_spins_turn_as_classical_ones():
         slater, times = packet(chain, "x", "down"), [0.0, 9.0]
         exact = list(evolve(chain, slater.to_one_electron(("N",)), times, solver="exact"))
         found = list(evolve(chain, slater, times, solver="hybrid"))
-        function = OBSERVABLES["spin"].function
+        function = OBSERVABLES["spin"].measure
         moved = size * (function(found[-1]) - function(found[0]))
         errors.append(np.abs(size * (function(exact[-1]) - function(exact[0])) - moved).max())
         assert np.abs(moved).max() > 0.05

@@ -159,7 +159,7 @@ def test_renyi_negativity_of_a_pure_state():
     psi, snapshot = pure(13)
     weights = psi.schmidt(6) ** 2
     expected = -np.log((weights**3).sum())
-    assert OBSERVABLES["renyi_negativity"].function(snapshot) == pytest.approx(expected, rel=1e-6)
+    assert OBSERVABLES["renyi_negativity"].measure(snapshot) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_renyi_negativity_of_a_pure_state():
 def test_negativity_of_the_central_block(length, spin, first, second):
     psi, snapshot = pure(length, spin)
     assert snapshot.block == (tuple(first), tuple(second))
-    found = OBSERVABLES["block_log_negativity"].function(snapshot)
+    found = OBSERVABLES["block_log_negativity"].measure(snapshot)
     assert found == pytest.approx(ts.log_negativity(psi, list(first), list(second)), abs=1e-6)
-    lowest = OBSERVABLES["block_smallest_eigenvalue"].function(snapshot)
+    lowest = OBSERVABLES["block_smallest_eigenvalue"].measure(snapshot)
     # Compression to 1e-14 in the Hilbert-Schmidt norm.
     assert abs(lowest) < 1e-7
 

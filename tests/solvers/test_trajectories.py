@@ -108,7 +108,7 @@ def test_errors_cover_the_deviations():
         for one in sample(jumps, seed=seed, observables=names)[1:]:
             true = equation.evolve(rho, one.time).reshape((2,) * 6)
             up = np.array([true.trace(0, *p).trace(0, *q)[0, 0].real for p, q in _others()])
-            spin = OBSERVABLES["spin"].function(one)[:, 2]
+            spin = OBSERVABLES["spin"].measure(one)[:, 2]
             ratios.append((spin - (2 * up - 1)) / one.errors["spin"][:, 2])
             assert one.errors["spin"].shape == (3, 3)
             assert np.shape(one.errors["energy"]) == ()

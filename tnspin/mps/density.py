@@ -59,9 +59,7 @@ class DensityMPS(State):
 
     noun = "density matrix as a matrix product state"
     formats = ("tnspin-density-mps-1",)
-    gives = frozenset(
-        {"sites", "bonds", "cuts", "groups", "density", "ledger", "tensors", "moments"}
-    ) | {"vectorized"}
+    gives = State.gives | {"density", "moments", "ledger", "tensors", "vectorized"}
 
     def __init__(self, sites: Sequence[Site], mps: MPS, log_norm: float = 0.0) -> None:
         self.sites = tuple(sites)

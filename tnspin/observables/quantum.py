@@ -1,27 +1,37 @@
-"""Entanglement of cuts and between groups of localized spins, their magnons and correlations."""
+"""Entanglement of localized spins, their magnons and their correlations."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.observables import fisher, magnons
-from tnspin.observables.base import few_spins, with_electrons
+from tnspin.observables import fisher, magnons, measures
+from tnspin.observables.base import (
+    few_spins,
+    observable,
+    pairs_in_view,
+    short_spin_chain,
+    with_edges,
+    with_electrons,
+    with_qubit_pairs,
+    with_qubits,
+    with_two_groups,
+)
 from tnspin.observables.profiles import electron_polarization, particle_number, spin_length
 from tnspin.observables.snapshot import Snapshot
 
-
-def entropy(snapshot: Snapshot) -> np.ndarray:
-    """Von Neumann entropy of every cut, (bond,); of a mixture, the weighted mean of its members."""
-    return snapshot.state.entropies()
-
-
-def half_chain_entropy(snapshot: Snapshot) -> float:
-    """Von Neumann entropy of the first (L + 1) // 2 sites (PRX Eq. 12); mixtures as `entropy`."""
-    bond = (snapshot.model.length + 1) // 2 - 1
-    return snapshot.state.entropy(bond)
+_of_spins = partial(observable, needs=("groups",), applies=with_edges)
+_of_groups = partial(observable, needs=("groups",), parts="parts", applies=with_two_groups)
+_of_qubits = partial(observable, needs=("groups",), applies=with_qubit_pairs, default=pairs_in_view)
+_magnons = partial(
+    observable, needs=("groups", "reference"), applies=with_edges, default=with_two_groups
+)
+_PARTS = "the two groups of localized spins (halves of a short chain, or edge spins)"
 
 
+@observable("Meyer-Wallach global entanglement", needs=("groups",), applies=with_qubits)
 def meyer_wallach(snapshot: Snapshot) -> float:
     """Global entanglement of localized spins 1/2 and electrons (PRX Eq. 13).
 
@@ -30,7 +40,7 @@ def meyer_wallach(snapshot: Snapshot) -> float:
     """
     purities = (1 + spin_length(snapshot) ** 2) / 2
     total, count = purities.sum(), float(purities.size)
-    if with_electrons(snapshot.model, ""):
+    if with_electrons(snapshot.model):
         number = particle_number(snapshot)
         polarization = electron_polarization(snapshot)
         total += number * (1 + polarization @ polarization) / 2
@@ -41,70 +51,89 @@ def meyer_wallach(snapshot: Snapshot) -> float:
 # ---------------------------------------------------------------------- between two groups
 
 
+@_of_spins(f"logarithmic negativity of {_PARTS}", units="nat", parts="parts")
 def log_negativity(snapshot: Snapshot) -> float:
     """Logarithmic negativity of the two parts (PRA Eq. 2; see `Snapshot.parts`)."""
     return snapshot.group_state.log_negativity()
 
 
+@_of_spins(f"mutual information of {_PARTS}", units="nat", parts="parts")
 def mutual_information(snapshot: Snapshot) -> float:
     """Mutual information of the two parts (PRA Eq. 5, PRX Eq. 14)."""
     return snapshot.group_state.mutual_information()
 
 
+@_of_groups("entropy of the groups of localized spins", "part", units="nat")
 def group_entropy(snapshot: Snapshot) -> np.ndarray:
     """Von Neumann entropy of both groups together, of the first and of the second, (part,)."""
     return np.array(snapshot.group_state.entropies())
 
 
+@_of_groups("weight lost by compressing the groups")
 def group_discarded(snapshot: Snapshot) -> float:
     """Weight lost by compressing the groups to their Schmidt spaces; 0 for few spins."""
     return snapshot.group_state.discarded
 
 
-def purity(snapshot: Snapshot) -> float:
-    """``Tr rho^2`` of a density matrix of the whole chain."""
-    return snapshot.state.purity
-
-
-# ---------------------------------------------------------------------- density matrices
-
-
-def trace_error(snapshot: Snapshot) -> float:
-    """``|Tr rho - 1|``: what truncation has changed of the trace."""
-    return abs(float(snapshot.state.norm) ** 2 - 1.0)
-
-
-def hermiticity_error(snapshot: Snapshot) -> float:
-    """``|rho - rho^+| / |rho|`` in the Hilbert-Schmidt norm; 0 for kinds that are Hermitian."""
-    return snapshot.state.hermiticity_error
-
-
-def smallest_eigenvalue(snapshot: Snapshot) -> float:
-    """Smallest eigenvalue of the density matrices of neighbours; below 0 it is an error."""
-    return min(float(np.linalg.eigvalsh(rho)[0]) for rho in snapshot.bond_rdms)
-
-
 # ---------------------------------------------------------------------- magnons
 
 
+@_magnons("probability of m flipped localized spins", "magnons")
 def magnon_probability(snapshot: Snapshot) -> np.ndarray:
     """Probability that m localized spins have left their initial state, (magnons,) (PRA Eq. 25)."""
     model, reference = snapshot.model, _reference(snapshot)
-    if few_spins(model, ""):
+    if few_spins(model):
         return magnons.group_magnon_probability(
             snapshot.localized_state, _dims(snapshot), reference
         )
     return magnons.magnon_probability(snapshot.state, model.localized_sites, reference)
 
 
+@_magnons("probability of the W state of one flipped spin")
 def w_probability(snapshot: Snapshot) -> float:
     """Probability of the W state, one spin flip shared equally by all localized spins."""
     model, reference = snapshot.model, _reference(snapshot)
-    if few_spins(model, ""):
+    if few_spins(model):
         return magnons.group_w_probability(snapshot.localized_state, _dims(snapshot), reference)
     return magnons.w_probability(snapshot.state, model.localized_sites, reference)
 
 
+# ---------------------------------------------------------------------- correlations
+
+
+@_of_spins(
+    "four variances of the Fourier components of S^z/S per spin (upper bound if mixed)",
+    "wavevector",
+    default=with_two_groups,
+)
+def quantum_fisher_information(snapshot: Snapshot) -> np.ndarray:
+    """PRA Eq. 29 as printed, (wavevector,): of mixed states an upper bound, not a witness."""
+    model = snapshot.model
+    if few_spins(model):
+        moments = magnons.group_zz_correlations(snapshot.localized_state, _dims(snapshot))
+    else:
+        moments = magnons.zz_correlations(snapshot.state, model.localized_sites)
+    return fisher.fisher_bound(*moments, model.localized_sites, snapshot.options.wavevectors)
+
+
+@observable(
+    "quantum Fisher information of the mixed state per spin",
+    "wavevector",
+    needs=("groups",),
+    applies=few_spins,
+    default=with_two_groups,
+)
+def quantum_fisher_information_mixed(snapshot: Snapshot) -> np.ndarray:
+    """Quantum Fisher information of the mixed state of all localized spins, (wavevector,)."""
+    return fisher.fisher_information(
+        snapshot.localized_state,
+        _dims(snapshot),
+        snapshot.model.localized_sites,
+        snapshot.options.wavevectors,
+    )
+
+
+@observable("probability of the two Neel states", needs=("groups",), applies=short_spin_chain)
 def neel_overlap(snapshot: Snapshot) -> float:
     """``Tr rho P`` with P on up-down-up-down... and its reverse (FATE Fig. 3)."""
     dims = _dims(snapshot)
@@ -114,27 +143,25 @@ def neel_overlap(snapshot: Snapshot) -> float:
     return float(probability[first] + probability[-1 - first])
 
 
-# ---------------------------------------------------------------------- Fisher information
+@_of_spins(
+    "two-point correlations <S^a_i S^b_j>/S^2", "pair", "axis", "other_axis", default=pairs_in_view
+)
+def correlation_matrix(snapshot: Snapshot) -> np.ndarray:
+    """``<S^a_i S^b_j> / S^2`` of every pair, (pair, axis, other_axis); T_kl of QLLG for S = 1/2."""
+    state = snapshot.state
+    return np.array([measures.correlation_matrix(state, i, j) for i, j in snapshot.pairs])
 
 
-def quantum_fisher_information(snapshot: Snapshot) -> np.ndarray:
-    """PRA Eq. 29 as printed, (wavevector,): of mixed states an upper bound, not a witness."""
-    model = snapshot.model
-    if few_spins(model, ""):
-        moments = magnons.group_zz_correlations(snapshot.localized_state, _dims(snapshot))
-    else:
-        moments = magnons.zz_correlations(snapshot.state, model.localized_sites)
-    return fisher.fisher_bound(*moments, model.localized_sites, snapshot.options.wavevectors)
+@_of_qubits("concurrence of two localized spins", "pair")
+def concurrence(snapshot: Snapshot) -> np.ndarray:
+    """Wootters concurrence of every pair, (pair,)."""
+    return np.array([measures.concurrence(snapshot.state, i, j) for i, j in snapshot.pairs])
 
 
-def quantum_fisher_information_mixed(snapshot: Snapshot) -> np.ndarray:
-    """Quantum Fisher information of the mixed state of all localized spins, (wavevector,)."""
-    return fisher.fisher_information(
-        snapshot.localized_state,
-        _dims(snapshot),
-        snapshot.model.localized_sites,
-        snapshot.options.wavevectors,
-    )
+@_of_qubits("Bell nonlocality of two localized spins", "pair")
+def bell_nonlocality(snapshot: Snapshot) -> np.ndarray:
+    """Bell nonlocality of every pair, (pair,)."""
+    return np.array([measures.bell_nonlocality(snapshot.state, i, j) for i, j in snapshot.pairs])
 
 
 # ---------------------------------------------------------------------- inside

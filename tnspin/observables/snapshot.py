@@ -1,4 +1,4 @@
-"""What a solver yields: the state at one time, and cached reductions of it."""
+"""`Snapshot`: the state at one time, as a solver yields it, with cached reductions of it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,6 @@ from tnspin.operators.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-#: Most states of a chain of spins whose halves are compared.
-HALVES = 2**11
-#: Most states of the central block of a longer one.
-BLOCK = 2**10
-#: Most spins of which all pairs are looked at unless some are chosen.
-ALL_PAIRS = 6
 
 
 class Progress(NamedTuple):
@@ -52,7 +44,7 @@ def output_times(times: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Options:
-    """What observables must know beyond the model and the state.
+    """Settings of the observables of a run, beyond its model and state.
 
     Attributes
     ----------
@@ -70,6 +62,12 @@ class Options:
         than ``group_cutoff``, and ``group_discarded`` says what it did.
     pairs
         Sites of the pairs of spins whose correlations are recorded; none: see `Snapshot.pairs`.
+    halves
+        Largest number of states of a chain of spins whose halves are compared.
+    block
+        Largest number of states of the central block of a longer chain.
+    all_pairs
+        Largest number of spins all pairs of which are recorded, unless some are chosen.
     """
 
     reference: tuple[int, ...] | None = None
@@ -77,6 +75,9 @@ class Options:
     group_cutoff: float = 1e-8
     group_largest: int = LARGEST
     pairs: tuple[tuple[int, int], ...] = ()
+    halves: int = 2**11
+    block: int = 2**10
+    all_pairs: int = 6
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,11 @@ class Snapshot:
     Attributes
     ----------
     time, model, state
-        When, of what, and the state itself.
+        Time, the model that is evolved, and its state.
     ledger
         Truncation errors up to then, if the solver has any.
     options
-        What observables must know beyond the model and the state.
+        Settings of the observables.
     errors
         Statistical error of each recorded variable, in its shape, if the solver samples.
     conserved
@@ -135,7 +136,9 @@ class Snapshot:
                 raise InputError(f"record.pairs: {[i, j]} are not two of the spins {list(spins)}")
         if self.options.pairs:
             return self.options.pairs
-        return tuple(combinations(spins, 2) if len(spins) <= ALL_PAIRS else pairwise(spins))
+        return tuple(
+            combinations(spins, 2) if len(spins) <= self.options.all_pairs else pairwise(spins)
+        )
 
     @property
     def parts(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -156,10 +159,16 @@ class Snapshot:
             raise InputError("model.localized: two groups, or at least two spins, are needed")
         dims = [self.model.local_sites[k].spin_dim for k in spins]
         electrons = any(site.has_fermions for site in self.model.local_sites)
-        if len(groups) == 1 and not electrons and prod(dims) <= HALVES:
-            half = (len(spins) + 1) // 2
-            return spins[:half], spins[half:]
+        if len(groups) == 1 and not electrons and prod(dims) <= self.options.halves:
+            return self.halves
         return (min(spins),), (max(spins),)
+
+    @property
+    def halves(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The two groups of localized spins, or the halves of all of them."""
+        groups, spins = self.model.groups, tuple(self.model.localized_sites)
+        half = (len(spins) + 1) // 2
+        return (groups[0], groups[1]) if len(groups) == 2 else (spins[:half], spins[half:])
 
     @cached_property
     def group_state(self) -> GroupState:
@@ -183,7 +192,7 @@ class Snapshot:
         half = 1
         while half < len(spins) // 2:
             wider = spins[middle - half - 1 : middle + half + 1]
-            if prod(self.model.local_sites[k].spin_dim for k in wider) > BLOCK:
+            if prod(self.model.local_sites[k].spin_dim for k in wider) > self.options.block:
                 break
             half += 1
         return spins[middle - half : middle], spins[middle : middle + half]

@@ -53,7 +53,9 @@ class State(ABC):
 
     noun: ClassVar[str] = "state"
     formats: ClassVar[tuple[str, ...]] = ()
-    gives: ClassVar[frozenset[str]] = frozenset()
+    gives: ClassVar[frozenset[str]] = frozenset(
+        {"sites", "bonds", "energy", "currents", "cuts", "groups"}
+    )
     sites: tuple[Site, ...]
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -256,7 +258,7 @@ class PureState(State):
     A representation defines `schmidt`, ``__add__`` and ``__mul__``.
     """
 
-    gives = frozenset({"sites", "bonds", "cuts", "groups", "pure"})
+    gives = State.gives | {"pure"}
 
     @abstractmethod
     def schmidt(self, bond: int) -> Reals:

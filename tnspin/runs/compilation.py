@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tnspin.numerics.parallel import default_workers
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.tables import Tdvp
-from tnspin.runs.preparation import form_of
+from tnspin.runs.preparation import representation_of
 
 __all__ = ["compile_kernels", "compile_the_others"]
 
@@ -19,7 +19,7 @@ def compile_kernels(config: Config, say: Callable[[str], None]) -> None:
     from tnspin.mps.warm_up import is_compiled, warm_up
 
     variational = isinstance(config.solver, Tdvp)
-    if form_of(config) not in ("mps", "density_mps", "purified"):
+    if "tensors" not in representation_of(config).gives:
         return
     if is_compiled(variational=variational):
         return

@@ -53,11 +53,11 @@ def with_hybrid(result: Result, config: Config, keys: HybridBeside, say: Say) ->
     variables = dict(result.variables)
     for name in ("spin", "torque", "electron_spin_total"):
         one = OBSERVABLES[name]
-        data = np.array([one.function(snapshot) for snapshot in snapshots])
+        data = np.array([one.measure(snapshot) for snapshot in snapshots])
         text = f"{one.long_name}, with classical spins"
         variables[f"classical_{name}"] = Variable(one.dims, data, one.units, text)
-    energy = np.array([OBSERVABLES["energy"].function(snapshot) for snapshot in snapshots])
-    norm = np.array([OBSERVABLES["norm"].function(snapshot) for snapshot in snapshots])
+    energy = np.array([OBSERVABLES["energy"].measure(snapshot) for snapshot in snapshots])
+    norm = np.array([OBSERVABLES["norm"].measure(snapshot) for snapshot in snapshots])
     attrs = {
         "classical_kind": keys.kind, "classical_damping": np.array(keys.damping),
         "classical_energy_drift": float(np.abs(energy - energy[0]).max()),

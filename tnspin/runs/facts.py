@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tnspin.models.open_heisenberg import OpenHeisenbergChain
-from tnspin.observables.mixed import halves
+from tnspin.observables import OBSERVABLES
 from tnspin.observables.snapshot import Snapshot
 from tnspin.results.facts import figure_kind
 from tnspin.results.result import Result, Variable
 
 __all__ = ["facts_of_snapshot", "with_facts", "with_parts"]
-
-Parts = tuple[tuple[int, ...], tuple[int, ...]]
-#: Variable -> the two parts of the system between which it is measured.
-_PARTS: dict[str, Callable[[Snapshot], Parts]] = {
-    **dict.fromkeys(
-        ("log_negativity", "mutual_information", "group_entropy", "group_discarded"),
-        lambda snapshot: snapshot.parts,
-    ),
-    **dict.fromkeys(("renyi_negativity", "transposed_moment", "p3_ppt"), halves),
-    **dict.fromkeys(
-        ("block_log_negativity", "block_smallest_eigenvalue"), lambda snapshot: snapshot.block
-    ),
-}  # fmt: skip
 
 
 def facts_of_snapshot(snapshot: Any, names: Iterable[str]) -> dict[str, Any]:
@@ -50,9 +37,11 @@ def facts_of_snapshot(snapshot: Any, names: Iterable[str]) -> dict[str, Any]:
 def with_parts(variables: Mapping[str, Variable], snapshot: Any) -> dict[str, Variable]:
     """Variables with the sites of the parts between which they are measured, as JSON lists."""
     found = dict(variables)
-    for name in _PARTS.keys() & found.keys() if isinstance(snapshot, Snapshot) else ():
-        parts = zip(("part_a", "part_b"), _PARTS[name](snapshot), strict=True)
-        found[name] = replace(found[name], attrs={key: json.dumps(part) for key, part in parts})
+    for name in OBSERVABLES.keys() & found.keys() if isinstance(snapshot, Snapshot) else ():
+        if OBSERVABLES[name].parts:
+            pair = getattr(snapshot, OBSERVABLES[name].parts)
+            parts = zip(("part_a", "part_b"), map(json.dumps, pair), strict=True)
+            found[name] = replace(found[name], attrs=dict(parts))
     return found
 
 

@@ -23,7 +23,7 @@ from tnspin.numerics.trotter import layers_of_run
 from tnspin.observables.snapshot import Options
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.tables import Exact, MasterEquation, Tebd
-from tnspin.runs.preparation import Size, form_of, initial_state, jump_operators, size_of
+from tnspin.runs.preparation import Size, initial_state, jump_operators, representation_of, size_of
 
 __all__ = ["Forecast", "Watch", "forecast", "free_memory"]
 
@@ -307,11 +307,11 @@ def _measuring(snapshot: Any, config: Config) -> float:
     reference = config.initial_state.reference(config.model.localized_sites)
     keys = config.record
     options = Options(reference, keys.wavevectors, keys.group_cutoff, keys.group_largest)
-    names = chosen(keys.observables, config.run_model, form_of(config), options)
+    names = chosen(keys.observables, config.run_model, representation_of(config), options)
     now = replace(snapshot, options=options)
     start = time.process_time()
     for name in names:
-        OBSERVABLES[name].function(now)
+        OBSERVABLES[name].measure(now)
         if time.process_time() - start > _BUDGET / 3:
             break
     return time.process_time() - start

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tnspin.errors import InputError
 from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.state import State
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.solver_tables import Hybrid, MeanField, QuantumLl, QuantumLlg
 from tnspin.runs.config.tables import (
@@ -39,10 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Size",
-    "form_of",
     "initial_state",
     "jump_operators",
     "product_state",
+    "representation_of",
     "size_of",
 ]
 
@@ -55,24 +56,27 @@ _MOST_STATES = 2**14
 #: Vectors that a series needs beside the state itself.
 _WORK = 4
 _GIB = 2**30
-# Forms of the states of all solvers but those of matrix product states.
-_FORMS: dict[type, str] = {
-    Exact: "vector",
-    MasterEquation: "density",
-    DensityMatrix: "density_mps",
-    Purification: "purified",
-    Trajectories: "average",
-    Llg: "classical",
-    MeanField: "mean_field",
-    Hybrid: "hybrid",
-    QuantumLlg: "isospectral",
-    QuantumLl: "isospectral",
-}
 
 
-def form_of(config: Config) -> str:
-    """Return the form of the states of a run, as observables ask for it."""
-    return _FORMS.get(type(config.solver), "mps")
+def representation_of(config: Config) -> type[State]:
+    """Class of the states of a run, or of one that gives as much to observables."""
+    from tnspin.mps.density import DensityMPS
+    from tnspin.mps.purified.state import PurifiedMPS
+    from tnspin.mps.state import MPS
+    from tnspin.solvers.trajectories.averages import Averaged
+    from tnspin.states.classical import ClassicalState
+    from tnspin.states.hybrid import HybridState
+    from tnspin.states.mean_field import SiteProduct
+    from tnspin.states.spectral import SpectralState
+    from tnspin.states.vector import VectorState
+
+    found: dict[type, type[State]] = {
+        Exact: VectorState, MasterEquation: DensityState, DensityMatrix: DensityMPS,
+        Purification: PurifiedMPS, Trajectories: Averaged, Llg: ClassicalState,
+        MeanField: SiteProduct, Hybrid: HybridState, QuantumLlg: SpectralState,
+        QuantumLl: SpectralState,
+    }  # fmt: skip
+    return found.get(type(config.solver), MPS)
 
 
 def jump_operators(config: Config) -> list[JumpOperator]:

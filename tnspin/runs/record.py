@@ -223,9 +223,11 @@ def _columns(observables: Iterable[str] | Mapping[str, Callable[[Any], Any]]) ->
 
 def _custom(name: str, function: Any) -> _Column:
     """A column from an `Observable`, or from any function of a snapshot."""
-    if hasattr(function, "function"):
+    from tnspin.observables import Observable
+
+    if isinstance(function, Observable):
         dims = tuple(dim for dim in function.dims if dim != "time")
-        return _Column(name, function.function, dims, function.units, function.long_name)
+        return _Column(name, function.measure, dims, function.units, function.long_name)
     return _Column(name, function, None, "1", name)
 
 

@@ -37,7 +37,7 @@ from tnspin.runs.config.tables import (
 )
 from tnspin.runs.counterparts import with_hybrid
 from tnspin.runs.facts import with_facts
-from tnspin.runs.preparation import form_of, initial_state, jump_operators, product_state
+from tnspin.runs.preparation import initial_state, jump_operators, product_state, representation_of
 from tnspin.runs.record import provenance, record
 from tnspin.schema.tables import fields_of
 
@@ -237,7 +237,7 @@ def _check_start(config: Config, snapshot: Snapshot) -> None:
     from tnspin.states.classical import normalized
 
     if isinstance(config.classical, Classical) and _given_directions(config) is None:
-        normalized(OBSERVABLES["spin"].function(snapshot))
+        normalized(OBSERVABLES["spin"].measure(snapshot))
 
 
 def _given_directions(config: Config) -> np.ndarray | None:
@@ -298,7 +298,7 @@ def _with_mean_field(result: Result, config: Config, keys: MeanFieldBeside, say:
         bath=config.bath,
         variant=keys.variant, damping=keys.damping, tolerance=keys.tolerance,
     )  # fmt: skip
-    spins = np.array([OBSERVABLES["spin"].function(snapshot) for snapshot in snapshots])
+    spins = np.array([OBSERVABLES["spin"].measure(snapshot) for snapshot in snapshots])
     name = f"mean field of the localized spins, {keys.variant}"
     variable = Variable(("time", "localized", "axis"), spins, "1", name)
     apart = float(np.sqrt(np.square(result["spin"] - spins).sum(axis=-1).mean()))
@@ -326,7 +326,7 @@ def _with_observables(config: Config, options: Options) -> Config:
     """The same with the observables named: all that apply, unless the user chose."""
     from tnspin.observables import chosen
 
-    names = chosen(config.record.observables, config.run_model, form_of(config), options)
+    names = chosen(config.record.observables, config.run_model, representation_of(config), options)
     if config.classical is not None and "spin" not in names:
         names = ("spin", *names)  # what classical spins are compared with
     return replace(config, record=replace(config.record, observables=names))

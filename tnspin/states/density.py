@@ -50,7 +50,7 @@ class DensityState(State):
 
     noun = "density matrix"
     formats = ("tnspin-density-1",)
-    gives = frozenset({"sites", "bonds", "cuts", "groups", "density", "moments", "matrix"})
+    gives = State.gives | {"density", "moments"}
 
     def __init__(
         self, sites: Sequence[Site], matrix: ArrayLike, basis: ChargeBasis | None = None

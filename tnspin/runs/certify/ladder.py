@@ -44,7 +44,7 @@ from tnspin.runs.config.tables import (
     Trajectories,
 )
 from tnspin.runs.hysteresis.loop import PIECES
-from tnspin.runs.preparation import form_of, size_of
+from tnspin.runs.preparation import representation_of, size_of
 from tnspin.schema.tables import fields_of
 
 __all__ = ["AXES", "Rung", "ladder", "own_step"]
@@ -131,8 +131,8 @@ def ladder(
         raise InputError(f"model.kind = {config.model.kind!r}: a closed form; nothing to certify")
     base, config = Rung("base", "base", None, config), replace(config, classical=None)
     if config.hysteresis is None:
-        options = _options(config)
-        names = chosen(config.record.observables, config.run_model, form_of(config), options)
+        kind, options = representation_of(config), _options(config)
+        names = chosen(config.record.observables, config.run_model, kind, options)
     else:
         names = tuple(OBSERVED)
     for name in observables:
@@ -155,11 +155,11 @@ def ladder(
 
 def _recording(config: Config, names: Sequence[str]) -> Config:
     """The same, recording those of the names that apply to it."""
-    form, options = form_of(config), _options(config)
+    kind, options = representation_of(config), _options(config)
     able: list[str] = []
     for name in names:
         with contextlib.suppress(InputError):
-            able += chosen([name], config.run_model, form, options)
+            able += chosen([name], config.run_model, kind, options)
     return replace(config, record=replace(config.record, observables=tuple(able)))
 
 

@@ -49,7 +49,7 @@ TILT = pi / 40
 PIECES = 20
 #: Most states of a chain whose steady state is looked for at every field.
 MOST_STATES = 256
-_SPIN = OBSERVABLES["spin"].function
+_SPIN = OBSERVABLES["spin"].measure
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,7 @@ class Averaged(State):
 
     noun = "sampled average"
     formats = ("tnspin-averaged-1",)
-    gives = frozenset({"sites", "bonds", "cuts", "groups", "ledger"})
+    gives = State.gives | {"ledger"}
 
     def __init__(self, layout: Layout, vector: Vector, trajectories: int = 0) -> None:
         self.layout = layout

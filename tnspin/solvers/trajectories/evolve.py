@@ -26,6 +26,7 @@ from tnspin.mps.ledger import Ledger
 from tnspin.mps.state import MPS
 from tnspin.numerics.jackknife import jackknife_bias, jackknife_error, leave_one_out
 from tnspin.numerics.parallel import Factory, completed
+from tnspin.observables.base import OBSERVABLES, Observable
 from tnspin.observables.snapshot import Options, Progress, Snapshot, output_times
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.state import State
@@ -43,9 +44,8 @@ OnStep = Callable[[Progress], None]
 Function = Callable[[Snapshot], Any]
 Observables = Sequence[str] | Mapping[str, Function]
 
-#: Observables that need density matrices of neighbours, and entropies of cuts.
-_OF_BONDS = ("energy", "charge_current", "spin_current")
-_OF_CUTS = ("entropy", "half_chain_entropy")
+#: Needs of observables that density matrices of neighbours satisfy.
+_OF_BONDS = ("bonds", "energy", "currents")
 # Chunks between two looks at the error; fixed, so that results do not depend on the workers.
 _ROUND = 8
 _FEWEST_CHUNKS = 4
@@ -332,23 +332,23 @@ def _functions(observables: Observables) -> dict[str, Function]:
     """Functions of a snapshot by name."""
     if isinstance(observables, Mapping):
         # A mapping may hold `Observable`s, as for `record`.
-        return {name: getattr(one, "function", one) for name, one in observables.items()}
-    # Observables are above solvers; a name is all that is known of them here.
-    from tnspin.observables import OBSERVABLES
-
+        return {
+            name: one.measure if isinstance(one, Observable) else one
+            for name, one in observables.items()
+        }
     for name in observables:
         if name not in OBSERVABLES:
             raise InputError(f"observables: {name!r} is not one of {', '.join(OBSERVABLES)}")
-    return {name: OBSERVABLES[name].function for name in observables}
+    return {name: OBSERVABLES[name].measure for name in observables}
 
 
 def _layout(model: Model, names: Sequence[str], observables: Observables) -> Layout:
     everything = isinstance(observables, Mapping) or not observables
     wanted = () if everything else tuple(observables)
+    needed = {need for name in wanted for need in OBSERVABLES[name].needs}
     return Layout(
         model.local_sites, names, model.groups,
-        bonds=everything or any(name in _OF_BONDS for name in wanted),
-        cuts=any(name in _OF_CUTS for name in wanted),
+        bonds=everything or not needed.isdisjoint(_OF_BONDS), cuts="cuts" in needed,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from tnspin.operators.sites import Matrix
 
 __all__ = ["LARGEST", "moment", "p3_ppt"]
 
-#: Most elements of an environment: 1 GiB.
+#: Largest number of elements of an environment: 1 GiB.
 LARGEST = 2**26
 #: ``{sector of every copy: array (d1, ..., dn)}``.
 _Environment = dict[tuple[int, ...], Matrix]
@@ -37,6 +37,8 @@ def moment(
     order: int,
     sites: Sequence[int] | None = None,
     transposed: Sequence[int] = (),
+    *,
+    largest: int = LARGEST,
 ) -> float:
     """``Tr (rho^T)^n`` of the reduced density matrix of some sites, of trace 1.
 
@@ -50,6 +52,8 @@ def moment(
         What is not traced out; default the whole chain.
     transposed
         Those of ``sites`` that are transposed; none for the moments of rho itself.
+    largest
+        Largest number of elements of an environment.
 
     Raises
     ------
@@ -64,8 +68,8 @@ def moment(
         raise InputError(
             f"sites: {sorted(turned)} must be among {sorted(kept)}, within 0..{state.length - 1}"
         )
-    total = _contracted(state, order, kept, turned)
-    return float(total / _contracted(state, 1, kept, set()) ** order)
+    total = _contracted(state, order, kept, turned, largest)
+    return float(total / _contracted(state, 1, kept, set(), largest) ** order)
 
 
 def p3_ppt(p2: float, p3: float) -> float:
@@ -77,17 +81,19 @@ def p3_ppt(p2: float, p3: float) -> float:
     return p2**2 - p3
 
 
-def _contracted(state: DensityMPS, order: int, kept: set[int], turned: set[int]) -> float:
-    """The same of the normalized vector of matrix elements, whatever its trace."""
+def _contracted(
+    state: DensityMPS, order: int, kept: set[int], turned: set[int], largest: int
+) -> float:
+    """Moment of the normalized vector of matrix elements, whatever its trace."""
     environment: _Environment = {(0,) * order: np.ones((1,) * order, dtype=np.complex128)}
     for k in range(state.length):
         if k not in kept:
             table = _by_sector(state, k, traced=True, turned=False)
             for copy in range(order):
-                environment = _moved(environment, copy, table[0, 0])
+                environment = _moved(environment, copy, table[0, 0], {}, largest)
             continue
         table = _by_sector(state, k, traced=False, turned=k in turned)
-        environment = _site(environment, order, table, state.sites[k].dim)
+        environment = _site(environment, order, table, state.sites[k].dim, largest)
     return float(sum(value.sum().real for value in environment.values()))
 
 
@@ -116,8 +122,9 @@ def _by_sector(
 
 
 def _site(
-    environment: _Environment, order: int, table: dict[tuple[int, int], _Steps], d: int
-) -> _Environment:
+    environment: _Environment, order: int, table: dict[tuple[int, int], _Steps], d: int,
+    largest: int,
+) -> _Environment:  # fmt: skip
     """Take in one site, copy by copy, for every state that closes the ring of copies."""
     after: _Environment = {}
     for first in range(d):
@@ -129,21 +136,20 @@ def _site(
                 for column in (first,) if last else range(d):
                     if (row, column) in table:
                         into = after if last else moved.setdefault(column, {})
-                        _moved(part, copy, table[row, column], into)
+                        _moved(part, copy, table[row, column], into, largest)
             open_ends = moved
     return after
 
 
 def _moved(
-    environment: _Environment, copy: int, steps: _Steps, into: _Environment | None = None
+    environment: _Environment, copy: int, steps: _Steps, out: _Environment, largest: int
 ) -> _Environment:
-    """Multiply the leg of one copy by the blocks of a site, adding to ``into``."""
-    out: _Environment = {} if into is None else into
+    """Multiply the leg of one copy by the blocks of a site, adding to ``out``."""
     for keys, value in environment.items():
         for to, block in steps.get(keys[copy], ()):
             at = (*keys[:copy], to, *keys[copy + 1 :])
             shape = (*value.shape[:copy], block.shape[1], *value.shape[copy + 1 :])
-            if prod(shape) > LARGEST:
+            if prod(shape) > largest:
                 raise InputError(
                     f"order: {len(keys)} copies of a bond of {max(shape)} states do not fit; "
                     "compress the density matrix, or take a lower order"
