@@ -154,6 +154,7 @@ def test_python(
 
 def protect_registries(request: pytest.FixtureRequest) -> None:
     """What a page registers is forgotten after it."""
+    assert OBSERVABLES  # registered by now
     for name, registry in (
         ("baths", "CUTOFFS"), ("models", "MODELS"), ("states.initial", "BUILDERS"),
         ("schema.register", "_CLASSES"),
