@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from tnspin.models import HeisenbergChain
 from tnspin.mps import MPS
 from tnspin.mps.tdvp import Tdvp
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.mpo import mpo_tensors
 from tnspin.states.vector import VectorState
 

@@ -31,7 +31,7 @@ import tnspin as ts
 from tnspin.baths import JumpOperator, UniversalLindblad, jump_operators
 from tnspin.figures.common import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE
 from tnspin.observables.groups.spins import group_state
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.results.facts import parameters
 from tnspin.results.onsets import onset
 from tnspin.runs.config.config import load

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tnspin.models import KondoHeisenbergChain
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.states import initial as states
 from tnspin.states.one_electron.state import OneElectronState
 from tnspin.states.vector import VectorState
@@ -41,7 +41,7 @@ def evolved(model, start: VectorState, time: float, damping: np.ndarray | None =
     """``exp(-i H t)`` by diagonalization of the dense matrix in the sector (independent)."""
     from scipy.linalg import expm
 
-    from tnspin.operators.bonds import to_sparse
+    from tnspin.operators.sparse import to_sparse
 
     matrix = to_sparse(model.hamiltonian, start.basis).toarray()
     if damping is not None:

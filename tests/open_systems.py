@@ -9,7 +9,8 @@ from scipy.sparse.linalg import expm_multiply
 
 from tnspin.baths import JumpOperator
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.sparse import to_sparse
 from tnspin.states.vector import VectorState
 
 MINUS = np.array([[0, 0], [1, 0]], dtype=complex)

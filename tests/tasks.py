@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tnspin.errors import InputError
+from tnspin.numerics.parallel import completed
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,9 @@ def say_where_and_wait(job):
     partial.write_text(str(os.getpid()))
     partial.replace(job.marker)
     time.sleep(600)
+
+
+def run_tasks(function, tasks, **options):
+    """Results in the order of the tasks."""
+    results = dict(completed(function, tasks, **options))
+    return [results[index] for index in range(len(tasks))]

@@ -23,7 +23,8 @@ from tnspin.baths import OpenHeisenbergBath
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, OpenHeisenbergChain
 from tnspin.observables.profiles import spin
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.sparse import to_sparse
 from tnspin.solvers import evolve
 from tnspin.states.initial.product import product
 

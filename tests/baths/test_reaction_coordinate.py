@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from tnspin.baths import ReactionCoordinate, WithCoordinate, residual_density
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
-from tnspin.operators.bonds import to_sparse
+from tnspin.operators.sparse import to_sparse
 from tnspin.runs.config import config
 from tnspin.runs.simulation import simulate
 from tnspin.solvers.lindblad.master_equation import evolve

@@ -11,7 +11,7 @@ from reference import Reference
 
 from tnspin.errors import InputError
 from tnspin.models import MODELS, HeisenbergChain, KondoHeisenbergChain
-from tnspin.operators.bonds import to_sparse
+from tnspin.operators.sparse import to_sparse
 
 
 def matrix(model):

@@ -8,8 +8,9 @@ import pytest
 import tnspin as ts
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, SpinDimer
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.classical.energy import energy_of
+from tnspin.operators.sparse import to_sparse
 from tnspin.states.density import DensityState
 from tnspin.states.initial import build
 

@@ -13,7 +13,7 @@ from small_states import CHAINS, make, unit
 
 from tnspin.errors import InputError
 from tnspin.mps import MPS, Ledger
-from tnspin.operators.bonds import mpo_tensors
+from tnspin.operators.mpo import mpo_tensors
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import spin
 

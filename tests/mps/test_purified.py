@@ -16,8 +16,8 @@ from tnspin.models import HeisenbergChain
 from tnspin.mps.purified.channels import lindblad_channel, split, unitary_channel
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.observables.groups.spins import group_state
-from tnspin.operators.bonds import to_sparse
 from tnspin.operators.sites import kondo, spin
+from tnspin.operators.sparse import to_sparse
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.initial.thermal import gibbs
 

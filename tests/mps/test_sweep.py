@@ -9,9 +9,9 @@ from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.mps.dmrg_environments import Chain, EffectiveHamiltonian, Operator, enlarge, truncate
 from tnspin.mps.guess import reachable, starting_state
 from tnspin.numerics.krylov import lowest
-from tnspin.operators.bonds import to_sparse
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.mpo import mpo_tensors
+from tnspin.operators.sparse import to_sparse
 
 CASES = [
     (HeisenbergChain(6, periodic=True, dmi=(0, 0, 0.4)), {"2Sz": 0}),

@@ -17,8 +17,8 @@ from tnspin.mps.dmrg import ground_state
 from tnspin.mps.expectation import Expectation
 from tnspin.mps.tdvp import Tdvp
 from tnspin.operators.basis import ChargeBasis
-from tnspin.operators.bonds import to_sparse
 from tnspin.operators.sites import spin
+from tnspin.operators.sparse import to_sparse
 from tnspin.solvers import exact, tebd
 from tnspin.solvers.tdvp import evolve
 from tnspin.states.vector import VectorState

@@ -11,10 +11,20 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tasks import Job, die_always, die_once, refuse, slow_first, square, stumble, where
+from tasks import (
+    Job,
+    die_always,
+    die_once,
+    refuse,
+    run_tasks,
+    slow_first,
+    square,
+    stumble,
+    where,
+)
 
 from tnspin.errors import InputError, RunError
-from tnspin.numerics.parallel import completed, process_pool, run_tasks
+from tnspin.numerics.parallel import completed, process_pool
 
 
 def jobs(count, marker=None):
@@ -40,12 +50,8 @@ def test_results_in_order(options):
 
 
 def test_order_does_not_depend_on_who_finishes_first():
-    seen = []
     with ThreadPoolExecutor(4) as pool:
-        values = run_tasks(
-            slow_first, jobs(4), executor=pool, on_done=lambda k, value: seen.append((k, value))
-        )
-    assert values == [0, 1, 2, 3]
+        seen = list(completed(slow_first, jobs(4), executor=pool))
     assert seen[-1] == (0, 0)
     assert sorted(seen) == [(k, k) for k in range(4)]
 
@@ -65,8 +71,8 @@ def test_dead_worker_is_replaced(tmp_path):
 ORPHAN = """
 import sys
 from pathlib import Path
-from tasks import Job, say_where_and_wait
-from tnspin.numerics.parallel import process_pool, run_tasks
+from tasks import Job, run_tasks, say_where_and_wait
+from tnspin.numerics.parallel import process_pool
 
 if __name__ == "__main__":
     marker = Path(sys.argv[1])

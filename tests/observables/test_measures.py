@@ -12,7 +12,7 @@ from tnspin.errors import InputError
 from tnspin.models import KondoHeisenbergChain
 from tnspin.mps import MPS
 from tnspin.observables import entanglement, measures
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import electron, kondo
 from tnspin.states import initial as states
 

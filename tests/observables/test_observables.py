@@ -16,8 +16,9 @@ from tnspin.mps.density import DensityMPS
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.observables import OBSERVABLES, chosen
 from tnspin.observables.snapshot import Options, Snapshot
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sparse import to_sparse
 from tnspin.solvers import exact
 from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.states import initial as states

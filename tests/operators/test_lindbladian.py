@@ -10,9 +10,11 @@ from tnspin.baths import JumpOperator
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.operators import sites
-from tnspin.operators.bonds import bonds, mpo_tensors, to_sparse
+from tnspin.operators.bonds import bonds
 from tnspin.operators.lindbladian import lindbladian, split_product
+from tnspin.operators.mpo import mpo_tensors
 from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sparse import to_sparse
 
 
 def by_site(generator, dims):

@@ -10,7 +10,7 @@ import pytest
 from scipy.linalg import expm
 
 from tnspin import rdm
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.runs.config import config
 from tnspin.runs.simulation import simulate
 from tnspin.solvers import exact, tebd

@@ -15,9 +15,10 @@ from scipy.special import jv
 from tnspin.errors import InputError, RunError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.numerics.chebyshev import coefficients, lanczos_bounds, propagate
-from tnspin.operators.bonds import ChargeBasis, TermOperator, to_sparse
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import spin
+from tnspin.operators.sparse import TermOperator, to_sparse
 from tnspin.solvers import exact
 from tnspin.states.vector import VectorState
 

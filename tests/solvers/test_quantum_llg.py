@@ -15,8 +15,9 @@ from scipy.sparse.linalg import expm_multiply
 import tnspin as ts
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain, SpinDimer
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import spin
+from tnspin.operators.sparse import to_sparse
 from tnspin.solvers.quantum_llg import evolve as quantum_llg
 from tnspin.solvers.quantum_llg import isospectral
 from tnspin.states.density import DensityState

@@ -8,7 +8,7 @@ from quantum_llg_reference import ll_rate, llg_rate, trajectory
 
 import tnspin as ts
 from tnspin.models import SpinDimer
-from tnspin.operators.bonds import to_sparse
+from tnspin.operators.sparse import to_sparse
 from tnspin.states.density import DensityState
 from tnspin.states.initial import build
 

@@ -14,7 +14,8 @@ import tnspin as ts
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain, Purified
 from tnspin.mps.ledger import Ledger, MergedLedger
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.sparse import to_sparse
 from tnspin.operators.state import State
 from tnspin.solvers import tebd
 from tnspin.states.ensemble import Ensemble

@@ -8,9 +8,9 @@ from one_electron_chains import evolved, starts, valve
 
 from tnspin.errors import InputError
 from tnspin.models import KondoHeisenbergChain
-from tnspin.operators.bonds import to_sparse
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import electron, kondo
+from tnspin.operators.sparse import to_sparse
 from tnspin.solvers import exact
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian

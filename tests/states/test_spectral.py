@@ -10,8 +10,9 @@ from quantum_llg_reference import random_density
 import tnspin as ts
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import spin
+from tnspin.operators.sparse import to_sparse
 from tnspin.solvers.quantum_llg.invariant import reachable, split
 from tnspin.states.density import DensityState
 from tnspin.states.ensemble import Ensemble

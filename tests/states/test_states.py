@@ -9,8 +9,9 @@ import pytest
 
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import electron, kondo, spin
+from tnspin.operators.sparse import to_sparse
 from tnspin.states import initial as states
 
 TOL = 1e-12

@@ -16,9 +16,10 @@ from scipy.linalg import expm
 import tnspin as ts
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain, Purified
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import spin
+from tnspin.operators.sparse import to_sparse
 from tnspin.runs.config import config
 from tnspin.runs.preparation import initial_state
 from tnspin.runs.simulation import simulate

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tnspin.errors import InputError
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import electron, kondo, spin
 from tnspin.states.vector import VectorState
 

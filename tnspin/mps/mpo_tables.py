@@ -253,7 +253,7 @@ class DrivenMpo:
         tensors, charges = mpo_tensors(os, t, charge_names=names)
         if self._constant is not None:
             column = names.index("2Sz") if "2Sz" in names else None
-            tensors, charges = self._constant.beside(tensors, charges, column)
+            tensors, charges = self._constant.added_to(tensors, charges, column)
         return MpoTables(tensors, charges, self._code, self._site_keys)
 
     def set_time(self, t: float) -> bool:

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from math import cbrt, ceil
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 from scipy.special import jv
 
-Vector = NDArray[np.complex128]
-Apply = Callable[[Vector], Vector]
+from tnspin.numerics.arrays import Complexes
+
+Apply = Callable[[Complexes], Complexes]
 Bounds = tuple[float, float]
 
 _LANCZOS_STEPS = 60
@@ -72,7 +72,7 @@ def lanczos_bounds(apply: Apply, dim: int) -> Bounds:
     return float(ritz[0] - reach[0] - margin), float(ritz[-1] + reach[-1] + margin)
 
 
-def coefficients(radius: float, tolerance: float, growth: float = 1.0) -> NDArray[np.complex128]:
+def coefficients(radius: float, tolerance: float, growth: float = 1.0) -> Complexes:
     """Series coefficients (2 - delta_k0) (-i)^k J_k(radius), cut where the tail is below tolerance.
 
     The tail is summed, so it bounds the error of the result on a normalized vector if the norm of
@@ -89,42 +89,52 @@ def coefficients(radius: float, tolerance: float, growth: float = 1.0) -> NDArra
 
 
 def propagate(
-    apply: Apply, bounds: Bounds, vector: Vector, time: float, tolerance: float = 1e-13
-) -> Vector:
-    """Return exp(-i H time) vector.
+    apply: Apply,
+    bounds: Bounds,
+    vector: Complexes,
+    time: float,
+    tolerance: float = 1e-13,
+    decay: float = 0.0,
+) -> Complexes:
+    """Return exp(-i (H - i D) time) vector, with a damping D or without.
+
+    Half the largest decay rate is taken out, so that the rest of D lies around zero.
 
     Parameters
     ----------
     apply : callable
-        Vector to H vector.
+        Vector to (H - i D) vector.
     bounds : (lowest, highest)
         Interval containing the spectrum of H.
     vector : (dim,) ndarray
         Initial vector.
     time : float
-        Any sign, hbar = 1.
+        hbar = 1; negative only without damping.
     tolerance : float
         Largest truncation error relative to the norm of the vector.
+    decay : float
+        Upper bound of the spectrum of D, whose lower bound is 0; 0 for no damping.
 
     Returns
     -------
     (dim,) ndarray
     """
-    centre = (bounds[1] + bounds[0]) / 2
-    half = (bounds[1] - bounds[0]) / 2
-    half = max(half, 1e-10 * max(1.0, abs(centre)))
-    pieces = max(1, ceil(half * abs(time) / _LONGEST))
+    centre, mean = (bounds[1] + bounds[0]) / 2, decay / 2
+    half = max((bounds[1] - bounds[0]) / 2, mean, 1e-10 * max(1.0, abs(centre)))
+    growth, longest = damped_growth(half, mean)
+    pieces = max(1, ceil(half * abs(time) / longest))
     step = time / pieces
-    series = coefficients(half * abs(step), tolerance / pieces)
+    series = coefficients(half * abs(step), tolerance / pieces, growth)
     if step < 0:
         series = series.conj()
-    phase = np.exp(-1j * centre * step)
+    factor = np.exp(-1j * centre * step - mean * step)
+    shift = centre - 1j * mean if mean else centre
 
-    def scaled(v: Vector) -> Vector:
-        return (apply(v) - centre * v) / half
+    def scaled(v: Complexes) -> Complexes:
+        return (apply(v) - shift * v) / half
 
     for _ in range(pieces):
-        vector = phase * _sum_series(scaled, series, vector)
+        vector = factor * _sum_series(scaled, series, vector)
     return vector
 
 
@@ -154,52 +164,7 @@ def damped_growth(half: float, decay: float) -> tuple[float, float]:
     return growth, min(_LONGEST, max(1.0, _GROWTH / float(np.log(growth)) - _TAIL))
 
 
-def propagate_damped(
-    apply: Apply,
-    bounds: Bounds,
-    decay: float,
-    vector: Vector,
-    time: float,
-    tolerance: float = 1e-13,
-) -> Vector:
-    """Return exp(-i (H - i D) time) vector with a damping D.
-
-    Half the largest decay rate is taken out, so that the rest of D lies around zero.
-
-    Parameters
-    ----------
-    apply : callable
-        Vector to (H - i D) vector.
-    bounds : (lowest, highest)
-        Interval containing the spectrum of H.
-    decay : float
-        Upper bound of the spectrum of D, whose lower bound is 0.
-    vector, time, tolerance
-        As for `propagate`; the time must not be negative.
-
-    Returns
-    -------
-    (dim,) ndarray
-    """
-    if decay == 0.0:
-        return propagate(apply, bounds, vector, time, tolerance)
-    centre, mean = (bounds[1] + bounds[0]) / 2, decay / 2
-    half = max((bounds[1] - bounds[0]) / 2, mean)
-    growth, longest = damped_growth(half, mean)
-    pieces = max(1, ceil(half * time / longest))
-    step = time / pieces
-    series = coefficients(half * step, tolerance / pieces, growth)
-    factor = np.exp(-1j * centre * step - mean * step)
-
-    def scaled(v: Vector) -> Vector:
-        return (apply(v) - (centre - 1j * mean) * v) / half
-
-    for _ in range(pieces):
-        vector = factor * _sum_series(scaled, series, vector)
-    return vector
-
-
-def _sum_series(scaled: Apply, series: NDArray[np.complex128], vector: Vector) -> Vector:
+def _sum_series(scaled: Apply, series: Complexes, vector: Complexes) -> Complexes:
     """Sum of series[k] T_k(G) v by the three-term recurrence T_k+1 = 2 G T_k - T_k-1."""
     total = series[0] * vector
     if len(series) == 1:
@@ -216,8 +181,8 @@ def _sum_series(scaled: Apply, series: NDArray[np.complex128], vector: Vector) -
 
 
 def damped_step(
-    apply: Apply, radius: float, vector: Vector, time: float, tolerance: float
-) -> tuple[Vector, float]:
+    apply: Apply, radius: float, vector: Complexes, time: float, tolerance: float
+) -> tuple[Complexes, float]:
     """Return exp(G time) vector for a G whose spectrum lies around the imaginary axis.
 
     With phi_k = i^k T_k(G / i radius) the recurrence phi_k+1 = 2 G/radius phi_k + phi_k-1 and the

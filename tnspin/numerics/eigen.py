@@ -89,11 +89,7 @@ def eigh(n, g, w):
 
     Reads the lower triangle (row-major) of ``g (n, n)``.
     """
-    if n == 1:
-        w[0] = g[0].real
-        g[0] = 1.0
-        return
-    if n > _LARGE:
+    if n == 1 or n > _LARGE:
         divide_and_conquer(n, g, w)
         return
     copy = g[: n * n].copy()

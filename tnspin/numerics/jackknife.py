@@ -16,14 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Complexes, Reals
 
-__all__ = ["jackknife_bias", "jackknife_error", "leave_one_out"]
 
-
-def leave_one_out(parts: Sequence[NDArray[np.complex128]]) -> Iterator[NDArray[np.complex128]]:
+def leave_one_out(parts: Sequence[Complexes]) -> Iterator[Complexes]:
     """Yield the mean of all parts but one, for each of them in turn.
 
     Parameters
@@ -36,7 +35,7 @@ def leave_one_out(parts: Sequence[NDArray[np.complex128]]) -> Iterator[NDArray[n
         yield (total - part) / (len(parts) - 1)
 
 
-def jackknife_error(values: ArrayLike) -> NDArray[np.float64]:
+def jackknife_error(values: ArrayLike) -> Reals:
     """Standard error of a number from its values with each part left out in turn.
 
     Parameters
@@ -63,7 +62,7 @@ def jackknife_error(values: ArrayLike) -> NDArray[np.float64]:
     return np.sqrt((len(numbers) - 1) / len(numbers) * spread)
 
 
-def jackknife_bias(values: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+def jackknife_bias(values: ArrayLike, whole: ArrayLike) -> Reals:
     """How much too large a number from a finite sample is on average; 0 for means.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The exponential of an operator known by its action, times a vector, to a given error."""
+"""Krylov spaces of operators known by their action: exponential and lowest eigenvector."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["exponential", "lowest"]
 
 Array = NDArray[Any]
 #: Largest Krylov space; beyond it the step is cut.
@@ -137,7 +135,7 @@ def lowest(
     steps: int,
     least: int = 1,
 ) -> tuple[float, Array]:
-    """Lanczos with full reorthogonalization in one Krylov space.
+    """Lowest eigenvalue and its eigenvector, by Lanczos with full reorthogonalization.
 
     Parameters
     ----------

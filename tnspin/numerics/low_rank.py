@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg.lapack import zpstrf
 
-__all__ = ["compact"]
-
-Matrix = NDArray[np.complex128]
+from tnspin.numerics.arrays import Complexes
 
 # Matrices worth factorizing before they are diagonalized, and the pivots that count as zero.
 _SMALL = 128
 _ROUND_OFF = 1e-16
 
 
-def compact(rho: Matrix, scale: float = 1.0) -> Matrix:
+def compact(rho: Complexes, scale: float = 1.0) -> Complexes:
     """Return a smaller matrix with the eigenvalues of a positive one, but those that are zero.
 
     ``rho = L L^H`` with as many columns as the rank (Cholesky with pivots), and ``L^H L`` has the

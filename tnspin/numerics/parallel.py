@@ -19,12 +19,11 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 from tnspin.errors import InputError, RunError
-
-__all__ = ["Factory", "completed", "default_workers", "process_pool", "run_tasks", "threads_here"]
 
 Task = TypeVar("Task")
 Value = TypeVar("Value")
@@ -81,17 +80,18 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def run_tasks(
+def completed(
     function: Callable[[Task], Value],
     tasks: Sequence[Task],
     *,
     executor: Executor | Factory | None = None,
     workers: int = 0,
     retries: int = 3,
-    on_done: Callable[[int, Value], None] | None = None,
     on_wait: Callable[[], None] | None = None,
-) -> list[Value]:
-    """Return ``[function(task) for task in tasks]``, computed wherever the executor does.
+) -> Iterator[tuple[int, Value]]:
+    """Yield (index, ``function(tasks[index])``) as each task finishes, in any order.
+
+    Leaving the iterator early cancels what has not begun.
 
     Parameters
     ----------
@@ -104,8 +104,6 @@ def run_tasks(
         Processes of the default pool, 0 for one per processor; 1 computes in this process.
     retries
         How many times in a row workers may die without any task finishing in between.
-    on_done
-        Called with index and result as each task finishes.
     on_wait
         Called now and then while waiting; may raise to stop.
 
@@ -115,29 +113,6 @@ def run_tasks(
         If ``workers`` is negative.
     RunError
         If a task raises (the error names it), or workers keep dying.
-    """
-    results: dict[int, Value] = {}
-    for index, value in completed(
-        function, tasks, executor=executor, workers=workers, retries=retries, on_wait=on_wait
-    ):
-        results[index] = value
-        if on_done is not None:
-            on_done(index, value)
-    return [results[index] for index in range(len(tasks))]
-
-
-def completed(
-    function: Callable[[Task], Value],
-    tasks: Sequence[Task],
-    *,
-    executor: Executor | Factory | None = None,
-    workers: int = 0,
-    retries: int = 3,
-    on_wait: Callable[[], None] | None = None,
-) -> Iterator[tuple[int, Value]]:
-    """Yield (index, result) of each task as it finishes, in any order; see `run_tasks`.
-
-    Leaving the iterator early cancels what has not begun.
     """
     if isinstance(workers, bool) or workers < 0:
         raise InputError(f"workers: {workers!r} is not an integer of at least 0")
@@ -236,20 +211,16 @@ def _through(
             future.cancel()
 
 
-class _named:
-    """Errors of a task become a `RunError` that says which task it was."""
-
-    def __init__(self, tasks: Sequence[Any], index: int) -> None:
-        self.tasks, self.index = tasks, index
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        # Bad input is the user's to correct, whatever process noticed it.
-        if isinstance(error, Exception) and not isinstance(error, BrokenExecutor | InputError):
-            name = _name(self.tasks, [self.index])
-            raise RunError(f"{name}: {type(error).__name__}: {error}") from error
+@contextmanager
+def _named(tasks: Sequence[Any], index: int) -> Iterator[None]:
+    """Turn errors of a task into a `RunError` that names the task."""
+    try:
+        yield
+    except (BrokenExecutor, InputError):
+        raise  # bad input is the user's to correct, whatever process noticed it
+    except Exception as error:
+        name = _name(tasks, [index])
+        raise RunError(f"{name}: {type(error).__name__}: {error}") from error
 
 
 def _name(tasks: Sequence[Any], indices: Sequence[int]) -> str:

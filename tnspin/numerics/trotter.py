@@ -28,7 +28,7 @@ def _strang(length: float, begin: float) -> list[Layer]:
     return [Layer(0, length / 2, moment), Layer(1, length, moment), Layer(0, length / 2, moment)]
 
 
-def _optimized() -> list[Layer]:
+def _optimized() -> tuple[Layer, ...]:
     """Fourth order with the smallest error constant at eleven layers.
 
     Barthel and Zhang, Ann. Phys. 418, 168165 (2020), Eqs. (30a) and (32).
@@ -37,18 +37,7 @@ def _optimized() -> list[Layer]:
     b1, b2 = 0.42652466131587616168, -0.12039526945509726545
     half = [(0, a1), (1, b1), (0, a2), (1, b2), (0, 0.5 - a1 - a2)]
     layers = [*half, (1, 1 - 2 * (b1 + b2)), *reversed(half)]
-    return [Layer(parity, fraction, 0.5) for parity, fraction in layers]
-
-
-def _suzuki() -> list[Layer]:
-    """Fourth order from five Strang steps, each at its own midpoint: right for H(t) as well.
-
-    Suzuki, Phys. Lett. A 146, 319 (1990); the optimized form has no moments of time.
-    """
-    layers: list[Layer] = []
-    for k, length in enumerate(SUZUKI):
-        layers += _strang(length, sum(SUZUKI[:k]))
-    return layers
+    return tuple(Layer(parity, fraction, 0.5) for parity, fraction in layers)
 
 
 def schedule(order: int, time_dependent: bool = False) -> tuple[Layer, ...]:
@@ -66,13 +55,17 @@ def schedule(order: int, time_dependent: bool = False) -> tuple[Layer, ...]:
     InputError
         For any other order.
     """
+    if order not in (1, 2, 4):
+        raise InputError(f"solver.order: {order} is not allowed; choose 1, 2 or 4")
     if order == 1:
-        return (Layer(0, 1.0, 0.5), Layer(1, 1.0, 0.5))
-    if order == 2:
-        return tuple(_strang(1.0, 0.0))
-    if order == 4:
-        return tuple(_suzuki() if time_dependent else _optimized())
-    raise InputError(f"solver.order: {order} is not allowed; choose 1, 2 or 4")
+        return Layer(0, 1.0, 0.5), Layer(1, 1.0, 0.5)
+    if order == 4 and not time_dependent:
+        return _optimized()
+    # Five steps, each at its own midpoint, are right for H(t) as well (M. Suzuki, Phys. Lett. A
+    # 146, 319 (1990)); the optimized form has no moments of time.
+    lengths = SUZUKI if order == 4 else (1.0,)
+    steps = (_strang(length, sum(lengths[:k])) for k, length in enumerate(lengths))
+    return tuple(layer for step in steps for layer in step)
 
 
 class TimedLayer(NamedTuple):

@@ -1,38 +1,15 @@
-"""From an :class:`~tnspin.operators.operator_sum.OperatorSum` to what the solvers need.
-
-``bonds`` for Trotter steps, ``to_mpo``/``mpo_tensors`` for sweeps, ``to_sparse``
-and ``apply_terms`` for state vectors.
-"""
+"""Nearest-neighbour operator sums as one matrix per bond, for Trotter steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.operators.basis import ChargeBasis
-from tnspin.operators.mpo import mpo_tensors, to_mpo
-from tnspin.operators.operator_sum import LocalTerm, OperatorSum, split_coefficient
+from tnspin.operators.operator_sum import Function, LocalTerm, OperatorSum, split_coefficient
 from tnspin.operators.sites import Matrix, kron
-from tnspin.operators.sparse import TermOperator, apply_terms, sparse_parts, term_parts, to_sparse
-
-__all__ = [
-    "BondTerms",
-    "ChargeBasis",
-    "TermOperator",
-    "apply_terms",
-    "bonds",
-    "mpo_tensors",
-    "sparse_parts",
-    "term_parts",
-    "to_mpo",
-    "to_sparse",
-]
-
-_Part = tuple[Callable[[float], complex], Matrix]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +28,11 @@ class BondTerms:
 
     length: int
     static: tuple[Matrix, ...]
-    driven: tuple[tuple[_Part, ...], ...]
+    driven: tuple[tuple[tuple[Function, Matrix], ...], ...]
+
+    def __repr__(self) -> str:
+        driven = sum(map(bool, self.driven))
+        return f"BondTerms({self.length} sites, {driven} of {self.length - 1} bonds driven)"
 
     def matrix(self, bond: int, t: float = 0.0) -> Matrix:
         """Return the bond Hamiltonian at time ``t``, shape (d_k d_{k+1}, d_k d_{k+1})."""
@@ -81,11 +62,12 @@ def bonds(os: OperatorSum) -> BondTerms:
         raise InputError("sites: a chain of bonds needs at least 2 sites")
     dims = [site.dim for site in os.sites]
     static = [np.zeros((a * b, a * b), dtype=np.complex128) for a, b in pairwise(dims)]
-    driven: list[dict[Callable[[float], complex], Matrix]] = [{} for _ in static]
+    driven: list[dict[Function, Matrix]] = [{} for _ in static]
     for term in os.local_terms():
         factor, function = split_coefficient(term.coeff)
         for bond, weight in _bonds_of(term, length):
-            matrix = factor * weight * _bond_matrix(term, bond, dims)
+            pair = (term.matrices.get(k, np.eye(dims[k])) for k in (bond, bond + 1))
+            matrix = factor * weight * kron(pair)
             if function is None:
                 static[bond] += matrix
             else:
@@ -95,24 +77,15 @@ def bonds(os: OperatorSum) -> BondTerms:
 
 def _bonds_of(term: LocalTerm, length: int) -> list[tuple[int, float]]:
     """Bonds that carry a term, with weights summing to one."""
-    support = list(term.matrices)
-    if not support:
+    if not term.matrices:
         # A constant energy belongs everywhere; the first bond is as good as any.
         return [(0, 1.0)]
-    first, last = support[0], support[-1]
+    first, last = min(term.matrices), max(term.matrices)
     if last - first > 1:
         raise InputError(
             f"term: acts on sites {first} to {last}; this solver takes only neighbouring sites"
         )
-    if last == first + 1:
+    if last > first:
         return [(first, 1.0)]
-    if first == 0:
-        return [(0, 1.0)]
-    if first == length - 1:
-        return [(length - 2, 1.0)]
-    return [(first - 1, 0.5), (first, 0.5)]
-
-
-def _bond_matrix(term: LocalTerm, bond: int, dims: list[int]) -> Matrix:
-    pair = (term.matrices.get(k, np.eye(dims[k], dtype=np.complex128)) for k in (bond, bond + 1))
-    return kron(pair)
+    around = [bond for bond in (first - 1, first) if 0 <= bond < length - 1]
+    return [(bond, 1.0 / len(around)) for bond in around]

@@ -10,17 +10,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.operators.sites import Matrix
 
-__all__ = ["Cut", "changes", "isometry", "schmidt", "split_off"]
-
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
-# Singular values of an operator below this share of the largest are round-off.
-_RANK = 1e-14
+#: Singular values of an operator below this share of the largest are round-off.
+RANK = 1e-14
 
 
 class Cut(NamedTuple):
@@ -41,21 +37,17 @@ def changes(charges: Sequence[Ints] | Ints) -> Ints:
 
 def isometry(matrix: Matrix, rows: Ints, columns: Ints) -> tuple[Matrix, Matrix, Ints]:
     """Orthonormal columns times the rest, ``matrix = q @ r``, and the charges in between."""
-    parts = []
-    for label, inside, beside in _sectors(rows, columns):
-        q, r = np.linalg.qr(matrix[np.ix_(inside, beside)])
-        parts.append((label, inside, beside, q, r))
-    count = sum(q.shape[1] for *_, q, _ in parts)
-    left = np.zeros((len(rows), count), dtype=np.complex128)
-    right = np.zeros((count, len(columns)), dtype=np.complex128)
-    charges = np.zeros(count, dtype=np.int64)
-    at = 0
-    for label, inside, beside, q, r in parts:
-        new = np.arange(at, at + q.shape[1])
-        left[np.ix_(inside, new)], right[np.ix_(new, beside)] = q, r
-        charges[new] = label
-        at += new.size
-    return left, right, charges
+    lefts, rights, labels = [], [], []
+    for label, inside, across in _sectors(rows, columns):
+        q, r = np.linalg.qr(matrix[np.ix_(inside, across)])
+        lefts.append(_placed(q, inside, len(rows)))
+        rights.append(_placed(r.T, across, len(columns)))
+        labels += [label] * q.shape[1]
+    left, right = (
+        np.concatenate([np.zeros((size, 0)), *parts], axis=1, dtype=np.complex128)
+        for size, parts in ((len(rows), lefts), (len(columns), rights))
+    )
+    return left, np.ascontiguousarray(right.T), np.array(labels, dtype=np.int64)
 
 
 def schmidt(matrix: Matrix, rows: Ints, columns: Ints, tolerance: float) -> Cut:
@@ -76,17 +68,17 @@ def schmidt(matrix: Matrix, rows: Ints, columns: Ints, tolerance: float) -> Cut:
         ``discarded`` is the sum of the squares left out.  At least one value is kept.
     """
     parts = []
-    for label, inside, beside in _sectors(rows, columns):
-        u, s, v = np.linalg.svd(matrix[np.ix_(inside, beside)], full_matrices=False)
-        parts += [(s[k], label, inside, u[:, k], beside, v[k]) for k in range(s.size)]
+    for label, inside, across in _sectors(rows, columns):
+        u, s, v = np.linalg.svd(matrix[np.ix_(inside, across)], full_matrices=False)
+        parts += [(s[k], label, inside, u[:, k], across, v[k]) for k in range(s.size)]
     parts.sort(key=lambda part: -part[0])
     values = np.array([part[0] for part in parts])
     tail = np.cumsum(values[::-1] ** 2)[::-1]
     kept = max(1, int(np.count_nonzero(tail > (tolerance**2) * tail[:1].sum())))
     left = np.zeros((len(rows), kept), dtype=np.complex128)
     right = np.zeros((kept, len(columns)), dtype=np.complex128)
-    for k, (_, _, inside, u, beside, v) in enumerate(parts[:kept]):
-        left[inside, k], right[k, beside] = u, v
+    for k, (_, _, inside, u, across, v) in enumerate(parts[:kept]):
+        left[inside, k], right[k, across] = u, v
     charges = np.array([part[1] for part in parts[:kept]], dtype=np.int64)
     discarded = float(tail[kept]) if kept < tail.size else 0.0
     return Cut(left, values[:kept], right, charges, discarded)
@@ -97,29 +89,48 @@ def split_off(rest: Matrix, charge: Ints, step: Ints, last: bool) -> tuple[Matri
     d = step.size
     rows = rest.reshape(charge.size * d * d, -1)
     labels = np.add.outer(charge, changes(step)).ravel()
-    largest = np.abs(rest).max(initial=0.0)
     if last:
-        found = np.unique(labels[np.abs(rows).max(axis=1, initial=0.0) > _RANK * largest])
+        sizes = np.abs(rows).max(axis=1, initial=0.0)
+        found = np.unique(labels[sizes > RANK * sizes.max(initial=0.0)])
         if found.size > 1:
             raise InputError(f"matrix: it changes 2Sz by {found.tolist()}, not a definite amount")
-        total = found if found.size else labels[:1]
+        kept = found if found.size else labels[:1]
         # What is left elsewhere is round-off of the decompositions.
-        kept_rows = np.where((labels == total)[:, None], rows, 0.0)
-        tensor = kept_rows.reshape(charge.size, d, d, 1).transpose(0, 3, 1, 2)
-        return tensor, np.ones((1, 1), dtype=np.complex128), total
-    parts, carried = [], []
-    kept: list[int] = []
+        columns = np.where((labels == kept)[:, None], rows, 0.0)
+        remainder = np.ones((1, 1), dtype=np.complex128)
+    else:
+        parts, carried = zip(*column_spaces(rows, labels), strict=True)
+        columns, remainder = np.concatenate(parts, axis=1), np.concatenate(carried)
+        kept = np.repeat(np.unique(labels), [part.shape[1] for part in parts])
+    tensor = columns.reshape(charge.size, d, d, -1).transpose(0, 3, 1, 2)
+    return tensor, remainder, kept
+
+
+def column_spaces(matrix: Matrix, labels: Ints) -> list[tuple[Matrix, Matrix]]:
+    """Orthonormal columns and the rest, ``columns @ rest`` being the rows with one label.
+
+    Parameters
+    ----------
+    matrix
+        (n, m).
+    labels
+        (n,); the result has one entry for each label, in ascending order.
+    """
+    largest = np.abs(matrix).max(initial=0.0)
+    found = []
     for label in np.unique(labels):
         inside = np.flatnonzero(labels == label)
-        u, s, vh = np.linalg.svd(rows[inside], full_matrices=False)
-        rank = int(np.sum(s > _RANK * max(largest, 1e-300)))
-        columns = np.zeros((len(rows), rank), dtype=np.complex128)
-        columns[inside] = u[:, :rank]
-        parts.append(columns)
-        carried.append(s[:rank, None] * vh[:rank])
-        kept += [label] * rank
-    tensor = np.concatenate(parts, axis=1).reshape(charge.size, d, d, -1).transpose(0, 3, 1, 2)
-    return tensor, np.concatenate(carried), np.array(kept, dtype=np.int64)
+        u, s, vh = np.linalg.svd(matrix[inside], full_matrices=False)
+        rank = int(np.sum(s > RANK * largest))
+        found.append((_placed(u[:, :rank], inside, len(matrix)), s[:rank, None] * vh[:rank]))
+    return found
+
+
+def _placed(block: Matrix, rows: Ints, size: int) -> Matrix:
+    """The rows of a block among ``size`` rows that are otherwise zero."""
+    full = np.zeros((size, block.shape[1]), dtype=np.complex128)
+    full[rows] = block
+    return full
 
 
 def _sectors(rows: Ints, columns: Ints) -> list[tuple[int, Ints, Ints]]:

@@ -12,21 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tnspin.numerics.arrays import Ints
+from tnspin.operators.charge_split import changes
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.mpo_sum import Automaton
-from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.sites import Site
 from tnspin.operators.spin_mpo import SpinOperator, pairs_above, with_rest
-
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["decay", "dissipator"]
-
-Ints = NDArray[np.int64]
 
 
 def dissipator(sites: Sequence[Site], jumps: Sequence[JumpOperator], tolerance: float) -> Automaton:
@@ -41,26 +35,27 @@ def dissipator(sites: Sequence[Site], jumps: Sequence[JumpOperator], tolerance: 
     tolerance
         Relative error of every compression, see `Automaton.compressed`.
     """
-    definite = all(jump.charge is not None for jump in jumps)
-    steps = [np.subtract.outer(q, q).ravel() for q in _charges(sites, definite)]
+    steps = [changes(q) for q in _charges(sites, jumps)]
 
     def term(jump: JumpOperator) -> Automaton:
         operator = _whole(jump.on(sites), sites)
         short, values, _ = operator.canonical(tolerance)
-        gain = short.paired(
+        gain = short.combined(
             short.conjugate, [pairs_above(s, tolerance) for s in values], "pqoi,pqxy->pqoxiy"
         )
         loss = -0.5 * operator.squared(tolerance)
-        both = Automaton.of(gain, steps) + Automaton.of(_on_kets(loss), steps)
-        return (both + Automaton.of(_on_bras(loss), steps)).compressed(tolerance)
+        # rho is multiplied from the right by a Hermitian operator: its conjugate on the bras.
+        kets = _times_one(loss, "aboi,xy->aboxiy")
+        bras = _times_one(loss.conjugate, "aboi,xy->abxoyi")
+        gained, on_kets, on_bras = (Automaton.of(part, steps) for part in (gain, kets, bras))
+        return (gained + on_kets + on_bras).compressed(tolerance)
 
     return _summed(jumps, term, tolerance)
 
 
 def decay(sites: Sequence[Site], jumps: Sequence[JumpOperator], tolerance: float) -> Automaton:
     """``-i/2 sum L+ L`` of at least one jump, the part of H that is not Hermitian."""
-    definite = all(jump.charge is not None for jump in jumps)
-    steps = _charges(sites, definite)
+    steps = _charges(sites, jumps)
 
     def term(jump: JumpOperator) -> Automaton:
         squared = jump.on(sites).squared(tolerance)
@@ -80,31 +75,23 @@ def _summed(
     return (first + _summed(jumps[half:], term, tolerance)).compressed(tolerance)
 
 
-def _charges(sites: Sequence[Site], definite: bool) -> list[Ints]:
+def _charges(sites: Sequence[Site], jumps: Sequence[JumpOperator]) -> list[Ints]:
+    """2Sz of the states of every site; zeros if some jump changes it by no definite amount."""
+    definite = all(jump.charge is not None for jump in jumps)
     return [site.charge("2Sz") * int(definite) for site in sites]
 
 
 def _whole(operator: SpinOperator, sites: Sequence[Site]) -> SpinOperator:
     """The operator on all of its sites instead of on their spins."""
-    tensors = tuple(
-        with_rest(w, sites[k]) for k, w in zip(operator.sites, operator.tensors, strict=True)
-    )
-    return replace(operator, tensors=tensors)
+    pairs = zip(operator.sites, operator.tensors, strict=True)
+    return replace(operator, tensors=tuple(with_rest(w, sites[k]) for k, w in pairs))
 
 
-def _on_kets(operator: SpinOperator) -> SpinOperator:
-    return replace(operator, tensors=tuple(_product(w, ket=True) for w in operator.tensors))
-
-
-def _on_bras(operator: SpinOperator) -> SpinOperator:
-    """Multiplication of rho from the right by a Hermitian operator."""
-    other = operator.conjugate
-    return replace(other, tensors=tuple(_product(w, ket=False) for w in other.tensors))
-
-
-def _product(w: Matrix, ket: bool) -> Matrix:
-    """A tensor on kets times the identity on bras, or the other way round."""
-    one = np.eye(w.shape[2])
-    whole = np.einsum("aboi,xy->aboxiy" if ket else "aboi,xy->abxoyi", w, one)
-    size = w.shape[2] ** 2
-    return np.asarray(whole.reshape(*w.shape[:2], size, size), dtype=np.complex128)
+def _times_one(operator: SpinOperator, rule: str) -> SpinOperator:
+    """The operator on kets times the identity on bras, or the other way round."""
+    tensors = []
+    for w in operator.tensors:
+        size = w.shape[2] ** 2
+        whole = np.einsum(rule, w, np.eye(w.shape[2]))
+        tensors.append(whole.reshape(*w.shape[:2], size, size))
+    return replace(operator, tensors=tuple(tensors))

@@ -10,8 +10,6 @@ import numpy as np
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.spin_mpo import SpinOperator
 
-__all__ = ["JumpOperator"]
-
 
 @dataclass(frozen=True, eq=False)
 class JumpOperator:
@@ -41,6 +39,10 @@ class JumpOperator:
     charge: int | None
     name: str
     error: float = 0.0
+
+    def __repr__(self) -> str:
+        charge = "no definite amount" if self.charge is None else f"{self.charge:+d}"
+        return f"JumpOperator({self.name!r} on sites {list(self.sites)}, changes 2Sz by {charge})"
 
     @property
     def matrix(self) -> Matrix:

@@ -15,24 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Ints
+from tnspin.operators.charge_split import RANK, changes, column_spaces
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum, Term
 from tnspin.operators.sites import Matrix, Site, doubled, make_site
 
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["by_site", "check_jump", "dissipator", "is_long", "lindbladian", "split_product"]
-
 #: One-site matrices, one for each of the sites that they act on.
 Product = tuple[Matrix, ...]
-# Singular values of a dissipator below this share of the largest are round-off.
-_RANK = 1e-14
 # Most sites of a jump: the number of products grows as (d^2)^sites.
 _MOST_SITES = 3
 # Largest doubled space of a jump's sites; two spins 5/2 have 1296 states.
@@ -109,44 +103,38 @@ def split_product(matrix: Matrix, sites: Sequence[Site]) -> list[Product]:
         return [(matrix,)] if matrix.any() else []
     if count == 2:
         inner = first.conj().T @ tensor
-        inner = np.where(np.abs(inner) > _RANK * np.abs(inner).max(initial=0.0), inner, 0.0)
+        inner = np.where(np.abs(inner) > RANK * np.abs(inner).max(initial=0.0), inner, 0.0)
         return [_matrices(pair, dims) for pair in zip(first.T, inner, strict=True)]
     last = _frame(tensor.reshape(-1, dims[2] ** 2).T, sites[2])
     middle = np.einsum("ak,abc,cm->kmb", first.conj(), tensor, last.conj(), optimize=True)
     largest = np.abs(middle).max(initial=0.0)
     return [
-        _matrices((first[:, k], np.where(np.abs(b) > _RANK * largest, b, 0.0), last[:, m]), dims)
+        _matrices((first[:, k], np.where(np.abs(b) > RANK * largest, b, 0.0), last[:, m]), dims)
         for k, row in enumerate(middle)
         for m, b in enumerate(row)
-        if np.abs(b).max() > _RANK * largest
+        if np.abs(b).max() > RANK * largest
     ]
 
 
 def _frame(rows: Matrix, site: Site) -> Matrix:
     """Orthonormal columns, each of one change of the charges, that span the columns of ``rows``."""
-    largest = np.abs(rows).max(initial=0.0)
-    columns = []
-    for inside in _equal_changes(site):
-        u, s, _ = np.linalg.svd(rows[inside], full_matrices=False)
-        frame = np.zeros((len(rows), int(np.sum(s > _RANK * largest))), dtype=np.complex128)
-        # Round-off would count as elements.
-        kept = u[:, : frame.shape[1]]
-        frame[inside] = np.where(np.abs(kept) > _RANK, kept, 0.0)
-        columns.append(frame)
-    return np.concatenate(columns, axis=1)
+    # Round-off would count as elements.
+    columns = (
+        np.where(np.abs(part) > RANK, part, 0.0)
+        for part, _ in column_spaces(rows, _labels_of_changes(site))
+    )
+    return np.concatenate(list(columns), axis=1)
 
 
 def _matrices(factors: Sequence[Matrix], dims: Sequence[int]) -> Product:
     return tuple(factor.reshape(d, d) for factor, d in zip(factors, dims, strict=True))
 
 
-def _equal_changes(site: Site) -> list[NDArray[np.intp]]:
-    """Matrix elements (out, in), numbered row by row, that change all charges alike."""
-    changes = [np.subtract.outer(q, q).ravel() for q in map(site.charge, site.charges)]
-    table = np.stack([np.zeros(site.dim**2, dtype=np.int64), *changes], axis=1)
-    _, label = np.unique(table, axis=0, return_inverse=True)
-    label = label.ravel()
-    return [np.flatnonzero(label == value) for value in range(int(label.max()) + 1)]
+def _labels_of_changes(site: Site) -> Ints:
+    """Number of the change of all charges by each matrix element (out, in), row by row."""
+    steps = [changes(site.charge(name)) for name in site.charges]
+    table = np.stack([np.zeros(site.dim**2, dtype=np.int64), *steps], axis=1)
+    return np.unique(table, axis=0, return_inverse=True)[1].ravel()
 
 
 def by_site(matrix: Matrix, dims: Sequence[int]) -> Matrix:

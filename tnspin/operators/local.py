@@ -17,18 +17,6 @@ from tnspin.operators.bonds import BondTerms, bonds
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, kron
 
-__all__ = [
-    "electron_spin",
-    "expectation",
-    "expectations",
-    "hamiltonian_bonds",
-    "hopping_current",
-    "local_spin",
-    "spin_dim",
-    "supports",
-    "torque",
-]
-
 _AXES = ("x", "y", "z")
 
 
@@ -52,11 +40,6 @@ def local_spin(site: Site) -> np.ndarray:
 def electron_spin(site: Site) -> np.ndarray:
     """(3, d, d) matrices ``c^dag sigma c`` of a site with electrons."""
     return np.stack([site.op(f"s{axis}") for axis in _AXES])
-
-
-def spin_dim(site: Site) -> int:
-    """Dimension 2S + 1 of the localized spin of a site, the trailing factor of its space."""
-    return site.spin_dim
 
 
 @lru_cache(maxsize=256)
@@ -122,22 +105,17 @@ def torque(model: Any, t: float) -> list[np.ndarray]:
     list of ndarray
         One (3, d, d) per localized spin, in the order of ``model.localized_sites``.
     """
-    moment = t if model.hamiltonian.is_time_dependent else 0.0
-    return _torque(model, moment)
+    return _torque(model, t if model.hamiltonian.is_time_dependent else 0.0)
 
 
 @lru_cache(maxsize=8)
 def _torque(model: Any, t: float) -> list[np.ndarray]:
-    on_site = {k: np.zeros((model.local_sites[k].dim,) * 2, complex) for k in model.localized_sites}
-    for term in model.hamiltonian.local_terms():
-        if len(term.matrices) == 1:
-            ((site, matrix),) = term.matrices.items()
-            if site in on_site:
-                on_site[site] = on_site[site] + term.value(t) * matrix
+    on_site = {where: matrix for where, matrix in supports(model, t) if len(where) == 1}
     operators = []
-    for site in model.localized_sites:
-        coupling = _coupling(on_site[site], spin_dim(model.local_sites[site]))
-        spin = local_spin(model.local_sites[site])
+    for k in model.localized_sites:
+        site = model.local_sites[k]
+        coupling = _coupling(on_site.get((k,), np.zeros((site.dim,) * 2)), site.spin_dim)
+        spin = local_spin(site)
         operators.append(1j * (coupling @ spin - spin @ coupling) / model.localized_spin)
     return operators
 
@@ -148,10 +126,5 @@ def _coupling(h: np.ndarray, inner: int) -> np.ndarray:
     tensor = h.reshape(outer, inner, outer, inner)
     on_electron = np.einsum("asbs->ab", tensor) / inner
     on_spin = np.einsum("asat->st", tensor) / outer
-    mean = np.trace(h) / len(h)
-    return (
-        h
-        - np.kron(on_electron, np.eye(inner))
-        - np.kron(np.eye(outer), on_spin)
-        + mean * np.eye(len(h))
-    )
+    mean = np.trace(h) / len(h) * np.eye(len(h))
+    return h - np.kron(on_electron, np.eye(inner)) - np.kron(np.eye(outer), on_spin) + mean

@@ -5,7 +5,7 @@ distinct beginning (operators on sites up to n) of a term that continues; a term
 coefficient enters where it ends. The matrix C of coefficients between beginnings
 and continuations has a column space U; replacing the beginnings by U removes what is
 linearly dependent without dividing by anything, so the result is exact to round-off
-(the idea of Chan et al., J. Chem. Phys. 145, 014102, and of ITensor's OpSum).
+(the idea of Chan et al., J. Chem. Phys. 145, 014102, and of IComplexes's OpSum).
 
       "not begun" --I--> "not begun" --A--> beginning --B--> "done" --I--> "done"
 """
@@ -13,17 +13,17 @@ linearly dependent without dividing by anything, so the result is exact to round
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Complexes, Ints
 from tnspin.operators.operator_sum import LocalTerm, OperatorSum
 from tnspin.operators.sites import Matrix, Site
 
-Tensor = NDArray[np.complex128]
-Ints = NDArray[np.int64]
 # One term as (site, key of the normalized matrix) pairs, in order of site.
 _Word = tuple[tuple[int, int], ...]
 _BEGIN, _DONE = 0, 1
@@ -32,7 +32,7 @@ _RANK_TOLERANCE = 1e-14
 
 def mpo_tensors(
     os: OperatorSum, t: float = 0.0, charge_names: Sequence[str] | None = None
-) -> tuple[list[Tensor], list[Ints]]:
+) -> tuple[list[Complexes], list[Ints]]:
     """Return the MPO at time ``t`` and the charges of its bond states.
 
     Parameters
@@ -71,10 +71,18 @@ def to_mpo(os: OperatorSum, t: float = 0.0) -> Any:
     from quimb.tensor import MatrixProductOperator
 
     tensors, _ = mpo_tensors(os, t, charge_names=())
-    if len(tensors) == 1:
-        return MatrixProductOperator([tensors[0][0, 0]], shape="lrud")
-    arrays: list[Tensor] = [tensors[0][0], *tensors[1:-1], tensors[-1][:, 0]]
+    # The ends have no outer bond: quimb leaves out axes of neighbours that are not there.
+    arrays = [w if k else w[0] for k, w in enumerate(tensors)]
+    arrays[-1] = arrays[-1][..., 0, :, :]
     return MatrixProductOperator(arrays, shape="lrud")
+
+
+class _Frame(NamedTuple):
+    """Beginnings of terms at one bond, and orthonormal columns (heads, w) with charges (w, n)."""
+
+    heads: dict[_Word, int]
+    columns: Complexes
+    charges: Ints
 
 
 class _Builder:
@@ -90,21 +98,15 @@ class _Builder:
             self._add_words(term, term.value(t))
         self.words = {word: value for word, value in self.words.items() if value != 0}
 
-    def build(self) -> tuple[list[Tensor], list[Ints]]:
+    def build(self) -> tuple[list[Complexes], list[Ints]]:
         """Return the tensors and bond charges."""
-        length = len(self.sites)
-        prefixes = [self._prefixes(bond) for bond in range(length + 1)]
-        frames = [self._frame(bond, index) for bond, index in enumerate(prefixes)]
-        tensors = [
-            self._tensor(k, prefixes[k : k + 2], [frames[k][0], frames[k + 1][0]])
-            for k in range(length)
-        ]
+        frames = [self._frame(bond) for bond in range(len(self.sites) + 1)]
+        tensors = [self._tensor(k, left, right) for k, (left, right) in enumerate(pairwise(frames))]
         tensors[0] = tensors[0][_BEGIN : _BEGIN + 1]
         tensors[-1] = tensors[-1][:, _DONE : _DONE + 1]
         zero = np.zeros((1, len(self.names)), dtype=np.int64)
-        charges = [np.concatenate([zero, zero, charge]) for _, charge in frames]
-        charges[0] = charges[-1] = zero
-        return tensors, charges
+        inner = [np.concatenate([zero, zero, frame.charges]) for frame in frames[1:-1]]
+        return tensors, [zero, *inner, zero]
 
     def _add_words(self, term: LocalTerm, value: complex) -> None:
         """Split a term into words of definite charge; those with a net charge cancel in the sum."""
@@ -134,50 +136,38 @@ class _Builder:
             self.letters[k].append((normal, charge))
         return key, scale
 
-    def _prefixes(self, bond: int) -> dict[_Word, int]:
-        """Beginnings of the terms that cross the bond left of site ``bond``."""
-        found: dict[_Word, int] = {}
-        for word in self.words:
-            if word[0][0] < bond <= word[-1][0]:
-                head = tuple(letter for letter in word if letter[0] < bond)
-                found.setdefault(head, len(found))
-        return found
-
-    def _frame(self, bond: int, index: dict[_Word, int]) -> tuple[Tensor, Ints]:
-        """Orthonormal columns spanning the beginnings' coefficient matrix, charge by charge."""
-        if not index:
-            return np.zeros((0, 0), dtype=np.complex128), np.zeros((0, len(self.names)), np.int64)
+    def _frame(self, bond: int) -> _Frame:
+        """Beginnings of the terms that cross the bond left of site ``bond``, and their span."""
+        heads: dict[_Word, int] = {}
         tails: dict[_Word, int] = {}
         entries = []
         for word, value in self.words.items():
             if word[0][0] < bond <= word[-1][0]:
                 cut = sum(1 for letter in word if letter[0] < bond)
-                column = tails.setdefault(word[cut:], len(tails))
-                entries.append((index[word[:cut]], column, value))
-        coefficients = np.zeros((len(index), len(tails)), dtype=np.complex128)
+                row = heads.setdefault(word[:cut], len(heads))
+                entries.append((row, tails.setdefault(word[cut:], len(tails)), value))
+        coefficients = np.zeros((len(heads), len(tails)), dtype=np.complex128)
         for row, column, value in entries:
             coefficients[row, column] += value
-        charge = np.array([self._charge(word) for word in index]).reshape(len(index), -1)
-        columns, charges = [], []
-        for q in np.unique(charge, axis=0):
-            rows = np.flatnonzero((charge == q).all(axis=1))
+        labels = np.array([self._charge(word) for word in heads], dtype=np.int64)
+        labels = labels.reshape(len(heads), len(self.names))
+        columns, charges = [np.zeros((len(heads), 0), dtype=np.complex128)], [labels[:0]]
+        for q in np.unique(labels, axis=0):
+            rows = np.flatnonzero((labels == q).all(axis=1))
             block = _column_space(coefficients[rows])
-            frame = np.zeros((len(index), block.shape[1]), dtype=np.complex128)
-            frame[rows] = block
-            columns.append(frame)
-            charges.append(np.repeat(q[None, :], block.shape[1], axis=0))
-        return np.concatenate(columns, axis=1), np.concatenate(charges).astype(np.int64)
+            columns.append(np.zeros((len(heads), block.shape[1]), dtype=np.complex128))
+            columns[-1][rows] = block
+            charges.append(np.tile(q, (block.shape[1], 1)))
+        return _Frame(heads, np.concatenate(columns, axis=1), np.concatenate(charges))
 
     def _charge(self, word: _Word) -> tuple[int, ...]:
-        total = np.zeros(len(self.names), dtype=np.int64)
-        for k, key in word:
-            total += np.array(self.letters[k][key][1], dtype=np.int64)
-        return tuple(total.tolist())
+        charges = (self.letters[k][key][1] for k, key in word)
+        return tuple(map(sum, zip(*charges, strict=True)))
 
-    def _tensor(self, k: int, prefixes: list[dict[_Word, int]], frames: list[Tensor]) -> Tensor:
+    def _tensor(self, k: int, left: _Frame, right: _Frame) -> Complexes:
         """W of site k between the compressed beginnings on its left and on its right."""
-        (left, right), dim = prefixes, self.sites[k].dim
-        raw = np.zeros((2 + len(left), 2 + len(right), dim, dim), dtype=np.complex128)
+        dim = self.sites[k].dim
+        raw = np.zeros((2 + len(left.heads), 2 + len(right.heads), dim, dim), dtype=np.complex128)
         identity = np.eye(dim)
         raw[_BEGIN, _BEGIN] = raw[_DONE, _DONE] = identity
         for word, value in self.words.items():
@@ -186,27 +176,23 @@ class _Builder:
             head = tuple(letter for letter in word if letter[0] < k)
             here = [key for where, key in word if where == k]
             matrix = self.letters[k][here[0]][0] if here else identity
-            row = 2 + left[head] if head else _BEGIN
+            row = 2 + left.heads[head] if head else _BEGIN
             if word[-1][0] == k:
                 raw[row, _DONE] += value * matrix
             else:
                 # Several terms share this step; it is one matrix, not their sum.
                 longer = (*head, (k, here[0])) if here else head
-                raw[row, 2 + right[longer]] = matrix
-        project = [_extended(frame) for frame in frames]
-        return np.einsum("xa,xyij,yb->abij", project[0].conj(), raw, project[1], optimize=True)
+                raw[row, 2 + right.heads[longer]] = matrix
+        before, after = _extended(left.columns), _extended(right.columns)
+        return np.einsum("xa,xyij,yb->abij", before.conj(), raw, after, optimize=True)
 
 
-def _extended(frame: Tensor) -> Tensor:
+def _extended(frame: Complexes) -> Complexes:
     """Add the two bond states "not begun" and "done" in front of a frame."""
-    rows, columns = frame.shape
-    full = np.zeros((2 + rows, 2 + columns), dtype=np.complex128)
-    full[:2, :2] = np.eye(2)
-    full[2:, 2:] = frame
-    return full
+    return block_diag(np.eye(2), frame).astype(np.complex128)
 
 
-def _column_space(matrix: Tensor) -> Tensor:
+def _column_space(matrix: Complexes) -> Complexes:
     """Orthonormal basis of the columns; the identity (which keeps W sparse) at full rank."""
     u, s, _ = np.linalg.svd(matrix, full_matrices=False)
     rank = int(np.sum(s > _RANK_TOLERANCE * max(matrix.shape) * s[0]))

@@ -18,15 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tnspin.numerics.arrays import Ints
 from tnspin.operators.charge_split import changes, isometry, schmidt
 from tnspin.operators.sites import Matrix
 from tnspin.operators.spin_mpo import SpinOperator
 
-__all__ = ["Automaton"]
-
-Ints = NDArray[np.int64]
 _BEGIN, _DONE, _FIRST = 0, 1, 2
 
 
@@ -38,7 +35,7 @@ class Automaton:
     ----------
     tensors
         (w, w', d, d) of every site, [left, right, out, in], w and w' counting "not begun" and
-        "done" first.
+        "done" first; w = 1 ("not begun") at the first site, w' = 1 ("done") at the last.
     charges
         Charge added to the left by each state of the length + 1 bonds, (w,).
     steps
@@ -65,28 +62,27 @@ class Automaton:
         """
         first, last = operator.sites[0], operator.sites[-1]
         place = {k: n for n, k in enumerate(operator.sites)}
-        none = np.zeros(2, dtype=np.int64)
-        tensors, charges, inner = [], [none], operator.charges[0]
+        tensors, charges, inner = [], [], operator.charges[0]
         for k, q in enumerate(steps):
             one = np.eye(q.size, dtype=np.complex128)
             w = np.multiply.outer(np.eye(inner.size), one)
             if k in place:
                 w = operator.tensors[place[k]]
                 inner = operator.charges[place[k] + 1]
-            inside = first <= k <= last
-            rows = _FIRST if first < k <= last else _BEGIN
-            columns = _FIRST if first <= k < last else _DONE
-            shape = (
-                _FIRST + w.shape[0] * int(rows == _FIRST),
-                _FIRST + w.shape[1] * int(columns == _FIRST),
-            )
-            whole = np.zeros((*shape, q.size, q.size), dtype=np.complex128)
+            # Beginnings of the operator are the bond states from _FIRST on.
+            rows = w.shape[0] if first < k <= last else 0
+            columns = w.shape[1] if first <= k < last else 0
+            whole = np.zeros((_FIRST + rows, _FIRST + columns, *one.shape), dtype=np.complex128)
             whole[_BEGIN, _BEGIN] = whole[_DONE, _DONE] = one
-            if inside:
-                whole[rows : rows + w.shape[0], columns : columns + w.shape[1]] += w
+            if first <= k <= last:
+                row, column = _FIRST if rows else _BEGIN, _FIRST if columns else _DONE
+                whole[row : row + w.shape[0], column : column + w.shape[1]] += w
             tensors.append(whole)
-            charges.append(np.concatenate([none, inner]) if columns == _FIRST else none)
-        return cls(tuple(tensors), tuple(charges), tuple(steps))
+            charges.append(np.concatenate([np.zeros(2, dtype=np.int64), inner[:columns]]))
+        tensors[0] = tensors[0][:1]
+        tensors[-1] = tensors[-1][:, _DONE : _DONE + 1]
+        outer = np.zeros(1, dtype=np.int64)
+        return cls(tuple(tensors), (outer, *charges[:-1], outer), tuple(steps))
 
     @property
     def bond_dims(self) -> tuple[int, ...]:
@@ -95,17 +91,7 @@ class Automaton:
 
     def __add__(self, other: Automaton) -> Automaton:
         """Sum of two on the same chain; uncompressed."""
-        tensors = []
-        for a, b in zip(self.tensors, other.tensors, strict=True):
-            rows, columns = a.shape[0] - _FIRST, a.shape[1] - _FIRST
-            shape = rows + b.shape[0], columns + b.shape[1], *a.shape[2:]
-            w = np.zeros(shape, dtype=np.complex128)
-            w[: a.shape[0], : a.shape[1]] = a
-            w[_BEGIN, a.shape[1] :] = b[_BEGIN, _FIRST:]
-            w[a.shape[0] :, _DONE] = b[_FIRST:, _DONE]
-            w[a.shape[0] :, a.shape[1] :] = b[_FIRST:, _FIRST:]
-            w[_BEGIN, _DONE] += b[_BEGIN, _DONE]
-            tensors.append(w)
+        tensors = map(_sum, self.tensors, other.tensors)
         charges = tuple(
             np.concatenate([p, q[_FIRST:]])
             for p, q in zip(self.charges, other.charges, strict=True)
@@ -162,7 +148,8 @@ class Automaton:
         """Decompose what ends right of bond k, keep the largest; returns the squared norm lost."""
         w = tensors[k]
         d = w.shape[2]
-        inner = [_DONE, *range(_FIRST, w.shape[1])]
+        done = min(_DONE, w.shape[1] - 1)
+        inner = [done, *range(_FIRST, w.shape[1])]
         flat = w[_FIRST:][:, inner].reshape(w.shape[0] - _FIRST, -1) / np.sqrt(d)
         one = np.eye(d).ravel() / np.sqrt(d)
         share = flat[:, : d * d] @ one
@@ -180,10 +167,10 @@ class Automaton:
         charges[k] = np.concatenate([charges[k][:_FIRST], cut.charges])
         return cut.discarded
 
-    def beside(
+    def added_to(
         self, tensors: Sequence[Matrix], charges: Sequence[Ints], column: int | None
     ) -> tuple[list[Matrix], list[Ints]]:
-        """Add to an operator as `tnspin.operators.mpo.mpo_tensors` makes it, in the same form.
+        """Add to an operator from `tnspin.operators.mpo.mpo_tensors`, in its format.
 
         Parameters
         ----------
@@ -192,24 +179,23 @@ class Automaton:
         column
             Which of its charges is the one counted here; None: none.
         """
-        last = len(tensors) - 1
-        out, bonds = [], [charges[0]]
-        for k, (w, q) in enumerate(zip(tensors, charges[1:], strict=True)):
-            a = self.tensors[k]
-            whole = np.zeros((2, 2, *a.shape[2:]), dtype=np.complex128)
-            whole[_BEGIN, _BEGIN] = whole[_DONE, _DONE] = np.eye(a.shape[2])
-            rows = w if k else np.concatenate([w, np.zeros_like(w)])
-            if k == 0 and last:
-                rows[_DONE, _DONE] = np.eye(a.shape[2])
-            if k == last:
-                rows = np.concatenate([np.zeros_like(rows), rows], axis=1)
-                rows[_BEGIN, _BEGIN] = np.eye(a.shape[2])
-            both = Automaton((rows,), (), ()) + Automaton((a,), (), ())
-            tensor = both.tensors[0]
-            tensor = tensor if k else tensor[:1]
-            out.append(tensor if k < last else tensor[:, _DONE : _DONE + 1])
-            table = np.zeros((self.charges[k + 1].size - _FIRST, q.shape[1]), dtype=np.int64)
+        bonds = []
+        for q, own in zip(charges, self.charges, strict=True):
+            table = np.zeros((own[_FIRST:].size, q.shape[1]), dtype=np.int64)
             if column is not None:
-                table[:, column] = self.charges[k + 1][_FIRST:]
-            bonds.append(np.concatenate([q, table]) if k < last else q)
-        return out, bonds
+                table[:, column] = own[_FIRST:]
+            bonds.append(np.concatenate([q, table]))
+        return list(map(_sum, tensors, self.tensors)), bonds
+
+
+def _sum(a: Matrix, b: Matrix) -> Matrix:
+    """Tensor of the sum of two operators; they share "not begun" and "done"."""
+    rows, columns = (n + max(m - _FIRST, 0) for n, m in zip(a.shape[:2], b.shape, strict=False))
+    done = min(_DONE, a.shape[1] - 1)
+    w = np.zeros((rows, columns, *a.shape[2:]), dtype=np.complex128)
+    w[: a.shape[0], : a.shape[1]] = a
+    w[_BEGIN, a.shape[1] :] = b[_BEGIN, _FIRST:]
+    w[a.shape[0] :, done] = b[_FIRST:, done]
+    w[a.shape[0] :, a.shape[1] :] = b[_FIRST:, _FIRST:]
+    w[_BEGIN, done] += b[_BEGIN, done]
+    return w

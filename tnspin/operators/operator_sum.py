@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.operators.sites import Matrix, Site, kron
 
-Coefficient = complex | Callable[[float], complex]
+Function = Callable[[float], complex]
+Coefficient = complex | Function
 # Largest local space in which conservation and Hermiticity are decided on the dense sum.
 _DENSE_LIMIT = 1024
 
@@ -32,7 +32,7 @@ class Scaled:
     """A time-dependent coefficient times a number; compares equal when both parts do."""
 
     factor: complex
-    function: Callable[[float], complex]
+    function: Function
     conjugated: bool = False
 
     def __call__(self, t: float) -> complex:
@@ -41,30 +41,33 @@ class Scaled:
         return self.factor * (value.conjugate() if self.conjugated else value)
 
 
-def split_coefficient(coeff: Coefficient) -> tuple[complex, Callable[[float], complex] | None]:
+def split_coefficient(coeff: Coefficient) -> tuple[complex, Function | None]:
     """Split into a number and the function of time it multiplies (None if constant)."""
     if isinstance(coeff, Scaled):
-        bare = Scaled(1.0, coeff.function, True) if coeff.conjugated else coeff.function
-        return coeff.factor, bare
-    if callable(coeff):
-        return 1.0, coeff
-    return complex(coeff), None
+        return coeff.factor, replace(coeff, factor=1.0) if coeff.conjugated else coeff.function
+    return (1.0, coeff) if callable(coeff) else (complex(coeff), None)
+
+
+def value_at(function: Function | None, t: float) -> complex:
+    """Value of a function of time; None is the constant 1."""
+    return 1.0 if function is None else complex(function(t))
+
+
+def _driven(function: Function) -> Scaled:
+    return function if isinstance(function, Scaled) else Scaled(1.0, function)
 
 
 def _scale(scalar: complex, coeff: Coefficient) -> Coefficient:
-    if isinstance(coeff, Scaled):
-        return Scaled(scalar * coeff.factor, coeff.function, coeff.conjugated)
-    if callable(coeff):
-        return Scaled(scalar, coeff)
-    return scalar * coeff
+    if not callable(coeff):
+        return scalar * coeff
+    return replace(_driven(coeff), factor=scalar * _driven(coeff).factor)
 
 
 def _conjugate(coeff: Coefficient) -> Coefficient:
-    if isinstance(coeff, Scaled):
-        return Scaled(complex(coeff.factor).conjugate(), coeff.function, not coeff.conjugated)
-    if callable(coeff):
-        return Scaled(1.0, coeff, True)
-    return complex(coeff).conjugate()
+    if not callable(coeff):
+        return complex(coeff).conjugate()
+    one = _driven(coeff)
+    return Scaled(complex(one.factor).conjugate(), one.function, not one.conjugated)
 
 
 class Term(NamedTuple):
@@ -102,7 +105,7 @@ class OperatorSum:
     """
 
     sites: tuple[Site, ...]
-    terms: tuple[Term, ...] = field(default=())
+    terms: tuple[Term, ...] = ()
 
     @classmethod
     def of(cls, sites: Sequence[Site], items: Iterable[tuple[Any, ...]]) -> OperatorSum:
@@ -170,11 +173,26 @@ class OperatorSum:
 
     def __mul__(self, scalar: complex) -> OperatorSum:
         """Multiply by a number."""
-        return OperatorSum(
-            self.sites, tuple(Term(_scale(scalar, t.coeff), t.factors) for t in self.terms)
-        )
+        terms = tuple(Term(_scale(scalar, t.coeff), t.factors) for t in self.terms)
+        return OperatorSum(self.sites, terms)
 
     __rmul__ = __mul__
+
+    def __truediv__(self, scalar: complex) -> OperatorSum:
+        """Divide by a number."""
+        return self * (1 / scalar)
+
+    def __neg__(self) -> OperatorSum:
+        """Change the sign of every term."""
+        return self * -1.0
+
+    def __sub__(self, other: OperatorSum) -> OperatorSum:
+        """Subtract another sum on the same sites."""
+        return self + -other
+
+    def __repr__(self) -> str:
+        driven = ", driven" if self.is_time_dependent else ""
+        return f"OperatorSum({len(self.terms)} terms on {self.length} sites{driven})"
 
     def plus_hc(self, coeff: Coefficient, *factors: str | int) -> OperatorSum:
         """Add a term and its Hermitian conjugate."""
@@ -210,6 +228,14 @@ class OperatorSum:
         """
         return list(self._locals)
 
+    def by_drive(self) -> dict[Function | None, list[tuple[complex, LocalTerm]]]:
+        """Return numbers and terms for each function of time; None, the constant ones, first."""
+        parts: dict[Function | None, list[tuple[complex, LocalTerm]]] = {None: []}
+        for term in self._locals:
+            factor, function = split_coefficient(term.coeff)
+            parts.setdefault(function, []).append((factor, term))
+        return parts
+
     def conserved(self) -> tuple[str, ...]:
         """Return the names of the charges that the sum conserves at all times, sorted as found.
 
@@ -219,13 +245,11 @@ class OperatorSum:
 
     @cached_property
     def _conserved(self) -> tuple[str, ...]:
-        names = list(dict.fromkeys(name for site in self.sites for name in site.charges))
-        lost: set[str] = set()
-        for support, matrix in self._dense_groups():
-            for name in names:
-                if name not in lost and not _keeps(self.sites, support, matrix, name):
-                    lost.add(name)
-        return tuple(name for name in names if name not in lost)
+        parts = list(self._dense_groups())
+        names = dict.fromkeys(name for site in self.sites for name in site.charges)
+        return tuple(
+            name for name in names if all(_keeps(self.sites, *part, name) for part in parts)
+        )
 
     def is_hermitian(self, tolerance: float = 1e-12, t: float = 0.0) -> bool:
         """Whether the sum equals its adjoint at time ``t``, largest element of the difference.
@@ -277,23 +301,21 @@ def _adjoint_name(site: Site, name: str) -> str:
 
 def _localize(sites: tuple[Site, ...], factors: tuple[tuple[str, int], ...]) -> dict[int, Matrix]:
     """One matrix per touched site: the ordered product of factors and strings there."""
-    fermionic = [sites[k].is_fermionic(name) for name, k in factors]
-    last = max((k for _, k in factors), default=-1)
+    odd = [sites[k].is_fermionic(name) for name, k in factors]
     named = {k for _, k in factors}
     matrices: dict[int, Matrix] = {}
-    for k in range(last + 1):
-        strings = sum(odd for odd, (_, where) in zip(fermionic, factors, strict=True) if where > k)
-        if k not in named:
-            if strings % 2 and sites[k].has_fermions:
-                matrices[k] = sites[k].parity_operator()
-            continue
-        product = np.eye(sites[k].dim, dtype=np.complex128)
-        for odd, (name, where) in zip(fermionic, factors, strict=True):
-            if where == k:
-                product = product @ sites[k].op(name)
-            elif where > k and odd:
-                product = product @ sites[k].parity_operator()
-        matrices[k] = product
+    for k in range(max(named, default=-1) + 1):
+        site = sites[k]
+        strings = [o and where > k for o, (_, where) in zip(odd, factors, strict=True)]
+        if k in named:
+            steps = (
+                site.op(name) if where == k else site.parity_operator()
+                for (name, where), string in zip(factors, strings, strict=True)
+                if where == k or string
+            )
+            matrices[k] = reduce(np.matmul, steps, np.eye(site.dim, dtype=np.complex128))
+        elif sum(strings) % 2 and site.has_fermions:
+            matrices[k] = site.parity_operator()
     return matrices
 
 
@@ -302,14 +324,6 @@ def _dense(sites: tuple[Site, ...], support: tuple[int, ...], term: LocalTerm) -
     if int(np.prod([float(sites[k].dim) for k in support])) > _DENSE_LIMIT:
         return None
     return kron(term.matrices.values())
-
-
-def _charges(sites: tuple[Site, ...], support: tuple[int, ...], name: str) -> NDArray[np.int64]:
-    """Charge of each product state of a few sites, first site slowest."""
-    total = np.zeros(1, dtype=np.int64)
-    for k in support:
-        total = np.add.outer(total, sites[k].charge(name)).ravel()
-    return total
 
 
 def _keeps(
@@ -322,7 +336,9 @@ def _keeps(
             step = set((charge[:, None] - charge[None, :])[np.abs(matrix) > 0].tolist())
             changes = {a + b for a in changes for b in step}
         return changes <= {0}
-    charge = _charges(sites, support, name)
+    charge = np.zeros(1, dtype=np.int64)
+    for k in support:
+        charge = np.add.outer(charge, sites[k].charge(name)).ravel()
     moved = charge[:, None] != charge[None, :]
     scale = max(1.0, float(np.abs(part).max(initial=0.0)))
     return not np.any(np.abs(part[moved]) > 1e-14 * scale)

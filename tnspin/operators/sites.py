@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from itertools import product
 from math import prod
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,14 +51,11 @@ class Site:
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         # Mapping proxies cannot be pickled; sites travel to worker processes.
-        return _rebuild, (
-            self.name,
-            self.labels,
-            dict(self.charges),
-            dict(self.operators),
-            self.parity,
-            self.spin_dim,
-        )
+        charges, operators = dict(self.charges), dict(self.operators)
+        return make_site, (self.name, self.labels, charges, operators, self.parity, self.spin_dim)
+
+    def __repr__(self) -> str:
+        return f"Site({self.name}, {self.dim} states, charges: {', '.join(self.charges) or 'none'})"
 
     @property
     def dim(self) -> int:
@@ -77,14 +75,12 @@ class Site:
         InputError
             If the site has no operator of that name.
         """
-        try:
-            return self.operators[name]
-        except KeyError:
-            known = ", ".join(self.operators)
+        if name not in self.operators:
             raise InputError(
-                f"operator: {name!r} is not known on a {self.name} site (known: {known})"
-                f"{nearest(name, self.operators)}"
-            ) from None
+                f"operator: {name!r} is not known on a {self.name} site"
+                f" (known: {', '.join(self.operators)}){nearest(name, self.operators)}"
+            )
+        return self.operators[name]
 
     def is_fermionic(self, name: str) -> bool:
         """Whether the named operator changes the fermion parity."""
@@ -136,7 +132,7 @@ def make_site(
     )
 
 
-def kron(matrices: Iterable[Matrix]) -> Matrix:
+def kron(matrices: Iterable[NDArray[Any]]) -> Matrix:
     """Kronecker product of any number of matrices, the first slowest; [[1]] of none."""
     product: Matrix = np.ones((1, 1), dtype=np.complex128)
     for matrix in matrices:
@@ -163,17 +159,6 @@ def widened(matrix: Matrix, places: Sequence[int], dims: Sequence[int]) -> Matri
     axes = [order.index(k) for k in range(len(dims))]
     wide = wide.transpose([*axes, *(len(dims) + a for a in axes)])
     return np.asarray(wide.reshape(prod(dims), prod(dims)), dtype=np.complex128)
-
-
-def _rebuild(
-    name: str,
-    labels: tuple[str, ...],
-    charges: Mapping[str, tuple[int, ...]],
-    operators: Mapping[str, ArrayLike],
-    parity: tuple[int, ...],
-    spin_dim: int,
-) -> Site:
-    return make_site(name, labels, charges, operators, parity, spin_dim)
 
 
 def _spin_matrices(doubled: int) -> dict[str, Matrix]:
@@ -226,12 +211,26 @@ def spin(S: float = 0.5) -> Site:
     return _spin(doubled_spin(S))
 
 
+@cache
 def electron() -> Site:
     """Spinful electron level: empty, up, dn, updn = c+_up c+_dn |0>; charges ``N`` and ``2Sz``.
 
     ``sx sy sz`` are c+ sigma c without the factor 1/2; ``sp = c+_up c_dn``.
     """
-    return _electron()
+    # Within the site the mode order is (up, dn): c_dn passes the up mode.
+    c_up, c_dn = np.zeros((2, 4, 4))
+    c_up[0, 1] = c_up[2, 3] = 1.0
+    c_dn[0, 2], c_dn[1, 3] = 1.0, -1.0
+    plus = c_up.T @ c_dn
+    n_up, n_dn = c_up.T @ c_up, c_dn.T @ c_dn
+    operators = {
+        "c_up": c_up, "cdag_up": c_up.T, "c_dn": c_dn, "cdag_dn": c_dn.T,
+        "n": n_up + n_dn, "n_up": n_up, "n_dn": n_dn,
+        "sx": plus + plus.T, "sy": -1j * (plus - plus.T), "sz": n_up - n_dn,
+        "sp": plus, "sm": plus.T,
+    }  # fmt: skip
+    charges = {"N": (0, 1, 1, 2), "2Sz": (0, 1, -1, 0)}
+    return make_site("electron", ("empty", "up", "dn", "updn"), charges, operators, (0, 1, 1, 0))
 
 
 def kondo(S: float = 0.5) -> Site:
@@ -310,17 +309,10 @@ def doubled(site: Site) -> Site:
 @cache
 def fused(sites: tuple[Site, ...]) -> Site:
     """Several sites without electrons as one, the first slowest; it has no named operators."""
-    states = list(product(*(range(site.dim) for site in sites)))
-    labels = tuple(
-        " ".join(site.labels[p] for site, p in zip(sites, state, strict=True)) for state in states
-    )
-    names = dict.fromkeys(name for site in sites for name in site.charges)
+    labels = tuple(map(" ".join, product(*(site.labels for site in sites))))
     charges = {
-        name: tuple(
-            sum(int(site.charge(name)[p]) for site, p in zip(sites, state, strict=True))
-            for state in states
-        )
-        for name in names
+        name: tuple(reduce(np.add.outer, (site.charge(name) for site in sites)).ravel().tolist())
+        for name in dict.fromkeys(name for site in sites for name in site.charges)
     }
     return make_site("+".join(site.name for site in sites), labels, charges, {})
 
@@ -339,46 +331,14 @@ def _spin(doubled: int) -> Site:
 
 
 @cache
-def _electron() -> Site:
-    # Within the site the mode order is (up, dn): c_dn passes the up mode.
-    c_up = np.zeros((4, 4))
-    c_up[0, 1] = c_up[2, 3] = 1.0
-    c_dn = np.zeros((4, 4))
-    c_dn[0, 2], c_dn[1, 3] = 1.0, -1.0
-    cdag_up, cdag_dn = c_up.T, c_dn.T
-    plus = cdag_up @ c_dn
-    n_up, n_dn = cdag_up @ c_up, cdag_dn @ c_dn
-    operators = {
-        "c_up": c_up,
-        "cdag_up": cdag_up,
-        "c_dn": c_dn,
-        "cdag_dn": cdag_dn,
-        "n": n_up + n_dn,
-        "n_up": n_up,
-        "n_dn": n_dn,
-        "sx": plus + plus.T,
-        "sy": -1j * (plus - plus.T),
-        "sz": n_up - n_dn,
-        "sp": plus,
-        "sm": plus.T,
-    }
-    charges = {"N": (0, 1, 1, 2), "2Sz": (0, 1, -1, 0)}
-    return make_site("electron", ("empty", "up", "dn", "updn"), charges, operators, (0, 1, 1, 0))
-
-
-@cache
 def _kondo(doubled: int) -> Site:
-    level, local = _electron(), _spin(doubled)
+    level, local = electron(), _spin(doubled)
     operators = {k: np.kron(v, np.eye(local.dim)) for k, v in level.operators.items() if k != "Id"}
     operators |= {k: np.kron(np.eye(4), v) for k, v in local.operators.items() if k != "Id"}
-    pairs = [(e, m) for e in range(4) for m in range(local.dim)]
-    charges = {
-        "N": tuple(level.charges["N"][e] for e, _ in pairs),
-        "2Sz": tuple(level.charges["2Sz"][e] + local.charges["2Sz"][m] for e, m in pairs),
-    }
-    labels = tuple(f"{level.labels[e]},{local.labels[m]}" for e, m in pairs)
-    parity = tuple(level.parity[e] for e, _ in pairs)
-    return make_site(f"kondo-{local.name}", labels, charges, operators, parity, local.dim)
+    both = fused((level, local))
+    labels = tuple(label.replace(" ", ",") for label in both.labels)
+    parity = tuple(p for p in level.parity for _ in range(local.dim))
+    return make_site(f"kondo-{local.name}", labels, both.charges, operators, parity, local.dim)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-from tnspin.operators.basis import ChargeBasis, Ints
-from tnspin.operators.operator_sum import LocalTerm, OperatorSum, split_coefficient
+from tnspin.numerics.arrays import Complexes, Ints
+from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.operator_sum import Function, LocalTerm, OperatorSum, value_at
 from tnspin.operators.sites import Matrix, Site, kron
 
-Vector = NDArray[np.complex128]
-Function = Callable[[float], complex]
 # Neighbouring terms are merged into one dense factor up to this local dimension.
 _MERGE_LIMIT = 64
 # Below this width a stack of narrow products is slower than one product with a larger matrix.
@@ -42,11 +41,7 @@ def to_sparse(os: OperatorSum, basis: ChargeBasis | None = None, t: float = 0.0)
         If the sum does not conserve a charge of the basis.
     """
     parts = sparse_parts(os, basis if basis is not None else ChargeBasis(os.sites))
-    total = None
-    for function, matrix in parts:
-        value = matrix if function is None else matrix * complex(function(t))
-        total = value if total is None else total + value
-    return sp.csr_array(total)
+    return sp.csr_array(sum(matrix * value_at(function, t) for function, matrix in parts))
 
 
 def sparse_parts(os: OperatorSum, basis: ChargeBasis) -> list[tuple[Function | None, sp.csr_array]]:
@@ -57,42 +52,29 @@ def sparse_parts(os: OperatorSum, basis: ChargeBasis) -> list[tuple[Function | N
         raise InputError(f"charges: {lost[0]!r} is not conserved by this Hamiltonian")
     if [site.labels for site in basis.sites] != [site.labels for site in os.sites]:
         raise InputError("basis: belongs to another chain than the operator")
-    sums: dict[Function | None, _Assembly] = {None: _Assembly(basis.dim)}
-    for term in os.local_terms():
-        factor, function = split_coefficient(term.coeff)
-        sums.setdefault(function, _Assembly(basis.dim)).add(factor, *_matrix_elements(term, basis))
-    return [(function, assembly.matrix()) for function, assembly in sums.items()]
+    return [(function, _assembled(terms, basis)) for function, terms in os.by_drive().items()]
 
 
-class _Assembly:
-    """Collects matrix elements; the diagonal apart, because most terms only add to it."""
-
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-        self.diagonal = np.zeros(dim, dtype=np.complex128)
-        self.rows: list[Ints] = []
-        self.columns: list[Ints] = []
-        self.values: list[Vector] = []
-
-    def add(self, factor: complex, rows: Ints, columns: Ints, values: Vector) -> None:
+def _assembled(terms: Iterable[tuple[complex, LocalTerm]], basis: ChargeBasis) -> sp.csr_array:
+    """Sparse matrix of a sum; the diagonal apart, because most terms only add to it."""
+    diagonal = np.zeros(basis.dim, dtype=np.complex128)
+    others = []
+    for factor, term in terms:
+        rows, columns, values = _matrix_elements(term, basis)
         same = rows == columns
         # One term reaches each diagonal element at most once, so plain indexing adds correctly.
-        self.diagonal[columns[same]] += factor * values[same]
+        diagonal[columns[same]] += factor * values[same]
         if not same.all():
-            self.rows.append(rows[~same])
-            self.columns.append(columns[~same])
-            self.values.append(factor * values[~same])
-
-    def matrix(self) -> sp.csr_array:
-        small = np.int32 if self.dim < 2**31 else np.int64
-        filled = np.flatnonzero(self.diagonal)
-        rows = np.concatenate([filled, *self.rows]).astype(small)
-        columns = np.concatenate([filled, *self.columns]).astype(small)
-        values = np.concatenate([self.diagonal[filled], *self.values])
-        return sp.csr_array(sp.coo_array((values, (rows, columns)), shape=(self.dim, self.dim)))
+            others.append((rows[~same], columns[~same], factor * values[~same]))
+    filled = np.flatnonzero(diagonal)
+    parts = zip((filled, filled, diagonal[filled]), *others, strict=True)
+    rows, columns, values = (np.concatenate(part) for part in parts)
+    small = np.int32 if basis.dim < 2**31 else np.int64
+    places = rows.astype(small), columns.astype(small)
+    return sp.csr_array(sp.coo_array((values, places), shape=(basis.dim, basis.dim)))
 
 
-def _matrix_elements(term: LocalTerm, basis: ChargeBasis) -> tuple[Ints, Ints, Vector]:
+def _matrix_elements(term: LocalTerm, basis: ChargeBasis) -> tuple[Ints, Ints, Complexes]:
     """Rows, columns and values of a term (without coefficient) in a sector.
 
     Walks the touched sites left to right with the node of the old and of the
@@ -125,7 +107,7 @@ def _matrix_elements(term: LocalTerm, basis: ChargeBasis) -> tuple[Ints, Ints, V
     return rows[keep], columns[keep], values[keep]
 
 
-def _branch(matrix: Matrix, local: NDArray[np.uint8]) -> tuple[Ints, Ints, Vector]:
+def _branch(matrix: Matrix, local: NDArray[np.uint8]) -> tuple[Ints, Ints, Complexes]:
     """Apply one local matrix to many local states.
 
     Returns which input each result comes from, the new local state and the element.
@@ -150,7 +132,7 @@ class _Factor:
     matrix: Matrix
     right: int
 
-    def apply(self, vector: Vector) -> Vector:
+    def apply(self, vector: Complexes) -> Complexes:
         if self.right == 1:
             return (vector.reshape(self.left, -1) @ self.matrix.T).reshape(-1)
         stack = vector.reshape(self.left, len(self.matrix), self.right)
@@ -204,7 +186,7 @@ class TermOperator:
             for number, chain in self._products
         )
 
-    def __matmul__(self, vector: Vector) -> Vector:
+    def __matmul__(self, vector: Complexes) -> Complexes:
         """Return the operator times a vector, shape (dim,)."""
         total = np.zeros(self.shape[0], dtype=np.complex128)
         for number, chain in self._products:
@@ -231,29 +213,9 @@ class TermOperator:
             _MERGE_LIMIT, float(np.prod([self._dims[k] for k in span[:2]]))
         ):
             return (first, last), None
-        identity = (np.eye(self._dims[k], dtype=np.complex128) for k in span)
-        matrices = (term.matrices.get(k, one) for k, one in zip(span, identity, strict=True))
-        return (first, last), kron(matrices)
+        return (first, last), kron(term.matrices.get(k, np.eye(self._dims[k])) for k in span)
 
 
 def term_parts(os: OperatorSum) -> list[tuple[Function | None, TermOperator]]:
     """Return one matrix-free operator per time dependence, the constant part (None) first."""
-    groups: dict[Function | None, list[tuple[complex, LocalTerm]]] = {None: []}
-    for term in os.local_terms():
-        factor, function = split_coefficient(term.coeff)
-        groups.setdefault(function, []).append((factor, term))
-    return [(function, TermOperator(os.sites, terms)) for function, terms in groups.items()]
-
-
-def apply_terms(os: OperatorSum) -> Callable[[Vector, float], Vector]:
-    """Return ``f(vector, t) -> H(t) vector`` in the full space, without building the matrix."""
-    parts = term_parts(os)
-
-    def apply(vector: Vector, t: float = 0.0) -> Vector:
-        total = np.zeros(len(vector), dtype=np.complex128)
-        for function, operator in parts:
-            value = 1.0 if function is None else complex(function(t))
-            total += value * (operator @ vector)
-        return total
-
-    return apply
+    return [(function, TermOperator(os.sites, terms)) for function, terms in os.by_drive().items()]

@@ -20,14 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.operators.charge_split import changes, isometry, schmidt, split_off
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.sites import Matrix, Site
 
-__all__ = ["LARGEST", "Operator", "SpinOperator", "pairs_above", "with_rest"]
-
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
 #: Tensors of every site and charges of every bond of a matrix product operator on a chain.
 Operator = tuple[list[Matrix], list[Ints]]
 #: Largest space on which an operator is made a matrix.
@@ -180,12 +177,12 @@ class SpinOperator:
         one, two = (x if definite else x._blurred() for x in (self, other))
         tensors, last = [], len(self.sites) - 1
         for k, (a, b) in enumerate(zip(one.tensors, two.tensors, strict=True)):
-            rows = (a.shape[0], b.shape[0]) if k else (0, 0)
-            columns = (a.shape[1], b.shape[1]) if k < last else (0, 0)
-            shape = max(sum(rows), 1), max(sum(columns), 1), *a.shape[2:]
+            # The outer bonds are shared.
+            row, column = a.shape[0] if k else 0, a.shape[1] if k < last else 0
+            shape = row + b.shape[0], column + b.shape[1], *a.shape[2:]
             w = np.zeros(shape, dtype=np.complex128)
             w[: a.shape[0], : a.shape[1]] = a
-            w[rows[0] :, columns[0] :] += b
+            w[row:, column:] += b
             tensors.append(w)
         inner = [np.concatenate(pair) for pair in zip(one.charges, two.charges, strict=True)]
         charges = (one.charges[0], *inner[1:-1], one.charges[-1])
@@ -193,13 +190,11 @@ class SpinOperator:
 
     def __matmul__(self, other: SpinOperator) -> SpinOperator:
         """Product with an operator on the same sites, which acts first; uncompressed."""
-        every = [
-            np.ones((p.size, q.size), bool)
-            for p, q in zip(self.charges, other.charges, strict=True)
-        ]
-        return self.paired(other, every, "pqom,pqmi->pqoi")
+        bonds = zip(self.charges, other.charges, strict=True)
+        every = [np.ones((p.size, q.size), bool) for p, q in bonds]
+        return self.combined(other, every, "pqom,pqmi->pqoi")
 
-    def paired(
+    def combined(
         self, other: SpinOperator, kept: Sequence[NDArray[np.bool_]], rule: str
     ) -> SpinOperator:
         """Combine with an operator on the same sites, tensor by tensor.
@@ -233,7 +228,7 @@ class SpinOperator:
         """O+ O, compressed before and after to a share ``tolerance`` of the norm."""
         short, values, _ = self.canonical(tolerance)
         kept = [pairs_above(s, tolerance) for s in values]
-        return short.adjoint.paired(short, kept, "pqom,pqmi->pqoi").compressed(tolerance)[0]
+        return short.adjoint.combined(short, kept, "pqom,pqmi->pqoi").compressed(tolerance)[0]
 
     def compressed(self, tolerance: float) -> tuple[SpinOperator, float]:
         """The same with as few bond states as a relative error allows.
@@ -317,20 +312,18 @@ class SpinOperator:
         """
         if "2Sz" in code.names and not self.definite:
             raise InputError("jumps: an operator changes 2Sz by no definite amount")
-        column = code.names.index("2Sz") if "2Sz" in code.names else None
         place = {k: n for n, k in enumerate(self.sites)}
-        charge = self.charges[0]
-        ws, bonds = [], [_table(charge, column, code)]
+        charges, tensors = [self.charges[0]], []
         for k, site in enumerate(sites):
-            if k in place:
-                w = self.tensors[place[k]]
-                charge = self.charges[place[k] + 1]
-                ws.append(with_rest(w, site))
-            else:
-                one = np.eye(site.dim, dtype=np.complex128)
-                ws.append(np.einsum("ab,oi->aboi", np.eye(charge.size), one))
-            bonds.append(_table(charge, column, code))
-        return ws, bonds
+            inside = k in place
+            charges.append(self.charges[place[k] + 1] if inside else charges[-1])
+            one = np.multiply.outer(np.eye(charges[-1].size), np.eye(site.dim, dtype=complex))
+            tensors.append(with_rest(self.tensors[place[k]], site) if inside else one)
+        tables = [np.zeros((q.size, len(code.names)), dtype=np.int64) for q in charges]
+        if "2Sz" in code.names:
+            for table, q in zip(tables, charges, strict=True):
+                table[:, code.names.index("2Sz")] = q
+        return tensors, tables
 
     def _blurred(self) -> SpinOperator:
         zeros = tuple(np.zeros_like(q) for q in self.charges)
@@ -341,19 +334,15 @@ class SpinOperator:
         w = self.tensors[end]
         d = w.shape[2]
         part = np.einsum("aboo->ab", w) / d
-        beside = self.tensors[1 if end == 0 else -2]
-        new = np.tensordot(part, beside, axes=1) if end == 0 else None
-        if new is None:
-            new = np.einsum("aboi,bc->acoi", beside, part, optimize=True)
         rest = slice(1, None) if end == 0 else slice(None, -1)
-        tensors = list(self.tensors[rest])
-        tensors[end] = new
-        outer = self.charges[0] if end == 0 else self.charges[-1]
-        charges = list(self.charges[rest])
-        charges[end] = outer
-        short = replace(
-            self._with(tensors, charges), sites=self.sites[rest], steps=self.steps[rest]
-        )
+        tensors, charges = list(self.tensors[rest]), list(self.charges[rest])
+        if end == 0:
+            tensors[0] = np.tensordot(part, tensors[0], axes=1)
+        else:
+            tensors[-1] = np.einsum("aboi,bc->acoi", tensors[-1], part, optimize=True)
+        charges[end] = self.charges[end]
+        sites, steps = self.sites[rest], self.steps[rest]
+        short = replace(self._with(tensors, charges), sites=sites, steps=steps)
         other = list(self.tensors)
         other[end] = w - np.multiply.outer(part, np.eye(d))
         return short, self._with(other, self.charges).norm
@@ -380,11 +369,3 @@ def with_rest(w: Matrix, site: Site) -> Matrix:
     """Tensor on the spin of a site as one on all of it."""
     lead = np.eye(site.dim // w.shape[2])
     return np.einsum("abst,lm->ablsmt", w, lead).reshape(*w.shape[:2], site.dim, site.dim)
-
-
-def _table(charge: Ints, column: int | None, code: ChargeCode) -> Ints:
-    """Charges (w, number of charges): only 2Sz changes."""
-    table = np.zeros((charge.size, len(code.names)), dtype=np.int64)
-    if column is not None:
-        table[:, column] = charge
-    return table

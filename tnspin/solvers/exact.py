@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
-from tnspin.numerics import midpoint
+from tnspin.numerics.adaptive import midpoint_steps
 from tnspin.numerics.chebyshev import Bounds, lanczos_bounds, propagate
 from tnspin.observables.snapshot import Progress, Snapshot, output_times
 from tnspin.operators.basis import ChargeBasis
-from tnspin.operators.bonds import TermOperator, sparse_parts, term_parts
 from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sparse import TermOperator, sparse_parts, term_parts
 from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian
 from tnspin.states.one_electron.state import OneElectronState
 from tnspin.states.vector import VectorState
@@ -214,7 +214,7 @@ def _interval(
         apply, bounds = hamiltonian.frozen(t)
         return propagate(apply, bounds, v, h, error)
 
-    for time, moved in midpoint.steps(move, vector, start, stop, tolerance):
+    for time, moved in midpoint_steps(move, vector, start, stop, tolerance):
         vector = _checked(vector, moved, tolerance)
         yield time, vector
 

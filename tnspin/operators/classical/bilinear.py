@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, electron, kron
-
-__all__ = ["Form", "electron_form", "is_electronic"]
 
 #: Constant, and (2 n, 2 n) matrix of the modes 2 site + spin (0: up) of n sites.
 Form = tuple[complex, np.ndarray]
@@ -63,8 +62,7 @@ def electron_form(factors: tuple[tuple[str, int], ...]) -> Form:
     one_body -= constant * np.eye(len(states))
     bilinear = constant * np.eye(len(matrix)) + sum(
         one_body[i, j] * (a @ b.conj().T)
-        for i, a in enumerate(creators)
-        for j, b in enumerate(creators)
+        for (i, a), (j, b) in product(enumerate(creators), repeat=2)
     )
     if not np.allclose(bilinear, matrix, atol=1e-12):
         raise InputError(
@@ -75,14 +73,10 @@ def electron_form(factors: tuple[tuple[str, int], ...]) -> Form:
 
 
 _CREATORS = ("cdag_up", "cdag_dn")
-_ONE = np.eye(4, dtype=np.complex128)
 
 
 def _matrix(factors: tuple[tuple[str, int], ...], count: int) -> np.ndarray:
     """Dense matrix on ``count`` electron levels."""
-    (term,) = OperatorSum.of((electron(),) * count, [(1.0, *_flat(factors))]).local_terms()
-    return kron(term.matrices.get(k, _ONE) for k in range(count))
-
-
-def _flat(factors: tuple[tuple[str, int], ...]) -> list[str | int]:
-    return [item for factor in factors for item in factor]
+    flat = [item for factor in factors for item in factor]
+    (term,) = OperatorSum.of((electron(),) * count, [(1.0, *flat)]).local_terms()
+    return kron(term.matrices.get(k, np.eye(4)) for k in range(count))

@@ -7,17 +7,13 @@ kept as runs: ranges of spins along which matrix and distance do not change.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Couplings", "Fields", "tile_borders", "tiled"]
-
-Reals = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
-Ints = NDArray[np.int64]
+from tnspin.numerics.arrays import Complexes, Ints, Reals
 
 #: Borders of tiles and their first runs; first and last spin, distance and kind of runs.
 _Tiles = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
@@ -62,9 +58,7 @@ class Fields:
     @property
     def arrays(self) -> tuple[Any, ...]:
         """All but the constant part, in the order in which kernels take them."""
-        return (self.borders, self.starts, self.firsts, self.lasts, self.distances, self.kinds,
-                self.blocks, self.diagonal, self.high_starts, self.high_values,
-                self.high_others)  # fmt: skip
+        return tuple(getattr(self, item.name) for item in fields(self)[1:])
 
     def largest(self) -> float:
         """Upper bound of the length of any field, for unit vectors."""
@@ -134,19 +128,14 @@ class Couplings:
             return np.ascontiguousarray(np.tensordot(strengths, values, axes=1).real)
 
         if copies not in self._cut:
-            self._cut[copies] = self._tiles(copies)
+            borders = tile_borders(self.constant.shape[2], copies)
+            self._cut[copies] = borders, *tiled(self.runs, borders)
         blocks = real(self.blocks)
         diagonal = ~np.any(blocks * (1 - np.eye(3)), axis=(1, 2))
-        borders, starts, firsts, lasts, distances, kinds = self._cut[copies]
         return Fields(
-            real(self.constant), borders, starts, firsts, lasts, distances, kinds, blocks,
-            diagonal, self.high_starts, real(self.high_values), self.high_others,
+            real(self.constant), *self._cut[copies], blocks, diagonal, self.high_starts,
+            real(self.high_values), self.high_others,
         )  # fmt: skip
-
-    def _tiles(self, copies: int) -> _Tiles:
-        """Borders of the tiles, and the runs cut at them and sorted by tiles."""
-        borders = tile_borders(self.constant.shape[2], copies)
-        return borders, *tiled(self.runs, borders)
 
 
 def tiled(runs: Ints, borders: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
@@ -214,9 +203,7 @@ def _high(
         used = np.flatnonzero(monomials[:, j] < one)
         others = np.delete(monomials[used], j, axis=1)
         found.append((monomials[used, j], used, np.where(others < one, others, -1)))
-    component = np.concatenate([c for c, _, _ in found])
-    which = np.concatenate([k for _, k, _ in found])
-    others = np.concatenate([o for _, _, o in found])
+    component, which, others = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(component, kind="stable")
     component, which = component[order], which[order]
     starts = np.searchsorted(component, np.arange(one + 1))

@@ -8,28 +8,20 @@ the one-body Hamiltonian of the electrons, and its derivative the field on the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Complexes, Ints, Reals
 from tnspin.operators.classical.bilinear import electron_form, is_electronic
 from tnspin.operators.classical.energy import ClassicalEnergy, classical_energy
-from tnspin.operators.classical.symbols import Polynomial, multiplied, site_polynomial
-from tnspin.operators.operator_sum import OperatorSum, Term, split_coefficient
+from tnspin.operators.classical.symbols import by_place, product_polynomial
+from tnspin.operators.operator_sum import Function, OperatorSum, Term, split_coefficient, value_at
 from tnspin.operators.sites import Site
-
-__all__ = ["HybridEnergy", "hybrid_energy", "hybrid_energy_of"]
-
-Reals = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
-Ints = NDArray[np.int64]
-Function = Callable[[float], complex]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +60,18 @@ class HybridEnergy:
         x = np.append(np.ravel(n), 1.0)
         entries = self._strengths(t) * x[self.components]
         place, indices, pointers = self._pattern
-        data = np.bincount(place, entries.real, len(indices)) + 1j * np.bincount(
-            place, entries.imag, len(indices)
-        )
+        size = len(indices)
+        data = np.bincount(place, entries.real, size) + 1j * np.bincount(place, entries.imag, size)
         return sp.csr_array((data, indices, pointers), shape=(self.modes, self.modes))
 
     def field(self, orbitals: Complexes, occupations: Reals, t: float = 0.0) -> Reals:
         """(N, 3) field -dE/dS that electrons make, from (M, 2 L) orbitals."""
-        entries = self._strengths(t)[self._exchange]
-        one_body = _correlations(
-            orbitals, occupations, self.rows[self._exchange], self.columns[self._exchange]
-        )
-        slope = np.bincount(
-            self.components[self._exchange], (entries * one_body).real, 3 * self.spins.size
-        )
+        chosen = self._exchange
+        rows, columns = self.rows[chosen], self.columns[chosen]
+        # <c+_row c_column>
+        one_body = np.asarray(occupations @ (orbitals[:, rows].conj() * orbitals[:, columns]))
+        slopes = (self._strengths(t)[chosen] * one_body).real
+        slope = np.bincount(self.components[chosen], slopes, 3 * self.spins.size)
         return -slope.reshape(-1, 3) / self.spins.spins[:, None]
 
     def value(self, n: Reals, orbitals: Complexes, occupations: Reals, t: float = 0.0) -> float:
@@ -93,7 +83,7 @@ class HybridEnergy:
     def _strengths(self, t: float) -> Complexes:
         if all(f is None for f in self.drives):
             return self.values
-        now = np.array([1.0 if f is None else complex(f(t)) for f in self.drives])
+        now = np.array([value_at(f, t) for f in self.drives])
         return self.values * now[self.functions]
 
     @cached_property
@@ -150,9 +140,8 @@ def hybrid_energy(
                 value = factor * strength * matrix[a, b]
                 entries.append((row, column, component, number, value))
     spins = classical_energy(OperatorSum(os.sites, tuple(bare)), limit, order)
-    rows, columns, components, functions = (
-        np.array([entry[k] for entry in entries], dtype=np.int64) for k in range(4)
-    )
+    table = np.array([entry[:4] for entry in entries], dtype=np.int64).reshape(-1, 4)
+    rows, columns, components, functions = table.T.copy()
     values = np.array([entry[4] for entry in entries], dtype=np.complex128)
     found = HybridEnergy(
         spins, 2 * len(os.sites), rows, columns, components, functions, values, tuple(drives)
@@ -181,26 +170,15 @@ def _linear(
     limit: str,
 ) -> dict[int, complex]:  # fmt: skip
     """Coefficients of the components 3 i + axis, and of 1 (3 N), of a product of spins."""
-    names: dict[int, tuple[str, ...]] = {}
-    for name, k in factors:
-        names[k] = (*names.get(k, ()), name)
-    total: Polynomial = {(): 1.0}
-    for k, each in names.items():
-        local = site_polynomial(sites[k], each, limit)
-        shifted = {tuple(3 * places[k] + a for a in key): value for key, value in local.items()}
-        total = multiplied(total, shifted)
+    names = by_place(factors)
+    slots = [places[k] for k in names]
+    total = product_polynomial([sites[k] for k in names], names.values(), slots, limit)
     if any(len(key) > 1 for key in total):
         raise InputError(
             "model: electrons stand with several spins at once; classical spins beside electrons "
             "need an exchange linear in each spin"
         )
     return {key[0] if key else 3 * len(places): value for key, value in total.items() if value}
-
-
-def _correlations(orbitals: Complexes, occupations: Reals, rows: Ints, columns: Ints) -> Complexes:
-    """<c+_row c_column>."""
-    product = orbitals[:, rows].conj() * orbitals[:, columns]
-    return np.asarray(occupations @ product)
 
 
 def _check_hermitian(energy: HybridEnergy) -> None:

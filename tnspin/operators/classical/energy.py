@@ -7,26 +7,21 @@ classical spin precesses as fast as the quantum one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError, nearest
+from tnspin.numerics.arrays import Complexes, Ints, Reals
 from tnspin.operators.classical.couplings import Couplings, Fields
-from tnspin.operators.classical.symbols import LIMITS, Polynomial, multiplied, site_polynomial
-from tnspin.operators.operator_sum import OperatorSum, split_coefficient
+from tnspin.operators.classical.symbols import LIMITS, Polynomial, by_place, product_polynomial
+from tnspin.operators.operator_sum import Function, OperatorSum, split_coefficient, value_at
 from tnspin.operators.sites import Site
 
-__all__ = ["LIMITS", "ClassicalEnergy", "classical_energy", "energy_of"]
-
-Reals = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Function = Callable[[float], complex]
-Parts = tuple[tuple[Function | None, NDArray[np.complex128]], ...]
+Parts = tuple[tuple[Function | None, Complexes], ...]
 # Imaginary parts that cancel in a Hermitian sum, relative to the largest coefficient.
 _ROUNDING = 1e-10
 
@@ -67,9 +62,9 @@ class ClassicalEnergy:
         """Whether no monomial has more than two factors: the midpoint rule then conserves it."""
         return self.monomials.shape[1] <= 2
 
-    def strengths(self, t: float = 0.0) -> NDArray[np.complex128]:
+    def strengths(self, t: float = 0.0) -> Complexes:
         """(P,) values of the functions of time, 1 for the constant part."""
-        return np.array([1.0 if f is None else complex(f(t)) for f, _ in self.parts], complex)
+        return np.array([value_at(f, t) for f, _ in self.parts], complex)
 
     def value(self, n: Reals, t: float = 0.0) -> Reals:
         """Energy of unit vectors (..., N, 3) at time ``t``, shape (...)."""
@@ -141,7 +136,7 @@ def classical_energy(
     kinds = _by_kind(os)
     functions = list(dict.fromkeys([None, *(function for function, _ in kinds)]))
     width = 1
-    found: list[tuple[Function | None, Ints, NDArray[np.complex128]]] = []
+    found: list[tuple[Function | None, Ints, Complexes]] = []
     for (function, key), (factors, positions) in kinds.items():
         sites, names = tuple(site for site, _ in key), tuple(name for _, name in key)
         columns = places[np.array(positions, dtype=np.int64).reshape(len(factors), len(key))]
@@ -161,7 +156,7 @@ def classical_energy(
 def energy_of(model: Any, limit: str = "large_spin") -> ClassicalEnergy:
     """`classical_energy` of the Hamiltonian of a model, kept; N as in ``localized_sites``.
 
-    A model whose classical counterpart has other constants says so (``classical_hamiltonian``).
+    A model may have another one for its classical counterpart (``classical_hamiltonian``).
     """
     return _energy_of(model, limit)
 
@@ -189,14 +184,10 @@ def _by_kind(
             key: Any = (function, ((sites[i], (a,)), (sites[j], (b,))))
             positions: tuple[int, ...] = (i, j)
         else:
-            names: dict[int, tuple[str, ...]] = {}
-            for name, k in factors:
-                names[k] = (*names.get(k, ()), name)
+            names = by_place(factors)
             key = (function, tuple((sites[k], each) for k, each in names.items()))
             positions = tuple(names)
-        if key not in found:
-            found[key] = ([], [])
-        strengths, places = found[key]
+        strengths, places = found.setdefault(key, ([], []))
         strengths.append(factor)
         places.append(positions)
     return found
@@ -204,32 +195,24 @@ def _by_kind(
 
 @lru_cache(maxsize=1024)
 def _product(sites: tuple[Site, ...], names: tuple[tuple[str, ...], ...], limit: str) -> Polynomial:
-    """Classical counterpart of operators on a few sites, in 3 slot + axis."""
-    total: Polynomial = {(): 1.0}
-    for slot, (site, factors) in enumerate(zip(sites, names, strict=True)):
-        local = site_polynomial(site, factors, limit)
-        shifted = {tuple(3 * slot + a for a in key): value for key, value in local.items()}
-        total = multiplied(total, shifted)
-    return total
+    """Classical counterpart of operators on a few sites, in the variables 3 place + axis."""
+    return product_polynomial(sites, names, range(len(sites)), limit)
 
 
 def _merged(
-    found: Sequence[tuple[Function | None, Ints, NDArray[np.complex128]]],
+    found: Sequence[tuple[Function | None, Ints, Complexes]],
     functions: Sequence[Function | None],
     width: int,
     one: int,
 ) -> tuple[Ints, Parts]:
     """Add up what multiplies the same monomial; leave out those of which nothing remains."""
-    total = sum(len(rows) for _, rows, _ in found)
-    monomials = np.full((total, width), one, dtype=np.int64)
-    values = np.empty(total, dtype=np.complex128)
-    part = np.empty(total, dtype=np.int64)
-    start = 0
-    for function, rows, strengths in found:
-        stop = start + len(rows)
-        monomials[start:stop, : rows.shape[1]] = rows
-        values[start:stop], part[start:stop] = strengths, functions.index(function)
-        start = stop
+    monomials = np.concatenate(
+        [np.zeros((0, width), dtype=np.int64)]
+        + [np.pad(r, ((0, 0), (0, width - r.shape[1])), constant_values=one) for _, r, _ in found]
+    )
+    values = np.concatenate([np.zeros(0, dtype=np.complex128), *(v for _, _, v in found)])
+    numbers = (np.full(len(r), functions.index(f)) for f, r, _ in found)
+    part = np.concatenate([np.zeros(0, dtype=np.int64), *numbers])
     if (one + 1.0) ** width < 2.0**62:  # as one number each: much faster to sort
         keys = monomials @ (one + 1) ** np.arange(width - 1, -1, -1)
         _, first, where = np.unique(keys, return_index=True, return_inverse=True)
@@ -244,11 +227,9 @@ def _merged(
     return monomials[first[kept]], parts
 
 
-def _check_real(parts: Iterable[tuple[Function | None, NDArray[np.complex128]]]) -> None:
+def _check_real(parts: Iterable[tuple[Function | None, Complexes]]) -> None:
     """Refuse a sum whose value is not real at time 0."""
-    total: Any = 0.0
-    for function, values in parts:
-        total = total + (values if function is None else complex(function(0.0)) * values)
+    total: Any = sum(value_at(function, 0.0) * values for function, values in parts)
     size = float(np.abs(total).max(initial=0.0))
     if np.abs(np.imag(total)).max(initial=0.0) > _ROUNDING * max(size, 1e-300):
         raise InputError("model: the Hamiltonian is not Hermitian")

@@ -16,8 +16,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["advance", "field_of", "finish", "settled", "sweep"]
-
 # Products may be fused with sums; midpoints are never NaN or infinite.
 _FAST = {"contract", "nnan", "ninf", "nsz"}
 

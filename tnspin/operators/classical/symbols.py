@@ -5,7 +5,7 @@ A polynomial is a dictionary from sorted axes to coefficients: ``{(2, 2): 3.0}``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 
@@ -14,14 +14,13 @@ import numpy as np
 from tnspin.errors import InputError
 from tnspin.operators.sites import Site
 
-__all__ = ["LIMITS", "Polynomial", "multiplied", "site_polynomial"]
-
 #: Monomial (sorted indices of the variables) -> coefficient.
 Polynomial = dict[tuple[int, ...], complex]
 
 #: What replaces a product of spin matrices on one site: the product of S n, right for
 #: S -> infinity, or its expectation value in a coherent state, right for unentangled spins.
 LIMITS = ("large_spin", "coherent")
+_ALONE = "the classical equations are for localized spins alone (with electrons: kind 'hybrid')"
 
 
 def multiplied(a: Polynomial, b: Polynomial) -> Polynomial:
@@ -30,6 +29,26 @@ def multiplied(a: Polynomial, b: Polynomial) -> Polynomial:
     for (left, x), (right, y) in product(a.items(), b.items()):
         key = tuple(sorted(left + right))
         total[key] = total.get(key, 0.0) + x * y
+    return total
+
+
+def by_place(factors: Iterable[tuple[str, int]]) -> dict[int, tuple[str, ...]]:
+    """Names of the operators on each site, left to right, from (name, site) factors."""
+    names: dict[int, tuple[str, ...]] = {}
+    for name, k in factors:
+        names[k] = (*names.get(k, ()), name)
+    return names
+
+
+def product_polynomial(
+    sites: Iterable[Site], names: Iterable[tuple[str, ...]], slots: Iterable[int], limit: str
+) -> Polynomial:
+    """Classical counterpart of operators on a few sites, in the variables 3 slot + axis."""
+    total: Polynomial = {(): 1.0}
+    for site, factors, slot in zip(sites, names, slots, strict=True):
+        local = site_polynomial(site, factors, limit)
+        shifted = {tuple(3 * slot + a for a in key): value for key, value in local.items()}
+        total = multiplied(total, shifted)
     return total
 
 
@@ -68,23 +87,18 @@ def _linear_form(site: Site, name: str) -> tuple[complex, tuple[complex, complex
     matrix = site.op(name)
     if site.spin_dim < 2:
         raise InputError(
-            f"model: {name!r} on a {site.name} site has no classical counterpart; "
-            "the classical equations are for localized spins alone (with electrons: kind 'hybrid')"
+            f"model: {name!r} on a {site.name} site has no classical counterpart; {_ALONE}"
         )
     spins = [site.op(f"S{axis}") for axis in "xyz"]
     constant = complex(np.trace(matrix)) / site.dim
     vector = [complex(np.vdot(s, matrix) / np.vdot(s, s)) for s in spins]
-    rest = (
-        matrix
-        - constant * np.eye(site.dim)
-        - sum(v * s for v, s in zip(vector, spins, strict=True))
-    )
-    if np.abs(rest).max() > 1e-12 * max(1.0, float(np.abs(matrix).max())):
+    combined = sum(v * s for v, s in zip(vector, spins, strict=True))
+    size = max(1.0, float(np.abs(matrix).max()))
+    if np.abs(matrix - constant * np.eye(site.dim) - combined).max() > 1e-12 * size:
         raise InputError(
-            f"model: {name!r} on a {site.name} site is no combination of spin matrices; "
-            "the classical equations are for localized spins alone (with electrons: kind 'hybrid')"
+            f"model: {name!r} on a {site.name} site is no combination of spin matrices; {_ALONE}"
         )
-    small = 1e-14 * max(1.0, float(np.abs(matrix).max()))
+    small = 1e-14 * size
     x, y, z = (v if abs(v) > small else 0.0 for v in vector)
     return constant if abs(constant) > small else 0.0, (x, y, z)
 

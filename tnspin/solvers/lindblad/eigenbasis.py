@@ -32,7 +32,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-from tnspin.numerics.dormand_prince import dormand_prince
+from tnspin.numerics.adaptive import dormand_prince
 from tnspin.numerics.parallel import default_workers, threads_here
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from tnspin.errors import InputError
 from tnspin.numerics.chebyshev import lanczos_bounds
 from tnspin.operators.basis import ChargeBasis
-from tnspin.operators.bonds import sparse_parts
 from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sparse import sparse_parts
 from tnspin.solvers.lindblad.jumps_on_states import damping, spin_operator
 
 if TYPE_CHECKING:

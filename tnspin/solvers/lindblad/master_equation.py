@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError, RunError
 from tnspin.models import Model
-from tnspin.numerics import midpoint
+from tnspin.numerics.adaptive import midpoint_steps
 from tnspin.numerics.chebyshev import damped_step
 from tnspin.observables.snapshot import Progress, Snapshot, output_times
 from tnspin.operators.operator_sum import OperatorSum
@@ -193,7 +193,7 @@ def _interval(
             *_, (_, moved) = _series(apply, generator, generator.reach(t), v, h, error)
             return moved
 
-        yield from midpoint.steps(move, elements, start, stop, tolerance)
+        yield from midpoint_steps(move, elements, start, stop, tolerance)
         return
     # Half the range of the damping is taken out of the series: it then lies around zero.
     apply = generator.frozen(start, generator.damping)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError, RunError, nearest
 from tnspin.models import Model
-from tnspin.numerics.dormand_prince import dormand_prince
+from tnspin.numerics.adaptive import dormand_prince
 from tnspin.observables.snapshot import Progress, Snapshot, output_times
 from tnspin.solvers.mean_field.hartree import Hartree
 from tnspin.solvers.mean_field.printed import GeneralizedLandauLifshitz

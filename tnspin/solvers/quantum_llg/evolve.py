@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from tnspin.errors import InputError
 from tnspin.models import Model
 from tnspin.observables.snapshot import Progress, Snapshot, output_times
-from tnspin.operators.bonds import sparse_parts, to_sparse
 from tnspin.operators.operator_sum import OperatorSum
+from tnspin.operators.sparse import sparse_parts, to_sparse
 from tnspin.solvers.quantum_llg.invariant import reachable, split
 from tnspin.solvers.quantum_llg.isospectral import FACTORS, Flow, adaptive, fixed, product
 from tnspin.states.spectral import Block, SpectralState

@@ -103,7 +103,7 @@ def evolve(
     options : Options, optional
         For the observables.
     executor, workers
-        See `tnspin.numerics.parallel.run_tasks`.
+        See `tnspin.numerics.parallel.completed`.
     tolerance : float
         Of state vectors and of the times of jumps.
     dt, order, bond_dim, cutoff, method

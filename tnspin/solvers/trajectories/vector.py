@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tnspin.numerics.chebyshev import propagate_damped
+from tnspin.numerics.chebyshev import propagate
 from tnspin.operators.basis import ChargeBasis
 from tnspin.solvers.exact import Hamiltonian
 from tnspin.solvers.lindblad.jumps_on_states import SHARE, damping, reduced_rates, spin_operator
@@ -86,10 +86,10 @@ class VectorBackend:
         def damped(vector: Vector) -> Vector:
             return apply(vector) - 0.5j * (sector.decay @ vector)
 
-        vector = propagate_damped(
-            damped if self.jumps else apply, bounds, self._decay, state.vector, span,
-            max(1e-15, SHARE * self.tolerance),
-        )  # fmt: skip
+        tolerance = max(1e-15, SHARE * self.tolerance)
+        vector = propagate(
+            damped if self.jumps else apply, bounds, state.vector, span, tolerance, self._decay
+        )
         return VectorState(state.sites, vector, sector.basis)
 
     def norm2(self, state: VectorState) -> float:

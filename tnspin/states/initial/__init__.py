@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tnspin.errors import InputError, nearest
 from tnspin.mps.state import MPS
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.initial.bell import BellPairs, bell, werner
 from tnspin.states.initial.ground import GroundState, ground

@@ -11,7 +11,7 @@ import numpy as np
 
 from tnspin.errors import InputError, nearest
 from tnspin.mps.state import MPS
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Site
 from tnspin.states.initial.check import finite
 from tnspin.states.initial.mixture import Mixture

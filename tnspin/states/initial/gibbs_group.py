@@ -22,9 +22,10 @@ import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.mps.state import MPS
-from tnspin.operators.bonds import bonds, to_sparse
+from tnspin.operators.bonds import bonds
 from tnspin.operators.operator_sum import OperatorSum, Term
 from tnspin.operators.sites import Site, purified, spin
+from tnspin.operators.sparse import to_sparse
 
 __all__ = ["GibbsGroup", "own_hamiltonian"]
 

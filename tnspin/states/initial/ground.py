@@ -12,7 +12,8 @@ import scipy.sparse.linalg
 
 from tnspin.errors import InputError, nearest
 from tnspin.mps.state import MPS
-from tnspin.operators.bonds import ChargeBasis, to_sparse
+from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.sparse import to_sparse
 from tnspin.states.initial.check import finite, integer
 from tnspin.states.vector import VectorState
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tnspin.errors import InputError
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.states.ensemble import Ensemble
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.mps.state import MPS
-from tnspin.operators.bonds import ChargeBasis
+from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Site
 from tnspin.states.vector import VectorState
 

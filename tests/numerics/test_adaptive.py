@@ -10,8 +10,8 @@ import pytest
 import scipy.linalg
 
 from tnspin.errors import RunError
-from tnspin.numerics import dormand_prince as module
-from tnspin.numerics.dormand_prince import dormand_prince
+from tnspin.numerics import adaptive as module
+from tnspin.numerics.adaptive import dormand_prince
 
 
 @pytest.mark.parametrize("tolerance", [1e-5, 1e-8, 1e-11])
