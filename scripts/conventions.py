@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tnspin.results.result import Result
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.runs.simulation import simulate
 
 OBSERVABLES = ["spin", "energy", "particle_number", "total_sz", "discarded_weight", "bond_dim"]

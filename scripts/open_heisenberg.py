@@ -21,7 +21,7 @@ from tnspin.figures import save_figure
 from tnspin.figures.common import BLUE, ORANGE, STYLE
 from tnspin.figures.open_heisenberg import connected_correlation
 from tnspin.results.result import Result, Variable
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 
 VARIANTS = ("hartree", "printed")

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from solving import tebd
 
 from tnspin import figures
 from tnspin.models import KondoHeisenbergChain
 from tnspin.observables import OBSERVABLES
 from tnspin.runs.record import record
-from tnspin.solvers import tebd
 from tnspin.states import initial as states
 
 
@@ -30,7 +30,7 @@ def main(stop: float) -> None:
     pulse = states.confined_electrons(chain, n_electrons=8, well=10, localized_spins="down")
     start = pulse.to_mps(charge_names=("N", "2Sz"))
     times = np.arange(0, stop + 0.25, 0.5)
-    run = tebd.evolve(chain, start, times, dt=0.1, order=2, bond_dim=400, cutoff=1e-7)
+    run = tebd(chain, start, times, dt=0.1, order=2, bond_dim=400, cutoff=1e-7)
 
     # Observables of the package by name; any function of a snapshot is one as well.
     names = ("spin", "electron_density", "electron_spin", "entropy", "discarded_weight", "bond_dim")

@@ -34,7 +34,7 @@ from tnspin.observables.groups.spins import group_state
 from tnspin.operators.basis import ChargeBasis
 from tnspin.results.facts import parameters
 from tnspin.results.onsets import onset
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.solvers.trajectories.store import Store
 from tnspin.states.vector import VectorState

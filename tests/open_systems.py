@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from dense import all_states
 from scipy.sparse import csr_array
@@ -10,6 +13,7 @@ from scipy.sparse.linalg import expm_multiply
 from tnspin.baths import JumpOperator
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import to_sparse
 from tnspin.states.vector import VectorState
 
@@ -116,3 +120,26 @@ def effective_evolution(model, jumps, vector, time):
     ls = [embedded(model, jump) for jump in jumps]
     effective = csr_array(h - 0.5j * sum(x.conj().T @ x for x in ls))
     return expm_multiply(-1j * time * effective, vector)
+
+
+@dataclass(frozen=True)
+class Driven:
+    """A model that is nothing but its operator sum."""
+
+    kind: ClassVar[str] = "driven"
+    hamiltonian: OperatorSum
+
+    @property
+    def local_sites(self):
+        return self.hamiltonian.sites
+
+
+def in_full_space(rho):
+    """A block-diagonal matrix with the basis of the whole chain."""
+    states = all_states(rho.sites)
+    total = np.zeros((len(states),) * 2, dtype=complex)
+    for basis, block in zip(rho.bases, rho.blocks, strict=True):
+        index = basis.index(states)
+        inside = np.flatnonzero(index >= 0)
+        total[np.ix_(inside, inside)] = block[np.ix_(index[inside], index[inside])]
+    return total

@@ -16,10 +16,10 @@ import pytest
 
 from tnspin import cli
 from tnspin.observables import OBSERVABLES
-from tnspin.runs.config import config
-from tnspin.runs.config.kinds import kinds
+from tnspin.runs.config import loading as config
+from tnspin.runs.config.sections import registry as kinds
 from tnspin.runs.simulation import simulate
-from tnspin.schema.tables import fields_of
+from tnspin.schema.table import fields_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -188,7 +188,7 @@ def _certify(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from tnspin.results.report import reached, summary
-    from tnspin.runs.config.config import load
+    from tnspin.runs.config.loading import load
     from tnspin.runs.progress import Bar, StopOnSignal, position
     from tnspin.runs.simulation import check_output, simulate
 
@@ -252,7 +252,7 @@ def _how_to_go_on(options: argparse.Namespace, path: Path) -> str:
 
 
 def _presets(options: argparse.Namespace) -> int:
-    from tnspin.runs.config.config import presets
+    from tnspin.runs.config.loading import presets
 
     rows = presets()
     if options.json:

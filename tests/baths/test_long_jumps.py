@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from solving import density_matrix, master_equation, trajectories
 
 from tnspin.baths import UniversalLindblad, group_hamiltonian, jump_operators, jumps
 from tnspin.baths.bath import spectral_density
@@ -17,9 +18,6 @@ from tnspin.mps import MPS
 from tnspin.observables import OBSERVABLES
 from tnspin.operators.sites import kron
 from tnspin.operators.spin_mpo import SpinOperator
-from tnspin.solvers import density_matrix
-from tnspin.solvers.lindblad import master_equation
-from tnspin.solvers.trajectories import evolve as trajectories
 from tnspin.states.vector import VectorState
 
 #: A cutoff above all transitions: a hard one among them would be remembered for ever.
@@ -169,15 +167,15 @@ def test_density_matrices_take_them():
     matrices, operators = as_operators(model, replace(BATH, gamma=0.2))
     times = [0.0, 0.5, 1.0]
     start = VectorState.product(model.local_sites, [np.eye(2)[k % 2] for k in range(4)])
-    wanted = list(master_equation.evolve(model, start, times, jumps=matrices))
+    wanted = list(master_equation(model, start, times, jumps=matrices))
     errors = []
     for dt in (0.25, 0.125):
-        found = list(density_matrix.evolve(model, neel(model), times, jumps=operators, dt=dt))
+        found = list(density_matrix(model, neel(model), times, jumps=operators, dt=dt))
         rho, sigma = (run[-1].state.rdm(range(4)) for run in (found, wanted))
         errors.append(float(np.abs(rho - sigma).max()))
     assert errors[1] < 2e-4 and errors[1] < 0.4 * errors[0]
     with pytest.raises(InputError, match="tebd"):
-        list(density_matrix.evolve(model, neel(model), times, jumps=matrices, engine="tebd"))
+        list(density_matrix(model, neel(model), times, jumps=matrices, engine="tebd"))
 
 
 def test_trajectories_go_the_way_of_the_vector():
@@ -187,12 +185,12 @@ def test_trajectories_go_the_way_of_the_vector():
     start = VectorState.product(model.local_sites, [np.eye(2)[k % 2] for k in range(4)])
     options = {"trajectories": 4, "chunk": 1, "workers": 1, "seed": 5, "dt": 0.05}
     times, spin = [0.0, 0.5], OBSERVABLES["spin"].measure
-    ones = list(trajectories.evolve(model, neel(model, ()), times, jumps=operators, **options))
-    others = list(trajectories.evolve(model, start, times, jumps=matrices, **options))
+    ones = list(trajectories(model, neel(model, ()), times, jumps=operators, **options))
+    others = list(trajectories(model, start, times, jumps=matrices, **options))
     assert np.abs(spin(ones[-1]) - spin(others[-1])).max() < 1e-3
     assert np.abs(spin(others[-1]) - spin(others[0])).max() > 0.3
     with pytest.raises(InputError, match=r"solver\.order"):
-        list(trajectories.evolve(model, neel(model), times, jumps=operators, order=4))
+        list(trajectories(model, neel(model), times, jumps=operators, order=4))
 
 
 @pytest.mark.slow
@@ -202,7 +200,7 @@ def test_trajectories_average_to_the_master_equation():
     start = VectorState.product(model.local_sites, [np.eye(2)[k % 2] for k in range(4)])
     times, spin = [0.0, 1.0], OBSERVABLES["spin"].measure
     options = {"trajectories": 200, "chunk": 10, "seed": 5, "observables": ("spin",)}
-    found = list(trajectories.evolve(model, neel(model), times, jumps=operators, **options))[-1]
-    wanted = spin(list(master_equation.evolve(model, start, times, jumps=matrices))[-1])
+    found = list(trajectories(model, neel(model), times, jumps=operators, **options))[-1]
+    wanted = spin(list(master_equation(model, start, times, jumps=matrices))[-1])
     error = np.maximum(found.errors["spin"], 1e-6)
     assert np.all(np.abs(spin(found) - wanted) < 3 * error)

@@ -117,10 +117,10 @@ def test_one_axis_is_refused_beyond_the_bound(length, ratio, bosons, gamma):
     # The third operator of an axis has no rate at all.
     assert found == pytest.approx(min(lowest, 0.0), abs=1e-12 * gamma)
     if abs(ratio) <= bound * (1 - 1e-9):
-        bath.check(length)
+        bath.check_length(length)
     elif abs(ratio) >= bound * (1 + 1e-9):
         with pytest.raises(InputError, match="not completely positive"):
-            bath.check(length)
+            bath.check_length(length)
 
 
 @pytest.mark.parametrize(

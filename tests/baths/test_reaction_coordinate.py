@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from open_systems import Lindblad
 from scipy.integrate import quad
+from solving import master_equation as evolve
 
 from tnspin.baths import ReactionCoordinate, WithCoordinate, residual_density
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
 from tnspin.operators.sparse import to_sparse
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
-from tnspin.solvers.lindblad.master_equation import evolve
 from tnspin.states.density import DensityState
 from tnspin.states.initial import build
 

@@ -27,7 +27,7 @@ from tnspin.results.result import Result, Variable
 from tnspin.results.toml_text import dumps
 from tnspin.runs.certify import certify
 from tnspin.runs.certify.certificate import Certificate
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 from tnspin.runs.sweep.collect import gather
 from tnspin.runs.sweep.grid import grid_of

@@ -7,7 +7,7 @@ import pytest
 
 from tnspin import figures
 from tnspin.figures.open_heisenberg import connected_correlation
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 
 

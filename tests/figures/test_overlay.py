@@ -17,7 +17,7 @@ from tnspin.figures.curves import lines_of
 from tnspin.figures.sweep import runs_of
 from tnspin.results.result import Result, Variable
 from tnspin.results.toml_text import loads
-from tnspin.runs.config.config import from_dict, load
+from tnspin.runs.config.loading import from_dict, load
 from tnspin.runs.simulation import simulate
 from tnspin.runs.sweep.collect import gather
 from tnspin.runs.sweep.grid import grid_of

@@ -18,9 +18,9 @@ from small_chains import (
     METHOD_NAMES,
     truncation_bound,
 )
+from solving import tebd as evolve
 
 from tnspin.operators.sites import boson, electron, kondo, spin
-from tnspin.solvers.tebd import evolve
 
 ELECTRONS = ("electron", "kondo")
 #: Operators on neighbours that conserve every charge, and the sites that have both.

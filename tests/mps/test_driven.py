@@ -17,9 +17,9 @@ from small_chains import (
     same_bits,
     xxz,
 )
+from solving import tebd as evolve
 
 from tnspin.operators.sites import spin
-from tnspin.solvers.tebd import evolve
 
 
 def driven_pair(amplitude=0.8, frequency=1.7, splitting=1.2):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from small_chains import basis_state
+from solving import tebd as evolve
 
 from tnspin.models import HeisenbergChain
 from tnspin.mps.fuse import fuse, pairs_of, take_apart
-from tnspin.solvers.tebd import evolve
 
 
 def entangled(length, names=("2Sz",), spin=0.5):

@@ -9,6 +9,8 @@ from reference import Reference
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from small_chains import basis_state, kondo_chain, last, same_bits, xxz
+from solving import exact, tebd
+from solving import tdvp as evolve
 
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
@@ -19,8 +21,6 @@ from tnspin.mps.tdvp import Tdvp
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import spin
 from tnspin.operators.sparse import to_sparse
-from tnspin.solvers import exact, tebd
-from tnspin.solvers.tdvp import evolve
 from tnspin.states.vector import VectorState
 
 PRECISE = {"cutoff": 1e-20, "tolerance": 1e-12, "threads": 1, "dt": 0.05}
@@ -61,7 +61,7 @@ def exact_vectors(model, psi, times):
     basis = ChargeBasis(model.local_sites, psi.total_charge) if names else None
     every = basis or ChargeBasis(model.local_sites, {})
     start = VectorState(model.local_sites, psi.amplitudes(every.states), basis)
-    return every, [s.state.vector for s in exact.evolve(model, start, times)]
+    return every, [s.state.vector for s in exact(model, start, times)]
 
 
 @pytest.mark.parametrize("name", list(SYSTEMS))
@@ -152,7 +152,7 @@ def test_agrees_with_tebd_where_both_are_truncated_little():
     psi = product(model, NEEL[:6] + NEEL, ("2Sz",))
     times = [0.0, 1.5]
     one = last(evolve(model, psi, times, dt=0.05, cutoff=1e-10, threads=1))
-    other = last(tebd.evolve(model, psi, times, dt=0.05, order=4, cutoff=1e-11, threads=1))
+    other = last(tebd(model, psi, times, dt=0.05, order=4, cutoff=1e-11, threads=1))
     worst = max(np.abs(a - b).max() for a, b in zip(one.site_rdms, other.site_rdms, strict=True))
     assert worst < 2e-5
     assert abs(one.state.overlap(other.state)) == pytest.approx(1, abs=1e-6)

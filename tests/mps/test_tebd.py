@@ -20,6 +20,7 @@ from small_chains import (
     truncation_bound,
     xxz,
 )
+from solving import tebd as evolve
 
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
@@ -27,7 +28,6 @@ from tnspin.mps import Ledger, tebd
 from tnspin.mps.tebd import Tebd
 from tnspin.operators.bonds import bonds
 from tnspin.operators.sites import spin
-from tnspin.solvers.tebd import evolve
 
 SYSTEMS = {
     "spins": (xxz(6), [0, 1, 0, 1, 1, 0], ("2Sz",)),

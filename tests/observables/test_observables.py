@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import quimb.tensor as qtn
+from solving import exact
 
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
@@ -19,7 +20,6 @@ from tnspin.observables.snapshot import Options, Snapshot
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import to_sparse
-from tnspin.solvers import exact
 from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.states import initial as states
 from tnspin.states.density import DensityState
@@ -202,7 +202,7 @@ def test_conservation_laws_along_a_run():
         pulse = states.confined_electrons(model, 2, well=2, polarization=polarization)
         charges = [c for c in model.hamiltonian.conserved() if c in pulse.conserved()]
         basis = ChargeBasis(model.local_sites, pulse.total_charge(charges))
-        run = list(exact.evolve(model, pulse.to_vector(basis), [0.0, 3.0, 6.0]))
+        run = list(exact(model, pulse.to_vector(basis), [0.0, 3.0, 6.0]))
         first = run[0]
         assert measure("particle_number", first) == pytest.approx(2, abs=1e-10)
         start = measure("electron_spin_total", first) + measure("localized_spin_total", first)

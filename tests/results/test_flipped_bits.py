@@ -19,19 +19,20 @@ from hypothesis import strategies as st
 from open_systems import SPINS, flips, product
 from small_runs import write_config
 from small_sweeps import CHAIN, Here
+from solving import trajectories
 
 from tnspin.cli import main
 from tnspin.errors import InputError
 from tnspin.results import checksums
 from tnspin.results.result import Result, Variable
 from tnspin.runs.checkpoint import load_checkpoint
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.runs.sweep.collect import collect
 from tnspin.runs.sweep.folder import open_folder
 from tnspin.runs.sweep.grid import grid_of
 from tnspin.runs.sweep.runs import Task
 from tnspin.runs.sweep.scheduler import schedule
-from tnspin.solvers.trajectories import evolve as trajectories
+from tnspin.solvers.trajectories.sampling import merge
 
 NAMES = ["spin", "electron_density", "electron_spin", "energy", "bond_dim"]
 RUN = ("run", "small.toml", "--set", "time.stop=0.5", "--set", f"record.observables={NAMES}",
@@ -66,7 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         MIXED.save("mixed.h5")
         options = {"trajectories": 4, "chunk": 2, "workers": 1}
         start = product(SPINS, [0, 1, 0])
-        list(trajectories.evolve(SPINS, start, [0.0, 1.5], jumps=flips(), store="s", **options))
+        list(trajectories(SPINS, start, [0.0, 1.5], jumps=flips(), store="s", **options))
     return place
 
 
@@ -111,7 +112,7 @@ def checkpoint(path: Path) -> Any:
 
 
 def samples(path: Path) -> Any:
-    merged = trajectories.merge(SPINS, [path.parent])
+    merged = merge(SPINS, [path.parent])
     return [(one.time, one.state.trajectories, one.state.vector.tolist()) for one in merged]
 
 

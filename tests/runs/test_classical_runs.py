@@ -11,7 +11,7 @@ from tnspin.errors import InputError, Interrupted
 from tnspin.results.report import info, info_text, summary
 from tnspin.results.result import Result
 from tnspin.runs.checkpoint import checkpoint_path
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 
 RING = """

@@ -13,7 +13,7 @@ from small_runs import write_config
 
 import tnspin as ts
 from tnspin.runs import compilation
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 
 PULSE = """
     [model]

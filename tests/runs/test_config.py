@@ -13,8 +13,9 @@ from small_runs import write_config
 
 from tnspin.errors import InputError, nearest
 from tnspin.results.toml_text import dumps, parse_override
-from tnspin.runs.config import config
-from tnspin.runs.config.tables import Exact, Trajectories
+from tnspin.runs.config import loading as config
+from tnspin.solvers.exact import Exact
+from tnspin.solvers.trajectories import Trajectories
 
 NAMES = (
     "chain-impurity", "chain-lindblad", "chain-long", "chain-reaction-coordinate",
@@ -98,7 +99,7 @@ REFUSED = {
     "solver.cutoff=nan": ("solver.cutoff", "a number"),
     "solver.cutof=1e-7": ("solver.cutof", "did you mean 'cutoff'?"),
     "solver.kind=tebdd": ("solver.kind = 'tebdd'", "did you mean 'tebd'?"),
-    "solver.kind=closed_form": ("solver.kind = 'closed_form'", "allowed: tebd, tdvp, exact"),
+    "solver.kind=closed_form": ("solver.kind = 'closed_form'", "allowed: density_matrix, exact"),
     "model.kind=spin_dimmer": ("model.kind", "did you mean 'spin_dimer'?"),
     "model.localised=[1]": ("model.localised", "did you mean 'localized'?"),
     "model.localized=[80]": ("model.localized", "80", "0..74"),
@@ -222,7 +223,7 @@ def test_a_preset_without_its_bath_takes_any_solver() -> None:
 
 def test_baths_belong_to_solvers_of_open_systems() -> None:
     for kind in ("tebd", "exact"):
-        with pytest.raises(InputError, match=r"takes no \[bath\]; allowed: trajectories, master"):
+        with pytest.raises(InputError, match=r"takes no \[bath\]; allowed: density_matrix, master"):
             config.load("stt-collinear", [*BATH, f"solver.kind={kind}"])
     for kind in ("trajectories", "master_equation"):
         run = config.load("stt-collinear", [*BATH, f"solver.kind={kind}"])

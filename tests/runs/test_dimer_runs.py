@@ -13,7 +13,7 @@ from tnspin import cli, figures
 from tnspin.errors import InputError, Interrupted
 from tnspin.observables import OBSERVABLES
 from tnspin.runs.checkpoint import checkpoint_path
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 
 FM = "model.J=-1.0"

@@ -12,7 +12,7 @@ from small_runs import write_config
 
 from tnspin.cli import main
 from tnspin.runs import forecast as module
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.runs.forecast import Forecast, Watch, forecast, free_memory
 from tnspin.runs.simulation import simulate
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tnspin.cli import main
 from tnspin.errors import InputError
 from tnspin.results.toml_text import dumps, loads
-from tnspin.runs.config import config
-from tnspin.runs.config.kinds import keys as keys_of
-from tnspin.runs.config.kinds import kinds
+from tnspin.runs.config import loading as config
+from tnspin.runs.config.sections import keys_of
+from tnspin.runs.config.sections import registry as kinds
 
 TABLES = {name: config.read_tables(name)[1] for name in config.preset_names()}
 KINDS = {

@@ -13,7 +13,7 @@ from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain, OpenHeisenbergChain
 from tnspin.results.report import info_text, summary
 from tnspin.results.result import Result
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.hysteresis.loop import TILT, coercive_fields, hysteresis_loop, steady_spins
 from tnspin.runs.simulation import simulate
 from tnspin.solvers import evolve

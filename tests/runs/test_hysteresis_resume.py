@@ -18,7 +18,7 @@ from tnspin.errors import InputError, Interrupted
 from tnspin.results.report import info_text
 from tnspin.results.result import Result
 from tnspin.runs.checkpoint import checkpoint_path
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.runs.simulation import simulate
 
 LOOP = """

@@ -22,7 +22,7 @@ from small_runs import (
 from tnspin.errors import InputError, Interrupted
 from tnspin.results.result import Result
 from tnspin.runs.checkpoint import checkpoint_path
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.runs.simulation import simulate
 
 KINDS = ("tebd", "exact")

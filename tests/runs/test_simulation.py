@@ -11,9 +11,9 @@ import pytest
 from tnspin.errors import InputError, Interrupted
 from tnspin.results.report import summary
 from tnspin.results.result import Result
-from tnspin.runs import preparation
+from tnspin.runs import simulation as preparation
 from tnspin.runs.checkpoint import checkpoint_path, resumable, store_path
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.one_electron.state import OneElectronState
@@ -112,13 +112,13 @@ def test_jumps_that_mix_sectors_leave_a_charge_behind(
     bath = {"kind": "universal_lindblad", "temperature": 0.5, "coupling": coupling}
     for engine in ("exact", "tebd", "auto"):
         run = run_of(solver={"kind": "trajectories", "engine": engine}, bath=bath)
-        state = preparation.initial_state(run, preparation.jump_operators(run)).states[0]
+        state = preparation.initial_state(run, run.solver.jumps(run.problem)).states[0]
         assert state.charge_names == names
         assert isinstance(state, OneElectronState) == (engine != "tebd")
     run = run_of(
         solver={"kind": "master_equation"}, bath=bath, model={"sites": 5, "localized": [[2], [4]]}
     )
-    state = preparation.initial_state(run, preparation.jump_operators(run))
+    state = preparation.initial_state(run, run.solver.jumps(run.problem))
     assert all(one.charge_names == names for one in state.states)
 
 

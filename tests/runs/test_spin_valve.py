@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 import quimb.tensor as qtn
+from solving import exact
 
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
@@ -18,7 +19,6 @@ from tnspin.observables.groups.spins import group_state
 from tnspin.observables.groups.state import GroupState
 from tnspin.observables.snapshot import Options, Snapshot
 from tnspin.operators.basis import ChargeBasis
-from tnspin.solvers import exact
 from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.solvers.trajectories.layout import Layout
 from tnspin.states import initial as states
@@ -43,7 +43,7 @@ def pure(polarization):
         MODEL, center=0, width=1.0, polarization=polarization, localized_spins=["up", "down"]
     )
     basis = ChargeBasis(MODEL.local_sites, packet.total_charge(("N", "2Sz")))
-    *_, last = exact.evolve(MODEL, packet.to_vector(basis), [0.0, 4.0])
+    *_, last = exact(MODEL, packet.to_vector(basis), [0.0, 4.0])
     return last.state
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from solving import exact
 
 import tnspin as ts
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
 from tnspin.mps import MPS
 from tnspin.operators.basis import ChargeBasis
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
-from tnspin.solvers import exact
 from tnspin.states.vector import VectorState
 
 RING = {
@@ -74,7 +74,7 @@ def test_dipole_chain_of_twelve_spins_against_exact():
     start = VectorState.product(model.local_sites, vectors, basis)
     times = [0.0, 1.0, 2.0]
     run = ts.evolve(model, psi, times, solver="tdvp", dt=0.1, threads=1)
-    for found, wanted in zip(run, exact.evolve(model, start, times), strict=True):
+    for found, wanted in zip(run, exact(model, start, times), strict=True):
         pairs = zip(found.site_rdms, wanted.site_rdms, strict=True)
         assert max(np.abs(a - b).max() for a, b in pairs) < 2e-5
         # 64 states at most: the whole space, up to the cutoff of the splits.

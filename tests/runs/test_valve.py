@@ -9,9 +9,8 @@ import pytest
 
 from tnspin.results.onsets import onsets
 from tnspin.results.result import Result
-from tnspin.runs.config import config
-from tnspin.runs.preparation import initial_state
-from tnspin.runs.simulation import simulate
+from tnspin.runs.config import loading as config
+from tnspin.runs.simulation import initial_state, simulate
 from tnspin.states.one_electron.state import OneElectronState
 
 COMPARED = (

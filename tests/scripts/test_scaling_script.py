@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.linalg import expm
+from solving import exact, tebd
 
 from tnspin import rdm
 from tnspin.operators.basis import ChargeBasis
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
-from tnspin.solvers import exact, tebd
 
 KONDO = {
     "kind": "kondo_heisenberg", "sites": 6, "localized": [3, 4],
@@ -50,8 +50,8 @@ def final_states(tables):
     charges = [c for c in chain.hamiltonian.conserved() if c in state.conserved()]
     basis = ChargeBasis(chain.local_sites, state.total_charge(charges))
     options = {name: PRECISE[name] for name in ("order", "dt", "cutoff", "bond_dim")}
-    *_, vector = exact.evolve(chain, state.to_vector(basis), times)
-    *_, mps = tebd.evolve(chain, state.to_mps(charges), times, threads=1, **options)
+    *_, vector = exact(chain, state.to_vector(basis), times)
+    *_, mps = tebd(chain, state.to_mps(charges), times, threads=1, **options)
     return vector.state, mps.state
 
 

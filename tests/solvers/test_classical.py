@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import chisquare
+from solving import exact
 
 from tnspin.errors import InputError, RunError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
@@ -13,7 +14,7 @@ from tnspin.operators.local import local_spin
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import kron, spin
 from tnspin.results.verdict import verdict
-from tnspin.solvers import evolve, exact
+from tnspin.solvers import evolve
 from tnspin.solvers.classical.comparison import compare, fit_damping, trajectory
 from tnspin.solvers.classical.integrator import LandauLifshitz
 from tnspin.states.classical import ClassicalState
@@ -115,7 +116,7 @@ def test_one_spin_precesses_as_the_quantum_one(S):
     """H = -B.S: the frequency is |B| for any S, quantum and classical."""
     chain = HeisenbergChain(sites=2, spin=S, J=0.0, field=(0.3, 0.2, 0.8))
     start, times = product(chain, [[0.7, 0.4]]), np.linspace(0, 9, 7)
-    quantum = [snapshot.site_rdms[0] for snapshot in exact.evolve(chain, start.to_vector(), times)]
+    quantum = [snapshot.site_rdms[0] for snapshot in exact(chain, start.to_vector(), times)]
     wanted = [[np.trace(r @ o).real / S for o in local_spin(chain.local_sites[0])] for r in quantum]
     found = [s.state.mean[0] for s in evolve(chain, start.to_mps(), times, solver="llg", dt=0.01)]
     np.testing.assert_allclose(found, wanted, atol=1e-9)
@@ -321,7 +322,7 @@ def test_a_ferromagnet_in_a_field_is_classical_throughout():
     """All spins parallel: no entanglement, and quantum and classical motion are the same."""
     chain = HeisenbergChain(sites=3, J=-1.0, field=(0.0, 0.0, 0.8))
     start, times = product(chain, [[1.0, 0.0]]), np.linspace(0, 20, 21)
-    snapshots = exact.evolve(chain, start.to_vector(), times)
+    snapshots = exact(chain, start.to_vector(), times)
     spins = np.array([
         [[np.trace(s.site_rdms[k] @ o).real / 0.5 for o in local_spin(s.state.sites[k])]
          for k in range(3)] for s in snapshots

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from solving import exact, tebd
 
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.mps import MPS
 from tnspin.operators.basis import ChargeBasis
-from tnspin.solvers import exact, tebd
 from tnspin.states.vector import VectorState
 
 # Power of the step and how far from it the fitted slope may be.
@@ -41,11 +41,11 @@ def errors(system, order, steps, stop):
     vectors = [np.eye(s.dim)[k] for s, k in zip(model.local_sites, states, strict=True)]
     basis = ChargeBasis(model.local_sites, charges)
     start = VectorState.product(model.local_sites, vectors, basis)
-    *_, wanted = exact.evolve(model, start, [0.0, stop])
+    *_, wanted = exact(model, start, [0.0, stop])
     amplitudes, local = [], []
     for dt in steps:
         psi = MPS.product(model.local_sites, vectors, tuple(charges))
-        *_, final = tebd.evolve(model, psi, [0.0, stop], dt=dt, order=order, bond_dim=500,
+        *_, final = tebd(model, psi, [0.0, stop], dt=dt, order=order, bond_dim=500,
                                 cutoff=1e-18, method="svd", threads=1)  # fmt: skip
         found = final.state.amplitudes(basis.states)
         amplitudes.append(np.linalg.norm(found - wanted.state.vector))

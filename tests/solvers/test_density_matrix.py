@@ -6,10 +6,23 @@ import h5py
 import numpy as np
 import pytest
 from free_fermions import covariances, hopping
-from open_systems import MINUS, PLUS, SPINS, Lindblad, Z, density, flips, mixing, product
+from open_systems import (
+    MINUS,
+    PLUS,
+    SPINS,
+    Driven,
+    Lindblad,
+    Z,
+    density,
+    flips,
+    in_full_space,
+    mixing,
+    product,
+)
 from small_chains import basis_state, last, same_bits
 from small_runs import write_config
-from test_master_equation import Driven, in_full_space
+from solving import density_matrix as evolve
+from solving import master_equation
 
 import tnspin as ts
 from tnspin.baths import JumpOperator, UniversalLindblad, jump_operators
@@ -18,10 +31,8 @@ from tnspin.models import HeisenbergChain, KondoHeisenbergChain, Purified
 from tnspin.mps.density import DensityMPS
 from tnspin.mps.ledger import Ledger
 from tnspin.operators.operator_sum import OperatorSum
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.runs.simulation import simulate
-from tnspin.solvers.density_matrix import evolve
-from tnspin.solvers.lindblad import master_equation
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.initial import build
 
@@ -75,9 +86,7 @@ def test_against_the_master_equation(model):
     jumps += [JumpOperator((1, 2), 0.5 * np.kron(minus.T, minus), 0, "hop")]
     names = ("2Sz",) if model.field[0] == 0 else ()
     states = [k % d for k in range(model.length)]
-    dense = last(
-        master_equation.evolve(model, product(model, states, names), [0, 1.5], jumps=jumps)
-    )
+    dense = last(master_equation(model, product(model, states, names), [0, 1.5], jumps=jumps))
     psi = basis_state(model.local_sites, states, names)
     state = moved(model, psi, [0, 0.7, 1.5], jumps, dt=0.05, order=4)
     assert state.charge_names == names
@@ -93,7 +102,7 @@ def test_universal_lindblad_of_neighbours():
         for k in range(3)
         for jump in jump_operators(pair, bath)
     ]
-    dense = last(master_equation.evolve(model, product(model, [0, 1, 0, 1]), [0, 2.0], jumps=jumps))
+    dense = last(master_equation(model, product(model, [0, 1, 0, 1]), [0, 2.0], jumps=jumps))
     state = moved(model, neel(model), [0, 2.0], jumps, dt=0.1, order=4)
     assert state.charge_names == ("2Sz",)
     assert np.abs(whole(state) - in_full_space(dense.state)).max() < 3e-6
@@ -104,9 +113,7 @@ def test_universal_lindblad_of_neighbours():
 def test_driven_field():
     base = HeisenbergChain(sites=3, Jz=0.6).hamiltonian
     model = Driven(base + OperatorSum.of(base.sites, [(lambda t: np.cos(3 * t), "Sx", 0)]))
-    dense = last(
-        master_equation.evolve(model, product(SPINS, [0, 1, 1], ()), [0, 1.0], jumps=flips())
-    )
+    dense = last(master_equation(model, product(SPINS, [0, 1, 1], ()), [0, 1.0], jumps=flips()))
     start = basis_state(SPINS.local_sites, [0, 1, 1], ())
     errors = [
         np.abs(
@@ -133,7 +140,7 @@ def ring_jumps(rate=0.4):
 
 
 def error_of_tdvp(model, jumps, dt):
-    dense = last(master_equation.evolve(model, product(model, [0, 1, 0, 1]), [0, 0.5], jumps=jumps))
+    dense = last(master_equation(model, product(model, [0, 1, 0, 1]), [0, 0.5], jumps=jumps))
     state = moved(model, neel(model), [0, 0.25, 0.5], jumps, dt=dt, engine="tdvp")
     assert state.charge_names == ("2Sz",)
     return np.abs(whole(state) - in_full_space(dense.state)).max()
@@ -150,7 +157,7 @@ def test_three_neighbours_by_gates_on_pairs(length, order):
     """The error falls with the order, and the trace stays: every gate is a physical map."""
     model = HeisenbergChain(length, Jz=0.7, field=(0, 0, 0.3))
     jumps, states = three_spin_jumps(model), [k % 2 for k in range(length)]
-    dense = last(master_equation.evolve(model, product(model, states), [0, 1.0], jumps=jumps))
+    dense = last(master_equation(model, product(model, states), [0, 1.0], jumps=jumps))
     errors = []
     for dt in (0.5, 0.25, 0.125):
         state = moved(model, neel(model), [0, 0.5, 1.0], jumps, dt=dt, order=order)
@@ -174,7 +181,7 @@ def test_pairs_of_a_driven_chain_without_charges():
     extra = [(0.3, "Sx", 0, "Sy", 2), (lambda t: np.cos(3 * t), "Sx", 0), (np.sin, "Sz", 2)]
     model = Driven(base + OperatorSum.of(base.sites, extra))
     far = [JumpOperator((0, 2), np.kron(PLUS, MINUS), 0, "far"), *mixing()]
-    dense = last(master_equation.evolve(model, product(SPINS, [0, 1, 1], ()), [0, 1.0], jumps=far))
+    dense = last(master_equation(model, product(SPINS, [0, 1, 1], ()), [0, 1.0], jumps=far))
     start = basis_state(SPINS.local_sites, [0, 1, 1], ())
     errors = [
         np.abs(whole(moved(model, start, [0, 1.0], far, dt=dt)) - in_full_space(dense.state)).max()

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from open_systems import SPINS, Lindblad, density, flips, mixing, product
+from solving import master_equation as evolve
 
 from tnspin.baths import UniversalLindblad, jump_operators
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.solvers.lindblad.eigenbasis import EigenLindblad
-from tnspin.solvers.lindblad.master_equation import evolve
 from tnspin.solvers.lindblad.symmetries import labels, real_phases, turned_by
 from tnspin.states.density import DensityState
 from tnspin.states.initial import build

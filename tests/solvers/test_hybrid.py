@@ -16,7 +16,7 @@ from tnspin.operators.classical.electrons import hybrid_energy
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import electron, kondo
 from tnspin.results.report import info
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 from tnspin.solvers import evolve
 from tnspin.states.hybrid import HybridState

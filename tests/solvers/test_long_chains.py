@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from free_fermions import covariances, hopping
-from open_systems import MINUS, PLUS, Z
+from open_systems import MINUS, PLUS, Z, in_full_space
 from small_chains import basis_state
-from test_master_equation import in_full_space
+from solving import density_matrix as evolve
+from solving import master_equation, tebd
 
 import tnspin as ts
 from tnspin import figures
@@ -20,11 +21,8 @@ from tnspin.mps.state import MPS
 from tnspin.observables import OBSERVABLES
 from tnspin.observables.snapshot import Snapshot
 from tnspin.results.result import Result, Variable
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.runs.simulation import simulate
-from tnspin.solvers import tebd
-from tnspin.solvers.density_matrix import evolve
-from tnspin.solvers.lindblad import master_equation
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.vector import VectorState
 
@@ -114,7 +112,7 @@ def beside_an_oscillator(count, levels):
 def error_beside_an_oscillator(count, levels, jumps_of, **options):
     model, network, dense = beside_an_oscillator(count, levels)
     jumps, times = jumps_of(model), [0.0, 0.5]
-    *_, exact = master_equation.evolve(model, dense, times, jumps=jumps)
+    *_, exact = master_equation(model, dense, times, jumps=jumps)
     *_, found = evolve(model, network, times, jumps=jumps, threads=1, **options)
     rho = found.state.rdm(range(model.length))
     return np.abs(rho - in_full_space(exact.state)).max()
@@ -151,7 +149,7 @@ def pure(length, spin=0.5):
     """A matrix product state and the snapshot of its density matrix."""
     model = HeisenbergChain(length, spin=spin, Jz=0.6)
     start = basis_state(model.local_sites, [k % 2 for k in range(length)], ("2Sz",))
-    *_, last = tebd.evolve(model, start, [0.0, 1.0], cutoff=1e-12, threads=1)
+    *_, last = tebd(model, start, [0.0, 1.0], cutoff=1e-12, threads=1)
     return last.state, Snapshot(1.0, model, DensityMPS.from_state(last.state))
 
 

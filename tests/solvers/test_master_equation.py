@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import ClassVar
 
 import h5py
 import numpy as np
 import pytest
-from dense import all_states
-from open_systems import SPINS, VALVE, Lindblad, density, flips, mixing, product, valve_jumps
+from open_systems import (
+    SPINS,
+    VALVE,
+    Driven,
+    Lindblad,
+    density,
+    flips,
+    in_full_space,
+    mixing,
+    product,
+    valve_jumps,
+)
 from scipy.integrate import solve_ivp
+from solving import exact
+from solving import master_equation as evolve
 
 from tnspin.baths import JumpOperator, UniversalLindblad, group_hamiltonian, jump_operators
 from tnspin.errors import InputError, RunError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.numerics.chebyshev import damped_step
 from tnspin.operators.operator_sum import OperatorSum
-from tnspin.solvers import exact
 from tnspin.solvers.lindblad.liouvillian import Liouvillian
-from tnspin.solvers.lindblad.master_equation import evolve
 from tnspin.states.density import DensityState
 from tnspin.states.ensemble import Ensemble
 
 TIMES = [0.0, 0.7, 2.0]
 
 
-@dataclass(frozen=True)
-class Driven:
-    """A model that is nothing but its operator sum."""
-
-    kind: ClassVar[str] = "driven"
-    hamiltonian: OperatorSum
-
-    @property
-    def local_sites(self):
-        return self.hamiltonian.sites
-
-
 def final(model, state, times=TIMES, **options):
     *_, snapshot = evolve(model, state, times, **options)
     return snapshot.state
-
-
-def in_full_space(rho):
-    """A block-diagonal matrix with the basis of the whole chain."""
-    states = all_states(rho.sites)
-    total = np.zeros((len(states),) * 2, dtype=complex)
-    for basis, block in zip(rho.bases, rho.blocks, strict=True):
-        index = basis.index(states)
-        inside = np.flatnonzero(index >= 0)
-        total[np.ix_(inside, inside)] = block[np.ix_(index[inside], index[inside])]
-    return total
 
 
 def two_sectors():
@@ -100,7 +86,7 @@ def test_baths_of_a_valve(coupling):
 def test_without_jumps_members_evolve_as_vectors():
     ensemble = two_sectors()
     found = final(VALVE, ensemble)
-    moved = [list(exact.evolve(VALVE, one, TIMES))[-1].state for one in ensemble.states]
+    moved = [list(exact(VALVE, one, TIMES))[-1].state for one in ensemble.states]
     expected = DensityState.from_state(Ensemble(moved, ensemble.weights))
     assert np.abs(found.elements - expected.elements).max() < 1e-10
     assert found.purity == pytest.approx(0.6**2 + 0.4**2, abs=1e-10)

@@ -16,7 +16,7 @@ from tnspin.observables.profiles import spin
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import kron
 from tnspin.operators.sites import spin as spin_site
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 from tnspin.solvers import evolve
 from tnspin.solvers.mean_field.hartree import Hartree, hermitian_basis

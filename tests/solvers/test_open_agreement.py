@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 
 #: An open chain with jumps on a spin and its neighbours; the ring of the preset, on all spins.

@@ -18,6 +18,7 @@ from open_systems import (
     product,
     valve_jumps,
 )
+from solving import exact, trajectories
 
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
@@ -25,9 +26,8 @@ from tnspin.numerics.parallel import process_pool
 from tnspin.observables import OBSERVABLES
 from tnspin.operators.basis import ChargeBasis
 from tnspin.runs.record import record
-from tnspin.solvers import exact
 from tnspin.solvers.lindblad.jumps_on_states import spin_operator
-from tnspin.solvers.trajectories import evolve as trajectories
+from tnspin.solvers.trajectories.sampling import merge
 from tnspin.solvers.trajectories.vector import VectorBackend
 from tnspin.states.ensemble import Ensemble
 
@@ -37,7 +37,7 @@ TIMES = [0.0, 0.7, 2.0]
 def sample(jumps, model=SPINS, state=None, **options):
     state = state if state is not None else product(SPINS, [0, 1, 0])
     options = {"trajectories": 40, "chunk": 5, "workers": 1} | options
-    return list(trajectories.evolve(model, state, TIMES, jumps=jumps, **options))
+    return list(trajectories(model, state, TIMES, jumps=jumps, **options))
 
 
 def rms(snapshots, model, jumps, rho):
@@ -124,7 +124,7 @@ def _others():
 def test_without_jumps_it_is_closed_evolution():
     state = product(SPINS, [0, 1, 0])
     out = sample((), observables=("spin", "log_negativity"))
-    for one, other in zip(out, exact.evolve(SPINS, state, TIMES), strict=True):
+    for one, other in zip(out, exact(SPINS, state, TIMES), strict=True):
         assert one.time == other.time
         assert np.abs(one.state.rdm(range(3)) - other.state.rdm(range(3))).max() < 1e-8
         assert not np.any(one.errors["spin"])
@@ -250,18 +250,16 @@ def test_store_of_another_run_is_refused(tmp_path):
 
 def test_merged_runs(tmp_path):
     parts = [sample(flips(), seed=seed, store=tmp_path / str(seed)) for seed in (0, 1)]
-    merged = list(
-        trajectories.merge(SPINS, [tmp_path / "0", tmp_path / "1"], observables=("spin",))
-    )
+    merged = list(merge(SPINS, [tmp_path / "0", tmp_path / "1"], observables=("spin",)))
     for one, other, both in zip(*parts, merged, strict=True):
         assert np.allclose(both.state.vector, (one.state.vector + other.state.vector) / 2)
     errors = sample(flips(), observables=("spin",))[-1].errors["spin"][:, 2]
     assert np.allclose(merged[-1].errors["spin"][:, 2], errors / np.sqrt(2), rtol=0.5)
     with pytest.raises(InputError, match="not all different"):
-        list(trajectories.merge(SPINS, [tmp_path / "0", tmp_path / "0"]))
+        list(merge(SPINS, [tmp_path / "0", tmp_path / "0"]))
     sample(flips(), seed=2, store=tmp_path / "2", chunk=4)
     with pytest.raises(InputError, match="share differs"):
-        list(trajectories.merge(SPINS, [tmp_path / "0", tmp_path / "2"]))
+        list(merge(SPINS, [tmp_path / "0", tmp_path / "2"]))
 
 
 def test_target_error_ends_the_sampling(tmp_path):
@@ -275,7 +273,7 @@ def test_target_error_ends_the_sampling(tmp_path):
 
 def test_recorded_with_errors():
     names = ("spin", "log_negativity")
-    snapshots = trajectories.evolve(
+    snapshots = trajectories(
         SPINS, product(SPINS, [0, 1, 0]), TIMES, jumps=flips(), trajectories=20, chunk=5,
         workers=1, observables=names,
     )  # fmt: skip

@@ -18,11 +18,11 @@ from open_systems import (
     product,
     valve_jumps,
 )
+from solving import trajectories
 
 from tnspin.baths import JumpOperator, UniversalLindblad, jump_operators
 from tnspin.models import KondoHeisenbergChain
 from tnspin.mps import MPS
-from tnspin.solvers.trajectories import evolve as trajectories
 from tnspin.solvers.trajectories.mps import MPSBackend
 from tnspin.solvers.trajectories.one_electron import OneElectronBackend
 from tnspin.solvers.trajectories.vector import VectorBackend
@@ -83,7 +83,7 @@ def difference(one, other):
 
 def trajectory_average(state, jumps, **options):
     options = {"trajectories": 24, "chunk": 6, "workers": 1, "seed": 3} | options
-    return list(trajectories.evolve(VALVE, state, TIMES, jumps=jumps, **options))
+    return list(trajectories(VALVE, state, TIMES, jumps=jumps, **options))
 
 
 @pytest.mark.parametrize("jumps", [valve_jumps(), valve_mixing()], ids=["definite", "mixing"])
@@ -156,13 +156,11 @@ def test_jumps(kind, jumps):
 
 
 def test_closed_matrix_product_states_are_those_of_tebd():
-    from tnspin.solvers import tebd
+    from solving import tebd
 
     options = {"dt": 0.1, "bond_dim": 20, "cutoff": 1e-10}
     out = trajectory_average(as_mps(VALVE, START), (), **options)
-    for one, other in zip(
-        out, tebd.evolve(VALVE, as_mps(VALVE, START), TIMES, **options), strict=True
-    ):
+    for one, other in zip(out, tebd(VALVE, as_mps(VALVE, START), TIMES, **options), strict=True):
         assert np.abs(one.state.site_rdms()[1] - other.state.site_rdms()[1]).max() < 1e-12
         assert np.allclose(one.ledger.discarded, other.ledger.discarded, atol=1e-15)
 
@@ -175,7 +173,7 @@ def test_bath_of_a_valve():
     found = []
     for make in (product, as_one_electron):
         members = tuple(make(model, [k, 0, 0, 0, 1, 1], CHARGES) for k in (1, 2))
-        out = trajectories.evolve(
+        out = trajectories(
             model, Ensemble(members, (0.5, 0.5)), TIMES, jumps=jumps, trajectories=16, chunk=4,
             workers=1, observables=("log_negativity", "spin", "energy"),
         )  # fmt: skip

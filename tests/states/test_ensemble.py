@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_chains import last, same_bits
 from small_states import make
+from solving import tebd
 
 import tnspin as ts
 from tnspin.errors import InputError
@@ -17,7 +18,6 @@ from tnspin.mps.ledger import Ledger, MergedLedger
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sparse import to_sparse
 from tnspin.operators.state import State
-from tnspin.solvers import tebd
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.vector import VectorState
 
@@ -123,7 +123,7 @@ def test_the_ledger_combines_those_of_the_members():
     options = {"dt": 0.1, "bond_dim": 4, "threads": 1}
     start = unpolarized()
     together = last(ts.evolve(CHAIN, start, TIMES, **options))
-    alone = [last(tebd.evolve(CHAIN, state, TIMES, **options)) for state in start.states]
+    alone = [last(tebd(CHAIN, state, TIMES, **options)) for state in start.states]
     kept = [one.ledger.norm**2 for one in alone]
     assert together.ledger.discarded.max() > 0
     assert np.allclose(

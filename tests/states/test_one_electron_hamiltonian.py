@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from one_electron_chains import evolved, starts, valve
+from solving import exact
 
 from tnspin.errors import InputError
 from tnspin.models import KondoHeisenbergChain
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import electron, kondo
 from tnspin.operators.sparse import to_sparse
-from tnspin.solvers import exact
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian
 from tnspin.states.one_electron.state import OneElectronState
@@ -21,7 +21,7 @@ def test_full_space_propagation_of_a_small_valve():
     """The closed evolution of a valve to 1e-12, against the exponential of the full matrix."""
     model = valve()
     vector, one = starts(model)
-    for snapshot in exact.evolve(model, one, [0.0, 3.0, 10.0]):
+    for snapshot in exact(model, one, [0.0, 3.0, 10.0]):
         expected = evolved(model, vector, snapshot.time)
         for a, b in zip(expected.bond_rdms(), snapshot.state.bond_rdms(), strict=True):
             np.testing.assert_allclose(b, a, atol=1e-12)

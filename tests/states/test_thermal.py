@@ -20,9 +20,8 @@ from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import spin
 from tnspin.operators.sparse import to_sparse
-from tnspin.runs.config import config
-from tnspin.runs.preparation import initial_state
-from tnspin.runs.simulation import simulate
+from tnspin.runs.config import loading as config
+from tnspin.runs.simulation import initial_state, simulate
 from tnspin.states import initial as states
 from tnspin.states.initial.gibbs_group import GibbsGroup, cooled, own_hamiltonian
 

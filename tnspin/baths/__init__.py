@@ -31,8 +31,10 @@ from tnspin.baths.open_heisenberg import OpenHeisenbergBath
 from tnspin.baths.reaction_coordinate import ReactionCoordinate, WithCoordinate, residual_density
 from tnspin.models import Model
 from tnspin.operators.jump_operator import JumpOperator
+from tnspin.schema import Registry
 
 __all__ = [
+    "BATHS",
     "CUTOFFS",
     "JumpOperator",
     "OpenHeisenbergBath",
@@ -47,11 +49,10 @@ __all__ = [
     "spin_groups",
 ]
 
+#: Kind -> class of bath.
+BATHS = Registry("bath", __name__)
+
 
 def jumps_of(model: Model, bath: Any) -> list[JumpOperator]:
     """Return the jump operators of a bath of any kind, none without one."""
-    if bath is None:
-        return []
-    if isinstance(bath, UniversalLindblad):
-        return jump_operators(model, bath)
-    return list(bath.jump_operators(model))
+    return [] if bath is None else list(bath.jump_operators(model))

@@ -9,7 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tnspin.baths.base import Bath
 from tnspin.errors import InputError, nearest
+from tnspin.operators.jump_operator import JumpOperator
+from tnspin.schema import register
+from tnspin.schema.types import Energy, Temperature
 
 __all__ = ["CUTOFFS", "UniversalLindblad", "check_choice", "check_number", "spectral_density"]
 
@@ -42,8 +46,9 @@ CUTOFFS: dict[str, Callable[[Reals], Reals]] = {
 }
 
 
+@register
 @dataclass(frozen=True)
-class UniversalLindblad:
+class UniversalLindblad(Bath):
     """One ohmic bath per localized spin, weakly coupled (``[bath] kind = "universal_lindblad"``).
 
     Parameters
@@ -84,9 +89,9 @@ class UniversalLindblad:
 
     kind: ClassVar[str] = "universal_lindblad"
 
-    temperature: float
-    gamma: float = 0.01
-    omega_max: float = 3.0
+    temperature: Temperature
+    gamma: Energy = 0.01
+    omega_max: Energy = 3.0
     coupling: str = "sum"
     sign: str = "kms"
     cutoff: str = "hard"
@@ -95,6 +100,12 @@ class UniversalLindblad:
     method: str = "exact"
     edge: float = 0.05
     tolerance: float = 1e-6
+
+    def jump_operators(self, model: Any) -> list[JumpOperator]:
+        """Jump operators of every localized spin, see `tnspin.baths.jumps`."""
+        from tnspin.baths.jumps import jump_operators
+
+        return jump_operators(model, self)
 
     def __post_init__(self) -> None:
         """Check every field."""
@@ -139,8 +150,8 @@ def spectral_density(
     omega: ArrayLike,
     temperature: float,
     *,
-    gamma: float = 0.01,
-    omega_max: float = 3.0,
+    gamma: Energy = 0.01,
+    omega_max: Energy = 3.0,
     cutoff: str = "hard",
 ) -> Reals:
     r"""Ohmic spectral density times the Bose function (PRA Eq. 20, FATE Eq. 5), any shape.

@@ -19,10 +19,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import ceil, log, pi, prod, sqrt
+from typing import Any
 
 import numpy as np
 
-from tnspin.baths.bath import UniversalLindblad
 from tnspin.baths.groups import SpinTerm, ball, spin_matrix
 from tnspin.baths.methods import Quadrature, quadrature
 from tnspin.errors import InputError
@@ -99,7 +99,7 @@ class HeisenbergPicture:
         model: Model,
         terms: Sequence[SpinTerm],
         linked: dict[int, set[int]],
-        bath: UniversalLindblad,
+        bath: Any,
     ) -> None:
         self._model, self._terms, self._linked, self._bath = model, terms, linked, bath
         self._known: dict[object, LongJump] = {}

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from math import prod
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import svds
 
-from tnspin.baths.bath import UniversalLindblad
 from tnspin.baths.groups import SpinTerm, ball, neighbours, spin_charges, spin_matrix, spin_terms
 from tnspin.baths.heisenberg import HeisenbergPicture
 from tnspin.baths.methods import approximate
@@ -47,7 +47,7 @@ _NOISE = 1e-14
 _SMALL = 64
 
 
-def jump_operators(model: Model, bath: UniversalLindblad) -> list[JumpOperator]:
+def jump_operators(model: Model, bath: Any) -> list[JumpOperator]:
     """Return the jump operators of all localized spins of a model, those that are zero left out.
 
     Parameters
@@ -90,9 +90,7 @@ def jump_operators(model: Model, bath: UniversalLindblad) -> list[JumpOperator]:
     return jumps
 
 
-def _is_long(
-    model: Model, linked: dict[int, set[int]], centre: int, bath: UniversalLindblad
-) -> bool:
+def _is_long(model: Model, linked: dict[int, set[int]], centre: int, bath: Any) -> bool:
     """Whether jump operators of a spin are to be matrix product operators."""
     if bath.method != "time_integral" or bath.window:
         return False
@@ -100,7 +98,7 @@ def _is_long(
 
 
 def _long_jumps(
-    model: Model, picture: HeisenbergPicture, centre: int, bath: UniversalLindblad
+    model: Model, picture: HeisenbergPicture, centre: int, bath: Any
 ) -> Iterator[JumpOperator]:
     """Jump operators of one spin as matrix product operators."""
     for name, change, coupling in _couplings(model, centre, bath.coupling):
@@ -111,7 +109,7 @@ def _long_jumps(
             yield JumpOperator(operator.sites, operator, charge, f"{name} {centre}", found.error)
 
 
-def _common_jumps(model: Model, windows: _Windows, bath: UniversalLindblad) -> list[JumpOperator]:
+def _common_jumps(model: Model, windows: _Windows, bath: Any) -> list[JumpOperator]:
     """Jump operators of the one bath of all spins."""
     sites = tuple(sorted(model.localized_sites))
     if not sites:
@@ -136,7 +134,7 @@ def _common_jumps(model: Model, windows: _Windows, bath: UniversalLindblad) -> l
 class _Windows:
     """Jump operators of sets of spins; equal sets elsewhere in a chain are computed once."""
 
-    def __init__(self, model: Model, terms: Sequence[SpinTerm], bath: UniversalLindblad) -> None:
+    def __init__(self, model: Model, terms: Sequence[SpinTerm], bath: Any) -> None:
         self._model = model
         self._terms = terms
         self._bath = bath
@@ -223,7 +221,7 @@ class _Spectrum:
         """Differences of energies below this are zero."""
         return _ROUND_OFF * max(float(np.abs(e).max()) for e, _ in self.pairs)
 
-    def jump(self, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
+    def jump(self, coupling: Matrix, bath: Any) -> Matrix:
         """L of a coupling operator, both in the product basis."""
         if bath.method == "exact":
             result = self._exact(coupling, bath)
@@ -232,7 +230,7 @@ class _Spectrum:
         result[np.abs(result) <= _NOISE * np.abs(result).max()] = 0.0
         return result
 
-    def _exact(self, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
+    def _exact(self, coupling: Matrix, bath: Any) -> Matrix:
         result = np.zeros_like(coupling)
         levels = list(zip(self.sectors, self.pairs, strict=True))
         for rows, (final, out) in levels:

@@ -31,7 +31,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import bernoulli, erfc, gamma
 
-from tnspin.baths.bath import UniversalLindblad
 from tnspin.errors import InputError
 from tnspin.numerics.chebyshev import lanczos_bounds
 from tnspin.operators.sites import Matrix
@@ -54,7 +53,7 @@ _GROWN = 1e3
 _NOISE = 1e-10
 
 
-def approximate(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
+def approximate(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
     """Return the jump operator of a coupling operator by the method that the bath names.
 
     Parameters
@@ -89,12 +88,12 @@ def _spread(hamiltonian: Matrix) -> float:
     return max(high - low, float(np.finfo(float).eps))
 
 
-def _is_cut(bath: UniversalLindblad, width: float) -> bool:
+def _is_cut(bath: Any, width: float) -> bool:
     """Whether a hard cutoff lies among the differences of levels."""
     return bath.cutoff == "hard" and width > bath.omega_max
 
 
-def _profile(omega: NDArray[Any], bath: UniversalLindblad, width: float) -> Reals:
+def _profile(omega: NDArray[Any], bath: Any, width: float) -> Reals:
     """f where all differences of levels are at most ``width``, rounded off at a hard cutoff."""
     if _is_cut(bath, width):
         smooth = np.sqrt(bath.rate(omega, cutoff="none"))
@@ -107,7 +106,7 @@ def _step(omega: NDArray[Any], edge: float, width: float) -> Reals:
     return np.asarray(0.5 * erfc((np.abs(omega) - edge) / width))
 
 
-def _converged(coefficients: Callable[[int], Vector], bath: UniversalLindblad) -> Vector:
+def _converged(coefficients: Callable[[int], Vector], bath: Any) -> Vector:
     """Coefficients of a series, as many as it takes for the rest to be negligible."""
     count = 32
     while True:
@@ -128,7 +127,7 @@ def _converged(coefficients: Callable[[int], Vector], bath: UniversalLindblad) -
 # ---------------------------------------------------------------------- the methods
 
 
-def _chebyshev(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
+def _chebyshev(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
     """Sum of c_k T_k(ad / width) X by the three-term recurrence."""
     width = _spread(hamiltonian)
 
@@ -177,7 +176,7 @@ class Quadrature(NamedTuple):
         return Quadrature(self.weights[:kept], self.step, tail)
 
 
-def quadrature(bath: UniversalLindblad, width: float, smooth: float = 0.0) -> Quadrature:
+def quadrature(bath: Any, width: float, smooth: float = 0.0) -> Quadrature:
     """Return weights and times at which to sum X(t).
 
     Parameters
@@ -211,7 +210,7 @@ def quadrature(bath: UniversalLindblad, width: float, smooth: float = 0.0) -> Qu
     return Quadrature(_converged(coefficients, bath), 2 * pi / period)
 
 
-def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
+def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
     """Integral of g(t) X(t) by the trapezoidal rule, which is a Fourier series of f."""
     rule = quadrature(bath, _spread(hamiltonian))
     step = scipy.linalg.expm(-1j * rule.step * hamiltonian)
@@ -224,7 +223,7 @@ def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindbla
     return np.asarray(total)
 
 
-def _taylor(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindblad) -> Matrix:
+def _taylor(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
     """Power series in ad, in the form of FATE Eq. 4."""
     energies, vectors = np.linalg.eigh(hamiltonian)
     elements = np.abs(vectors.conj().T @ coupling @ vectors)
@@ -253,7 +252,7 @@ def _taylor(hamiltonian: Matrix, coupling: Matrix, bath: UniversalLindblad) -> M
     return total
 
 
-def _check_taylor(bath: UniversalLindblad, largest: float) -> None:
+def _check_taylor(bath: Any, largest: float) -> None:
     radius = 2 * pi * bath.temperature
     if bath.cutoff != "hard":
         raise InputError(

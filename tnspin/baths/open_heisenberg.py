@@ -27,11 +27,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tnspin.baths.base import Bath
 from tnspin.baths.bath import check_number
 from tnspin.errors import InputError
 from tnspin.models import Model
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.sites import Matrix, spin
+from tnspin.schema import register
 
 __all__ = ["OpenHeisenbergBath"]
 
@@ -53,8 +55,9 @@ _NAMES = {2: "S+", -2: "S-", 0: "Sz", None: "S"}
 _ROUND_OFF = 1e-12
 
 
+@register
 @dataclass(frozen=True)
-class OpenHeisenbergBath:
+class OpenHeisenbergBath(Bath):
     """Bath of an open Heisenberg chain (``[bath] kind = "open_heisenberg"``).
 
     Parameters
@@ -129,7 +132,7 @@ class OpenHeisenbergBath:
         links = np.eye(length, k=1)
         return np.kron(np.eye(length), on_site) + np.kron(links + links.T, beside)
 
-    def check(self, length: int) -> None:
+    def check_length(self, length: int) -> None:
         """Refuse what is not completely positive.
 
         Raises
@@ -167,7 +170,7 @@ class OpenHeisenbergBath:
             raise InputError("bath.kind = 'open_heisenberg': takes open chains (model.periodic)")
         runs = _runs(sorted(model.localized_sites))
         for run in runs:
-            self.check(len(run))
+            self.check_length(len(run))
         dims = {k: model.local_sites[k].spin_dim for run in runs for k in run}
         return [jump for run in runs for jump in self._jumps(run, [dims[k] for k in run])]
 

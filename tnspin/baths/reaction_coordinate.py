@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tnspin.baths.base import Bath
 from tnspin.baths.bath import check_choice, check_number, spectral_density
 from tnspin.baths.jumps import in_eigenbasis
 from tnspin.errors import InputError
@@ -31,6 +32,8 @@ from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, boson
 from tnspin.operators.sparse import to_sparse
+from tnspin.schema import register
+from tnspin.schema.types import Energy, Temperature
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.vector import VectorState
 
@@ -44,8 +47,9 @@ _MOST_STATES = 2048
 _EMPTY = 1e-14
 
 
+@register
 @dataclass(frozen=True)
-class ReactionCoordinate:
+class ReactionCoordinate(Bath):
     """One bath for all spins, as an oscillator (``[bath] kind = "reaction_coordinate"``).
 
     Parameters
@@ -70,10 +74,11 @@ class ReactionCoordinate:
     """
 
     kind: ClassVar[str] = "reaction_coordinate"
+    extends_model: ClassVar[bool] = True
 
-    temperature: float
-    gamma: float = 0.1
-    omega_max: float = 3.0
+    temperature: Temperature
+    gamma: Energy = 0.1
+    omega_max: Energy = 3.0
     coupling: str = "sum"
     levels: int = 15
     sign: str = "kms"
@@ -113,6 +118,14 @@ class ReactionCoordinate:
             return np.eye(self.levels)[0]
         weights = np.exp(-np.arange(self.levels) * self.omega / self.temperature)
         return weights / weights.sum()
+
+    def extended(self, model: Any) -> WithCoordinate:
+        """The model with the oscillator as its last site."""
+        return WithCoordinate(model, self)
+
+    def extended_state(self, model: WithCoordinate, state: Any) -> Ensemble:
+        """The state of the spins with the oscillator in its thermal state."""
+        return model.with_oscillator(state)
 
     def jump_operators(self, model: WithCoordinate) -> list[JumpOperator]:
         """Return the one jump operator of the residual bath.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from tnspin.models.heisenberg import HeisenbergChain
 from tnspin.models.kondo_heisenberg import KondoHeisenbergChain
@@ -11,6 +11,7 @@ from tnspin.models.purified import Purified
 from tnspin.models.spin_dimer import SpinDimer
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site
+from tnspin.schema import Registry
 
 __all__ = [
     "MODELS",
@@ -53,9 +54,5 @@ class Model(Protocol):
         """S of the localized spins."""
 
 
-MODELS: dict[str, type[Any]] = {
-    HeisenbergChain.kind: HeisenbergChain,
-    KondoHeisenbergChain.kind: KondoHeisenbergChain,
-    OpenHeisenbergChain.kind: OpenHeisenbergChain,
-    SpinDimer.kind: SpinDimer,
-}
+#: Kind -> class of model.
+MODELS = Registry("model", __name__)

@@ -8,14 +8,68 @@ exact integers, so it holds for any N.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, log
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from tnspin.errors import InputError
+from tnspin.schema import Table, register
+from tnspin.schema.types import Range
 
-__all__ = ["edge_entropy", "edge_mutual_information", "edge_rdm"]
+__all__ = ["EdgeState", "edge_entropy", "edge_mutual_information", "edge_rdm"]
+
+
+@register("model")
+@dataclass(frozen=True)
+class EdgeState(Table):
+    """Equal-weight state of PRX Eq. 15, for ferromagnets of 2 to ``largest`` spins.
+
+    Parameters
+    ----------
+    largest
+        Spins of the largest ferromagnet.
+    """
+
+    section: ClassVar[str] = "model"
+    kind: ClassVar[str] = "edge_state"
+    closed_form: ClassVar[bool] = True
+
+    largest: Annotated[int, Range(least=2)] = 100
+
+    def formulas(
+        self, mutual_information: Callable[..., float]
+    ) -> dict[str, tuple[tuple[str, ...], np.ndarray, str, str]]:
+        """Mutual information of the edge spins against the length (PRX Fig. 8).
+
+        Parameters
+        ----------
+        mutual_information
+            Function of a density matrix, the dimensions of its factors and the factors of one
+            side; what it gives is compared with the closed form.
+
+        Returns
+        -------
+        dict
+            Name -> dimensions, (n,) values, units, meaning.
+        """
+        sizes = np.arange(2, self.largest + 1)
+        numeric = np.array([mutual_information(edge_rdm(int(n)), (2, 2), (0,)) for n in sizes])
+        closed = np.array([edge_mutual_information(int(n)) for n in sizes])
+        dims = ("n_localized",)
+        return {
+            "n_localized": (dims, sizes, "1", "number of localized spins"),
+            "mutual_information": (
+                dims, numeric, "nat",
+                "mutual information of the edge spins, from their density matrix",
+            ),
+            "mutual_information_closed_form": (
+                dims, closed, "nat", "mutual information of the edge spins, from Eqs. 14 and 16"
+            ),
+        }  # fmt: skip
 
 
 def edge_rdm(n: int) -> np.ndarray:

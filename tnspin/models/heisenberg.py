@@ -12,6 +12,7 @@ from tnspin.errors import InputError
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, doubled_spin
 from tnspin.operators.sites import spin as spin_site
+from tnspin.schema import register
 from tnspin.schema import values as check
 
 _Item = tuple[Any, ...]
@@ -29,6 +30,7 @@ class Cosine:
         return complex(self.amplitude * cos(self.frequency * t))
 
 
+@register("model")
 @dataclass(frozen=True)
 class HeisenbergChain:
     r"""Spins S with nearest-neighbour exchange; every site is "localized".

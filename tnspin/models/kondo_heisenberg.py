@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from tnspin.errors import InputError
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, doubled_spin, electron, kondo
+from tnspin.schema import register
 from tnspin.schema import values as check
 
 CONVENTIONS = ("pauli", "mixed", "spin")
@@ -17,6 +18,7 @@ Vector = tuple[float, float, float]
 _Item = tuple[Any, ...]
 
 
+@register("model")
 @dataclass(frozen=True)
 class KondoHeisenbergChain:
     r"""Tight-binding electrons exchange-coupled to Heisenberg-coupled localized spins.

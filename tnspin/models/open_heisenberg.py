@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site
 from tnspin.operators.sites import spin as spin_site
+from tnspin.schema import register
 from tnspin.schema import values as check
 
 
+@register("model")
 @dataclass(frozen=True)
 class OpenHeisenbergChain:
     r"""Spins 1/2 with one coupling for each axis; every site is "localized".

@@ -10,12 +10,14 @@ from typing import ClassVar, Literal
 from tnspin.models.heisenberg import HeisenbergChain
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, spin
+from tnspin.schema import register
 from tnspin.schema import values as check
 
 # hbar gamma_g B0 in units of mu_B B0, in which J and D are given.
 _G_FACTORS = {"printed": 1.0, "physical": 2.0}
 
 
+@register("model")
 @dataclass(frozen=True)
 class SpinDimer:
     r"""Two spins 1/2, both localized, in units of the Zeeman splitting.

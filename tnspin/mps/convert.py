@@ -175,6 +175,7 @@ if TYPE_CHECKING:
 
     from tnspin.mps.state import MPS
 
+
 def save(mps: MPS, group: h5py.Group) -> None:
     """Write tensors, sectors and Schmidt values of ``mps`` into ``group``."""
     group.attrs["charge_names"] = list(mps.charge_names)

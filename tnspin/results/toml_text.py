@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.schema.tables import check_plain
+from tnspin.schema.checks import check_plain
 
 __all__ = ["dumps", "flatten", "loads", "parse_override", "plain", "with_value"]
 

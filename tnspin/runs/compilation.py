@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 from tnspin.numerics.parallel import default_workers
 from tnspin.runs.config.config import Config
-from tnspin.runs.config.tables import Tdvp
-from tnspin.runs.preparation import representation_of
 
 __all__ = ["compile_kernels", "compile_the_others"]
 
@@ -18,10 +16,8 @@ def compile_kernels(config: Config, say: Callable[[str], None]) -> None:
     """Compile what a run needs now, and say so, rather than pause silently at its first step."""
     from tnspin.mps.warm_up import is_compiled, warm_up
 
-    variational = isinstance(config.solver, Tdvp)
-    if "tensors" not in representation_of(config).gives:
-        return
-    if is_compiled(variational=variational):
+    variational = "tdvp" in config.solver.kernels
+    if not config.solver.kernels or is_compiled(variational=variational):
         return
     say("compiling the numerical kernels (once per installation, less than a minute) ...")
     helper = _helper()

@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from tnspin.numerics.trotter import layers_of_run
 from tnspin.observables.snapshot import Options
 from tnspin.runs.config.config import Config
-from tnspin.runs.config.tables import Exact, MasterEquation, Tebd
-from tnspin.runs.preparation import Size, initial_state, jump_operators, representation_of, size_of
 
 __all__ = ["Forecast", "Watch", "forecast", "free_memory"]
 
@@ -45,10 +43,8 @@ _REFERENCE_SPEED = 46e9
 _PARALLEL = 0.85
 #: Seconds after which a run is judged by itself.
 _WATCHED = 3.0
-#: Bytes of the program itself, of a vector that a series needs, copies of a matrix product state.
+#: Bytes of the program itself, and copies of a matrix product state.
 _PROGRAM = 230 * 2**20
-_VECTORS = 6
-_MATRICES = 8
 _COPIES = 4
 
 
@@ -120,14 +116,12 @@ def forecast(config: Config) -> Forecast | None:
     InputError
         What the run itself would refuse.
     """
-    if isinstance(config.solver, Tebd):
+    if config.solver.pilots:
         from tnspin.mps.warm_up import is_compiled
 
         return _of_pilot(config) if is_compiled() else None
-    if isinstance(config.solver, Exact | MasterEquation):
-        size = size_of(config)
-        return Forecast(_exact_memory(config, size)) if size.fits else None
-    return None
+    memory = config.solver.memory(config.problem)
+    return None if memory is None else Forecast(_PROGRAM + memory)
 
 
 def free_memory() -> float | None:
@@ -144,17 +138,6 @@ def free_memory() -> float | None:
         return None
 
 
-def _exact_memory(config: Config, size: Size) -> float:
-    if isinstance(config.solver, MasterEquation):
-        return _PROGRAM + 16 * _MATRICES * size.elements
-    vectors = 16 * (size.amplitudes + _VECTORS * size.amplitudes / size.members)
-    if size.one_electron:
-        return _PROGRAM + vectors
-    # A matrix element for every neighbour that can be flipped, half of them for a given state.
-    elements = size.amplitudes / size.members * (1 + len(config.run_model.local_sites) / 2)
-    return _PROGRAM + vectors + 20 * elements
-
-
 @dataclass(frozen=True)
 class _Look:
     """Bond dimensions expected at one time, and how full the tensors are."""
@@ -169,17 +152,20 @@ def _of_pilot(config: Config) -> Forecast:
     from tnspin.states.ensemble import Ensemble
 
     start = time.process_time(), time.perf_counter()
-    state = initial_state(config, jump_operators(config))
+    problem = config.problem
+    state = config.solver.prepare(problem, config.solver.jumps(problem))()
     members = len(state.states) if isinstance(state, Ensemble) else 1
     state = state.states[0] if isinstance(state, Ensemble) else state
-    stop, solver = config.time.stop, config.solver
+    stop = config.time.stop
+    solver: Any = config.solver  # with the keys of Trotter steps
     looks: list[_Look] = []
     points = np.linspace(0.0, stop, _LOOKS + 1).tolist() if stop else [0.0]
     longest = max(5 * solver.dt, 0.2)
-    snapshots = evolve(
-        config.run_model, state, points, solver="tebd", dt=longest, order=2, threads=1,
+    pilot = replace(
+        solver, dt=longest, order=2, threads=1, method="auto",
         bond_dim=min(_PILOT_DIM, solver.bond_dim), cutoff=max(_PILOT_CUTOFF, solver.cutoff),
     )  # fmt: skip
+    snapshots = evolve(config.run_model, state, points, solver=pilot)
     last, begun = None, start
     for last in snapshots:
         if not looks:  # machine code has been loaded by now
@@ -194,7 +180,8 @@ def _of_pilot(config: Config) -> Forecast:
 
 
 def _look(snapshot: Any, config: Config) -> _Look:
-    state, solver = snapshot.state, config.solver
+    state = snapshot.state
+    solver: Any = config.solver
     dims = state.bond_dims().astype(float)
     needed = dims  # of the initial state itself
     if snapshot.time > 0:
@@ -243,7 +230,8 @@ def _sum(
     config: Config, looks: list[_Look], members: int, measured: float, busy: float
 ) -> Forecast:
     """Add up the updates of all steps."""
-    solver, d = config.solver, _local(config)
+    d = _local(config)
+    solver: Any = config.solver
     small, large = [], []
     slow = _REFERENCE_SPEED / _speed()
     for look in looks:
@@ -285,7 +273,7 @@ def _continued(times: Array, rate: Array, stop: float) -> Array:
 
 def _updates(config: Config) -> float:
     """Updates of each bond per unit of time."""
-    solver = config.solver
+    solver: Any = config.solver
     steps = 64
     hamiltonian = config.run_model.hamiltonian
     layers = layers_of_run(solver.order, 0.0, solver.dt, steps, hamiltonian.is_time_dependent)
@@ -307,7 +295,7 @@ def _measuring(snapshot: Any, config: Config) -> float:
     reference = config.initial_state.reference(config.model.localized_sites)
     keys = config.record
     options = Options(reference, keys.wavevectors, keys.group_cutoff, keys.group_largest)
-    names = chosen(keys.observables, config.run_model, representation_of(config), options)
+    names = chosen(keys.observables, config.run_model, config.solver.states(), options)
     now = replace(snapshot, options=options)
     start = time.process_time()
     for name in names:
@@ -353,7 +341,7 @@ class Watch:
 
     def __init__(self, config: Config, say: Callable[[str], None]) -> None:
         self._stop = config.length
-        self._grows = hasattr(config.solver, "bond_dim")
+        self._grows = "bond_dim" in config.solver.key_values()
         self._say = say
         self._first: tuple[float, float] | None = None
         self._done = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnspin.errors import InputError
+from tnspin.observables import chosen
 from tnspin.observables.snapshot import Options, Snapshot
 from tnspin.results.lock import check_free, only_writer
 from tnspin.results.result import Result, Variable, check_writable, is_result
@@ -24,27 +25,14 @@ from tnspin.runs.checkpoint import (
 )
 from tnspin.runs.compilation import compile_kernels
 from tnspin.runs.config.config import Config
-from tnspin.runs.config.solver_tables import HybridBeside, MeanField, MeanFieldBeside
-from tnspin.runs.config.tables import (
-    Classical,
-    ClosedForm,
-    DensityMatrix,
-    MasterEquation,
-    Purification,
-    Tdvp,
-    Tebd,
-    Trajectories,
-)
-from tnspin.runs.counterparts import with_hybrid
 from tnspin.runs.facts import with_facts
-from tnspin.runs.preparation import initial_state, jump_operators, product_state, representation_of
 from tnspin.runs.record import provenance, record
-from tnspin.schema.tables import fields_of
+from tnspin.solvers import evolve
 
 if TYPE_CHECKING:
     from tnspin.operators.jump_operator import JumpOperator
 
-__all__ = ["check_output", "simulate"]
+__all__ = ["check_output", "initial_state", "options_of", "simulate"]
 
 Say = Callable[[str], None]
 
@@ -101,8 +89,8 @@ def _carried_out(
     on_snapshot: Callable[[Any], None] | None,
     say: Say,
 ) -> Result:
-    if isinstance(config.solver, ClosedForm):
-        return with_facts(_edge_information(config), config)
+    if not config.solver.integrates:
+        return with_facts(_closed_form(config), config)
     follow = _evolve_and_record if config.hysteresis is None else _loop
     return with_facts(follow(config, path, resume, on_step, on_snapshot, say), config)
 
@@ -134,12 +122,11 @@ def _evolve_and_record(
     on_snapshot: Callable[[Any], None] | None,
     say: Say,
 ) -> Result:
-    options = _options(config)
+    options = options_of(config)
     config = _with_observables(config, options)
     points, grid = config.time.points, config.time.grid
-    sampled = isinstance(config.solver, Trajectories)
-    # Trajectories keep their finished chunks instead of a state in the middle of the run.
-    store = store_path(path) if sampled and path is not None else None
+    keeps_pieces = config.solver.saves == "store"
+    store = store_path(path) if keeps_pieces and path is not None else None
     saved = None
     if store is not None:
         _prepare_store(store, resume, say)
@@ -148,14 +135,14 @@ def _evolve_and_record(
     if saved is not None:
         if saved.time > points[-1]:
             shortened = _shortened(saved.result, config)
-            return _in_units(_with_classical(shortened, config, say), config)
+            return _in_units(_with_counterpart(shortened, config, say), config)
         points = points[points >= saved.time]
         say(f"resuming at t = {saved.time:g}")
     checkpoint = None
-    if path is not None and not sampled:
+    if path is not None and not keeps_pieces:
         skip = tuple(points[points > grid[-1]])
         checkpoint = Checkpoint(checkpoint_path(path), config.record.checkpoint, skip)
-    jumps = jump_operators(config)
+    jumps = config.solver.jumps(config.problem)
     result = record(
         _snapshots(config, jumps, points, saved, options, store, on_step, say),
         config.record.observables,
@@ -164,11 +151,11 @@ def _evolve_and_record(
         previous=None if saved is None else saved.result,
         on_snapshot=on_snapshot,
     )
-    # That of windows of spins, where the bath has any.
-    error = max((getattr(jump, "error", 0.0) for jump in jumps), default=0.0)
+    # The error of windows of spins, where the bath has any.
+    error = max((jump.error for jump in jumps), default=0.0)
     if error:
         result = Result(result.variables, {**result.attrs, "jump_error": error})
-    return _in_units(_with_classical(result, config, say), config)
+    return _in_units(_with_counterpart(result, config, say), config)
 
 
 def _snapshots(
@@ -182,40 +169,52 @@ def _snapshots(
     say: Say,
 ) -> Iterator[Snapshot]:
     """Snapshots of the run from its start, or from where it was saved."""
-    from tnspin.solvers import evolve
-
-    def ready(text: str) -> None:
-        compile_kernels(config, say)  # first of all, once nothing can be refused any more
-        say(text)
-
     if saved is None:
-        state, ledger = initial_state(config, jumps, ready), None
+        state, ledger = initial_state(config, jumps, say), None
     else:
         compile_kernels(config, say)
         state, ledger = saved.state, saved.ledger
-    keys = {name: getattr(config.solver, name) for name in fields_of(type(config.solver))}
-    keys["on_step"] = on_step
-    if isinstance(config.solver, Trajectories):
-        del keys["engine"]  # it has chosen the form of the state
-        observables = config.record.observables
-        keys |= {"jumps": jumps, "observables": observables, "options": options, "store": store}
-    elif isinstance(config.solver, MasterEquation):
-        keys["jumps"] = jumps
-    elif isinstance(config.solver, MeanField):
-        keys |= {"jumps": jumps, "bath": config.bath}
-    elif isinstance(config.solver, Tebd | Tdvp | DensityMatrix | Purification):
-        keys |= {"threads": config.solver.threads or None, "ledger": ledger}
-        if isinstance(config.solver, DensityMatrix | Purification):
-            keys["jumps"] = jumps
-    solver = config.solver.kind
-    for snapshot in evolve(config.run_model, state, points.tolist(), solver=solver, **keys):
+    context = config.solver.bath_context(config.bath, jumps)
+    offered = {
+        "ledger": ledger, "observables": config.record.observables, "options": options,
+        "store": store,
+    }  # fmt: skip
+    context |= {name: value for name, value in offered.items() if name in config.solver.context}
+    for snapshot in evolve(
+        config.run_model, state, points.tolist(), solver=config.solver, on_step=on_step, **context
+    ):
         if config.classical is not None and snapshot.time == points[0] and saved is None:
-            _check_start(config, snapshot)
+            config.classical.check_start(config, snapshot)
         yield replace(snapshot, options=options)
 
 
-def _options(config: Config) -> Options:
-    """What observables must know beyond the model and the state."""
+def initial_state(
+    config: Config, jumps: Sequence[JumpOperator] = (), say: Say = lambda text: None
+) -> Any:
+    """Build the initial state of a run in the representation of its solver.
+
+    Parameters
+    ----------
+    config
+        The run.
+    jumps
+        Its jump operators.
+    say
+        Called with what is being prepared, once nothing can be refused any more.
+
+    Raises
+    ------
+    InputError
+        If it would not fit into memory.
+    """
+    build = config.solver.prepare(config.problem, jumps)
+    compile_kernels(config, say)
+    say("building the initial state")
+    return build()
+
+
+def options_of(config: Config) -> Options:
+    """What observables must know in addition to the model and the state."""
     reference = config.initial_state.reference(config.model.localized_sites)
     keys = config.record
     return Options(reference, keys.wavevectors, keys.group_cutoff, keys.group_largest, keys.pairs)
@@ -231,83 +230,11 @@ def _prepare_store(store: Path, resume: bool, say: Say) -> None:
         file.unlink()
 
 
-def _check_start(config: Config, snapshot: Snapshot) -> None:
-    """Refuse, before the run rather than after it, spins without a direction to start from."""
-    from tnspin.observables import OBSERVABLES
-    from tnspin.states.classical import normalized
-
-    if isinstance(config.classical, Classical) and _given_directions(config) is None:
-        normalized(OBSERVABLES["spin"].measure(snapshot))
-
-
-def _given_directions(config: Config) -> np.ndarray | None:
-    """(N, 3) unit vectors of ``classical.directions``, None without it."""
-    from tnspin.states.initial.spins import direction_angles
-
-    keys = config.classical
-    if not isinstance(keys, Classical) or not keys.directions:
-        return None
-    angles = [direction_angles(one, "classical.directions") for one in keys.directions]
-    count = len(config.model.localized_sites)
-    theta, phi = np.array([angles[k % len(angles)] for k in range(count)]).T
-    return np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], 1)
-
-
-def _with_classical(result: Result, config: Config, say: Say) -> Result:
-    """The same with the classical counterpart of the spins, where the run asks for it."""
-    keys = config.classical
-    if keys is None or not result["time"].size:
+def _with_counterpart(result: Result, config: Config, say: Say) -> Result:
+    """The result with the classical counterpart of the spins, where the run asks for it."""
+    if config.classical is None or not result["time"].size:
         return result
-    if isinstance(keys, MeanFieldBeside):
-        return _with_mean_field(result, config, keys, say)
-    if isinstance(keys, HybridBeside):
-        return with_hybrid(result, config, keys, say)
-    say("following the classical spins")
-    from tnspin.solvers.classical.comparison import compare
-
-    values = {name: getattr(keys, name) for name in fields_of(type(keys))}
-    del values["within"]
-    if result["time"].size == 1 and keys.damping == "fit":
-        values["damping"] = 0.0  # stopped at once: nothing to fit to yet
-    values["directions"] = _given_directions(config)
-    found = compare(config.model, result["time"], result["spin"], **values)
-    dims = ("time", "localized", "axis")
-    name = "classical localized spin n"
-    variables = {**result.variables, "classical_spin": Variable(dims, found.spin, "1", name)}
-    if found.error is not None:
-        text = "statistical error of classical_spin"
-        variables["classical_spin_error"] = Variable(dims, found.error, "1", text)
-    attrs = {
-        "classical_damping": found.damping, "classical_rms": found.rms,
-        "classical_fitted": int(found.fitted), "classical_bounded": int(found.bounded),
-    }  # fmt: skip
-    return Result(variables, {**result.attrs, **attrs})
-
-
-def _with_mean_field(result: Result, config: Config, keys: MeanFieldBeside, say: Say) -> Result:
-    """The same with the mean field of the spins as their classical counterpart."""
-    from tnspin.baths import jumps_of
-    from tnspin.observables import OBSERVABLES
-    from tnspin.solvers import evolve
-
-    say("following the mean field")
-    start = product_state(config)
-    snapshots = evolve(
-        config.model, start, result["time"].tolist(), solver="mean_field",
-        jumps=jumps_of(config.model, config.bath) if keys.variant == "hartree" else (),
-        bath=config.bath,
-        variant=keys.variant, damping=keys.damping, tolerance=keys.tolerance,
-    )  # fmt: skip
-    spins = np.array([OBSERVABLES["spin"].measure(snapshot) for snapshot in snapshots])
-    name = f"mean field of the localized spins, {keys.variant}"
-    variable = Variable(("time", "localized", "axis"), spins, "1", name)
-    apart = float(np.sqrt(np.square(result["spin"] - spins).sum(axis=-1).mean()))
-    attrs = {
-        "classical_kind": keys.kind, "classical_variant": keys.variant,
-        "classical_damping": keys.damping, "classical_rms": apart,
-    }  # fmt: skip
-    variables = {**result.variables, "classical_spin": variable}
-    return Result(variables, {**result.attrs, **attrs})
+    return config.classical.follow(result, config, say)
 
 
 def _in_units(result: Result, config: Config) -> Result:
@@ -323,10 +250,9 @@ def _in_units(result: Result, config: Config) -> Result:
 
 
 def _with_observables(config: Config, options: Options) -> Config:
-    """The same with the observables named: all that apply, unless the user chose."""
-    from tnspin.observables import chosen
-
-    names = chosen(config.record.observables, config.run_model, representation_of(config), options)
+    """The configuration with the observables named: all that apply, unless the user chose."""
+    wanted, states = config.record.observables, config.solver.states()
+    names = chosen(wanted, config.run_model, states, options)
     if config.classical is not None and "spin" not in names:
         names = ("spin", *names)  # what classical spins are compared with
     return replace(config, record=replace(config.record, observables=names))
@@ -364,23 +290,11 @@ def _shortened(result: Result, config: Config) -> Result:
     return Result(variables, {**result.attrs, "config": config.to_toml(), "complete": 1})
 
 
-def _edge_information(config: Config) -> Result:
-    """Mutual information of the edge spins of PRX Eq. 15 against the length (Fig. 8)."""
-    from tnspin.models.edge_state import edge_mutual_information, edge_rdm
+def _closed_form(config: Config) -> Result:
+    """The result of a model that is solved by formulas."""
     from tnspin.observables.entanglement import mutual_information
 
-    sizes = np.arange(2, config.model.largest + 1)
-    numeric = [mutual_information(edge_rdm(int(n)), (2, 2), (0,)) for n in sizes]
-    closed = [edge_mutual_information(int(n)) for n in sizes]
-    variables = {
-        "n_localized": Variable(("n_localized",), sizes, "1", "number of localized spins"),
-        "mutual_information": Variable(
-            ("n_localized",), np.array(numeric), "nat",
-            "mutual information of the edge spins, from their density matrix",
-        ),
-        "mutual_information_closed_form": Variable(
-            ("n_localized",), np.array(closed), "nat", "the same from Eqs. 14 and 16"
-        ),
-    }  # fmt: skip
+    found = config.model.formulas(mutual_information)
+    variables = {name: Variable(*parts) for name, parts in found.items()}
     timing = {"wall_time_s": 0.0, "cpu_time_s": 0.0, "complete": 1}
     return Result(variables, provenance(config.to_toml()) | timing)

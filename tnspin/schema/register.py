@@ -74,7 +74,7 @@ def _add(cls: T, section: str) -> T:
     return cls
 
 
-class Registry(Mapping[str, type]):
+class Registry(Mapping[str, Any]):
     """Classes of one section by their kind.
 
     Parameters
@@ -99,11 +99,11 @@ class Registry(Mapping[str, type]):
                 import_module(f"{self._package}.{info.name}")
         return _CLASSES.setdefault(self.section, {})
 
-    def __getitem__(self, kind: str) -> type:
+    def __getitem__(self, kind: str) -> Any:
         return self._kinds()[kind]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._kinds())
+        return iter(sorted(self._kinds()))  # whatever was imported first
 
     def __len__(self) -> int:
         return len(self._kinds())

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from tnspin.errors import InputError
 from tnspin.schema.checks import check_keys, checked, describe
 
-__all__ = ["Table", "construct", "fields_of", "hints_of"]
+__all__ = ["Table", "as_table", "construct", "fields_of", "hints_of"]
 
 T = TypeVar("T")
 
@@ -67,6 +67,13 @@ def _check_names(
             raise InputError(f"{section}.{field.name}: missing; must be {words}")
 
 
+def as_table(part: Any) -> dict[str, Any]:
+    """Plain values of a table, or of a registered dataclass, with ``kind`` first, as in TOML."""
+    own = {"kind": part.kind} if getattr(part, "kind", "") else {}
+    given = ((name, getattr(part, name)) for name in fields_of(type(part)))
+    return own | {k: as_table(v) if isinstance(v, Table) else v for k, v in given}
+
+
 class Table(metaclass=_CheckedCall):
     """Base of everything that a configuration may contain.
 
@@ -93,15 +100,9 @@ class Table(metaclass=_CheckedCall):
     def check(self) -> None:
         """Refuse keys that are right one by one and not together; for subclasses."""
 
-    def keys(self) -> dict[str, Any]:
+    def key_values(self) -> dict[str, Any]:
         """Key -> value, as given or by default."""
         return {name: getattr(self, name) for name in fields_of(type(self))}
-
-    def as_table(self) -> dict[str, Any]:
-        """Plain values with ``kind`` first, as TOML has them."""
-        own = {"kind": self.kind} if self.kind else {}
-        values = {k: v.as_table() if isinstance(v, Table) else v for k, v in self.keys().items()}
-        return own | values
 
     @classmethod
     def from_plain(cls, key: str, value: Mapping[str, Any]) -> Any:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 __all__ = [
-    "Count", "Fraction", "Index", "Natural", "NonNegative", "OneOf", "Order", "Positive",
-    "Quantity", "Range", "Share", "Threads", "Vector",
+    "Count", "Energy", "Fraction", "Index", "Natural", "NonNegative", "OneOf", "Order",
+    "Positive", "Quantity", "Range", "Share", "Temperature", "Threads", "Vector",
 ]  # fmt: skip
 
 
@@ -85,3 +85,6 @@ Index = Annotated[int, Range(least=0)]
 Threads = Annotated[int, Range(least=0, words="0 (one per core) or more")]
 Vector = tuple[float, float, float]
 Order = Literal[1, 2, 4]
+#: Numbers that a text with a unit may replace.
+Temperature = Annotated[float, Range(least=0), Quantity("temperature")]
+Energy = Annotated[float, Quantity("energy")]

@@ -1,72 +1,108 @@
-"""Solvers: each file has ``evolve(model, state, times, *, ...) -> Iterator[Snapshot]``."""
+"""Solvers: one file or one folder each, registered by ``kind``; `evolve` runs any of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tnspin.errors import InputError, nearest
-from tnspin.observables.snapshot import Snapshot
-from tnspin.solvers.conservation import REPRESENTATIONS, conserved
-from tnspin.states.ensemble import Ensemble
+from tnspin.schema import Registry
+from tnspin.schema.checks import check_keys
+from tnspin.schema.table import fields_of
+from tnspin.solvers.solver import Solver
 
-#: Name in configurations -> module of this package.
-SOLVERS = {
-    "tebd": "tebd",
-    "tdvp": "tdvp",
-    "exact": "exact",
-    "trajectories": "trajectories.evolve",
-    "master_equation": "lindblad.master_equation",
-    "llg": "classical.llg",
-    "mean_field": "mean_field.evolve",
-    "hybrid": "hybrid",
-    "density_matrix": "density_matrix",
-    "purification": "purification",
-    "quantum_llg": "quantum_llg.evolve",
-    "quantum_ll": "quantum_llg.quantum_ll",
-}
-#: Solvers of pure states: the members of a mixture go through them one by one, in lock step.
-_PURE = ("tebd", "tdvp", "exact")
+if TYPE_CHECKING:
+    from tnspin.observables.snapshot import Progress, Snapshot
+
+__all__ = ["SOLVERS", "Solver", "evolve"]
+
+#: Kind -> class of solver.
+SOLVERS = Registry("solver", __name__)
+_BAR = "{percentage:3.0f}% |{bar}| t = {n:.4g} of {total:.4g} [{elapsed}<{remaining}]"
 
 
 def evolve(
-    model: Any, state: Any, times: Sequence[float], *, solver: str = "tebd", **options: Any
+    model: Any,
+    state: Any,
+    times: Sequence[float],
+    *,
+    solver: str | Solver = "tebd",
+    **keywords: Any,
 ) -> Iterator[Snapshot]:
     """Evolve ``state`` under ``model`` and yield a `Snapshot` at each of ``times``.
 
     Parameters
     ----------
     state
-        A pure state of the kind that the solver takes, or an `Ensemble` of such states, whose
-        snapshots hold an `Ensemble` again (a density matrix or an average where the solver makes
-        one).
+        A state in the representation that the solver evolves, or an `Ensemble` of such states,
+        whose snapshots hold an `Ensemble` again (a density matrix or an average where the solver
+        makes one).
     solver
-        "tebd" (matrix product states), "tdvp" (those, with couplings of any range), "exact" (state
-        vectors), "trajectories" (quantum jumps), "master_equation" (density matrices),
-        "density_matrix" (those as matrix product states), "purification" (those in locally
-        purified form), "llg" (classical spins), "mean_field" (product states), "hybrid"
-        (electrons among classical spins), "quantum_llg" or "quantum_ll" (density matrices of
-        constant spectrum); ``options`` go to the ``evolve`` of that module.
+        Kind of a solver, whose keys are then keywords with the defaults of the table ``[solver]``
+        (``dt=0.05``, ``bond_dim=100``, ...); or a solver, such as ``Tebd(dt=0.05)``.
+    keywords
+        Keys of the solver; ``on_step``, called with a `Progress` after every step; ``progress``,
+        true for a progress bar; and what the solver's ``context`` lists: ``jumps`` (a list of
+        `JumpOperator`), ``bath``, ``ledger`` (errors so far, when continuing), ...
 
     Raises
     ------
     InputError
-        For an unknown solver, and whatever the solver refuses.
+        For an unknown solver or keyword, a value that is not allowed, and whatever the solver
+        refuses.
     """
-    if solver not in SOLVERS:
-        raise InputError(
-            f"solver: {solver!r} is not one of {sorted(SOLVERS)}{nearest(solver, SOLVERS)}"
-        )
-    module: Callable[..., Any] = import_module(f".{SOLVERS[solver]}", __name__).evolve
-    if isinstance(state, Ensemble) and solver in _PURE:
-        from tnspin.solvers import ensemble
-
-        module, options = ensemble.evolve, options | {"evolve_one": module}
-    snapshots = module(model, state, times, **options)
-    facts = {
-        "conserved": conserved(model, solver, options),
-        "representation": REPRESENTATIONS[solver],
+    if isinstance(solver, Solver):
+        keys: dict[str, Any] = {}
+        chosen = solver
+    else:
+        own = fields_of(SOLVERS.named(solver))
+        keys = {name: keywords.pop(name) for name in own if name in keywords}
+        chosen = SOLVERS.build({"kind": solver, **keys})
+    allowed = (*fields_of(type(chosen)), "on_step", "progress", *chosen.context)
+    for name in ("jumps", "bath"):
+        if name in keywords and name not in allowed:
+            chosen.refuse_others("bath", name)
+    check_keys("solver", keywords, allowed)
+    follow = _with_bar if keywords.pop("progress", False) else _snapshots
+    facts: dict[str, Any] = {
+        "conserved": chosen.conserved(model, keywords.get("jumps", ())),
+        "representation": chosen.represents,
     }
+    snapshots = follow(chosen, model, state, times, **keywords)
     return (replace(snapshot, **facts) for snapshot in snapshots)
+
+
+def _snapshots(
+    solver: Solver, model: Any, state: Any, times: Sequence[float], **keywords: Any
+) -> Iterator[Snapshot]:
+    """Evolve a state, or the members of a mixture in lock step."""
+    from tnspin.states.ensemble import Ensemble
+
+    if isinstance(state, Ensemble) and not solver.mixes:
+        from tnspin.solvers.mixtures import evolve_mixture
+
+        return evolve_mixture(solver, model, state, times, **keywords)
+    return solver.evolve(model, state, times, **keywords)
+
+
+def _with_bar(
+    solver: Solver,
+    model: Any,
+    state: Any,
+    times: Sequence[float],
+    *,
+    on_step: Callable[[Progress], None] | None = None,
+    **keywords: Any,
+) -> Iterator[Snapshot]:
+    """Snapshots, with a progress bar over the time."""
+    from tqdm import tqdm
+
+    points = [float(time) for time in times]
+    with tqdm(total=points[-1] - points[0], unit="t", bar_format=_BAR) as bar:
+
+        def moved(progress: Progress) -> None:
+            bar.update(progress.time - points[0] - bar.n)
+            if on_step is not None:
+                on_step(progress)
+
+        yield from _snapshots(solver, model, state, times, on_step=moved, **keywords)

@@ -1,98 +1,134 @@
-"""Matrix product states under Trotter steps: tDMRG as an iterator of snapshots."""
+"""Matrix product states under Trotter steps: time-evolving block decimation (tDMRG)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
-from math import ceil
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from tnspin.errors import InputError
-from tnspin.mps.ledger import Ledger
-from tnspin.mps.state import MPS
-from tnspin.mps.tebd import Tebd
-from tnspin.observables.snapshot import Progress, Snapshot, output_times
-from tnspin.operators.bonds import bonds
+from tnspin.schema import register
+from tnspin.schema.types import Count, Fraction, Order, Positive, Threads
+from tnspin.solvers.solver import Motion, Solver, check_charges, equal_steps
 
 if TYPE_CHECKING:
     from tnspin.models import Model
+    from tnspin.mps.ledger import Ledger
+    from tnspin.mps.state import MPS
+    from tnspin.observables.snapshot import Progress, Snapshot
+
+__all__ = ["NetworkMotion", "Tebd", "TrotterSolver"]
 
 
-def evolve(
-    model: Model,
-    state: MPS,
-    times: Sequence[float],
-    *,
-    dt: float = 0.1,
-    order: int = 2,
-    bond_dim: int = 400,
-    cutoff: float = 1e-7,
-    threads: int | None = None,
-    method: str = "auto",
-    ledger: Ledger | None = None,
-    on_step: Callable[[Progress], None] | None = None,
-) -> Iterator[Snapshot]:
-    """Evolve a matrix product state and yield it at each of ``times``.
-
-    The first time is that of ``state``.  Every yielded state is canonical and normalized.
-    Calling again with the last yielded state, its ledger and the remaining times continues
-    the run with the same numbers.
+@dataclass(frozen=True)
+class TrotterSolver(Solver):
+    """Keys of the solvers that take Trotter steps of tensor networks.
 
     Parameters
     ----------
-    model
-        Its Hamiltonian must have only on-site and nearest-neighbour terms.
-    state
-        Initial state; its charges must be conserved by the Hamiltonian.
-    times
-        Ascending, in units of hbar over the model's energy unit.
     dt
-        Largest Trotter step; each interval is divided evenly.
+        Largest Trotter step; each interval between output times is divided evenly.
     order
-        1, 2 or 4.
-    bond_dim, cutoff
-        An update keeps as few Schmidt values as the cutoff of its discarded weight allows, and
-        never more than ``bond_dim``.  With a cutoff below 1e-12 the first 64 are dropped only if
-        their weight is below the cutoff squared.
+        Order of the Trotter formula.
+    bond_dim
+        Most Schmidt values that an update keeps.
+    cutoff
+        Weight that an update may discard: it keeps as few Schmidt values as that allows.  Below
+        1e-12 the first 64 are dropped only if their weight is below the cutoff squared.
     threads
-        Parallel updates; default all processors.  The numbers do not depend on it.
+        Updates at the same time; the numbers do not depend on it.
     method
-        "auto", or one decomposition for all blocks: "svd", "gram", "range".
-    ledger
-        Errors so far, when continuing.
-    on_step
-        Called with the progress several times per step; may raise to stop.
-
-    Raises
-    ------
-    InputError
-        For charges that are not conserved, long-range terms, bad orders or methods, or times that
-        do not ascend.
+        Decomposition of the blocks: one for all, or chosen for each.
     """
-    points = output_times(times)
-    hamiltonian = model.hamiltonian
-    broken = set(state.charge_names) - set(hamiltonian.conserved())
-    if broken:
-        raise InputError(f"state: the Hamiltonian does not conserve {sorted(broken)}")
-    terms = bonds(hamiltonian)
-    engine = Tebd(
-        state, terms.matrix, [terms.time_dependent(k) for k in range(terms.length - 1)],
-        order=order, bond_dim=bond_dim, cutoff=cutoff, method=method, threads=threads,
-        ledger=ledger,
-    )  # fmt: skip
-    try:
-        yield Snapshot(points[0], model, engine.state.copy(), engine.ledger.copy())
-        for start, stop in pairwise(points):
-            # An interval that is a whole number of steps up to round-off gets that number.
-            steps = max(1, ceil((stop - start) / dt - 1e-9))
-            for time in engine.advance(start, (stop - start) / steps, steps):
-                if on_step is not None:
-                    on_step(_progress(engine, time))
-            yield Snapshot(stop, model, engine.state.copy(), engine.ledger.copy())
-    finally:
-        engine.close()
+
+    dt: Positive = 0.1
+    order: Order = 2
+    bond_dim: Count = 400
+    cutoff: Fraction = 1e-7
+    threads: Threads = 0
+    method: Literal["auto", "svd", "gram", "range"] = "auto"
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Keywords that all engines of tensor networks take."""
+        return {
+            "bond_dim": self.bond_dim, "cutoff": self.cutoff, "threads": self.threads or None,
+        }  # fmt: skip
 
 
-def _progress(engine: Tebd, time: float) -> Progress:
-    discarded = float(engine.ledger.discarded.sum())
-    return Progress(time, int(engine.state.bond_dims().max()), discarded)
+@register
+@dataclass(frozen=True)
+class Tebd(TrotterSolver):
+    """Time-evolving block decimation of matrix product states, for terms of neighbours.
+
+    The error of a step is that of the Trotter formula and the weight discarded, which the ledger
+    reports for each bond.
+    """
+
+    kind = "tebd"
+    mixes: ClassVar[bool] = False
+    context: ClassVar[tuple[str, ...]] = ("ledger",)
+    kernels: ClassVar[tuple[str, ...]] = ("tebd",)
+    referee: ClassVar[str] = "exact"
+    pilots: ClassVar[bool] = True
+
+    def begin(
+        self, model: Model, state: MPS, times: Sequence[float], *, ledger: Ledger | None = None
+    ) -> NetworkMotion:
+        """Check the state and compile the gates of each bond.
+
+        Raises
+        ------
+        InputError
+            For charges that are not conserved and for terms beyond neighbours.
+        """
+        from tnspin.mps.tebd import Tebd as Engine
+        from tnspin.operators.bonds import bonds
+
+        check_charges(model, state.charge_names)
+        terms = bonds(model.hamiltonian)
+        engine = Engine(
+            state, terms.matrix, [terms.time_dependent(k) for k in range(terms.length - 1)],
+            order=self.order, method=self.method, ledger=ledger, **self.limits,
+        )  # fmt: skip
+        return NetworkMotion(model, state, engine, self.dt)
+
+
+@dataclass(eq=False)
+class NetworkMotion(Motion):
+    """A tensor network in an engine that moves it by equal steps.
+
+    Attributes
+    ----------
+    state
+        The initial state; the engine has the one that moves.
+    engine
+        Has ``state``, ``ledger``, ``advance(start, span, steps)`` and ``close()``.
+    dt
+        Longest step.
+    """
+
+    engine: Any
+    dt: float
+
+    def snapshot(self, time: float) -> Snapshot:
+        """A copy of the state, canonical and normalized, and of the ledger."""
+        from tnspin.observables.snapshot import Snapshot
+
+        return Snapshot(time, self.model, self.engine.state.copy(), self.engine.ledger.copy())
+
+    def advance(self, start: float, stop: float) -> Iterator[Progress]:
+        """Move by equal steps, none longer than ``dt``."""
+        from tnspin.observables.snapshot import Progress
+
+        steps, span = equal_steps(start, stop, self.dt)
+        for time in self.engine.advance(start, span, steps):
+            discarded = float(self.engine.ledger.discarded.sum())
+            yield Progress(time, self.bond_dim(), discarded)
+
+    def bond_dim(self) -> int:
+        """Largest bond dimension."""
+        return int(self.engine.state.bond_dims().max())
+
+    def close(self) -> None:
+        """Release the threads of the engine."""
+        self.engine.close()

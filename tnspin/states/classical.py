@@ -75,6 +75,12 @@ class ClassicalState(State):
         """Return a state of many realizations that all start like this one."""
         return replace(self, directions=np.repeat(self.directions, realizations, axis=0))
 
+    def rotated(self, angle: float) -> ClassicalState:
+        """All spins turned about the y axis, from z towards x."""
+        x, y, z = np.moveaxis(self.directions, -1, 0)
+        turned = (np.cos(angle) * x + np.sin(angle) * z, y, np.cos(angle) * z - np.sin(angle) * x)
+        return replace(self, directions=np.stack(turned, axis=-1))
+
     def energy(self, model: Any, t: float = 0.0) -> float:
         """Mean energy over the realizations at time ``t``."""
         from tnspin.operators.classical.energy import energy_of

@@ -22,7 +22,7 @@ from tnspin.results.result import Result
 from tnspin.runs.certify import certify as run_ladder
 from tnspin.runs.certify import runner as climb
 from tnspin.runs.certify.ladder import ladder
-from tnspin.runs.config.config import load, preset_names
+from tnspin.runs.config.loading import load, preset_names
 
 # Twelve Schmidt values are reached at t = 2; few observables, since reading files takes longest.
 SETTINGS = [

@@ -18,7 +18,7 @@ from tnspin.runs.certify import certify as run_ladder
 from tnspin.runs.certify.estimate import difference, relaxation
 from tnspin.runs.certify.ladder import ladder
 from tnspin.runs.certify.loops import course, fields_taken
-from tnspin.runs.config.config import load
+from tnspin.runs.config.loading import load
 from tnspin.runs.simulation import simulate
 
 LOOP = """

@@ -68,7 +68,7 @@ class PurifiedMPS(State):
 
     noun = "purified density matrix"
     formats = ("tnspin-purified-mps-1",)
-    gives = State.gives | {"moments", "ledger", "tensors", "kraus"}
+    gives = frozenset({"sites", "bonds", "cuts", "groups", "ledger", "tensors", "moments", "kraus"})
 
     def __init__(self, sites: Sequence[Site], purification: MPS, kraus: Sequence[Ints]) -> None:
         self.sites = tuple(sites)

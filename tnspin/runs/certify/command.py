@@ -14,7 +14,8 @@ from tnspin.results.result import check_writable
 from tnspin.runs.certify import certify, files_of
 from tnspin.runs.certify.certificate import Certificate
 from tnspin.runs.certify.ladder import Rung, ladder
-from tnspin.runs.config.config import Config, load
+from tnspin.runs.config.config import Config
+from tnspin.runs.config.loading import load
 from tnspin.runs.progress import Bar, StopOnSignal, position
 
 __all__ = ["certify_command"]

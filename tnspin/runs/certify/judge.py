@@ -176,7 +176,7 @@ def _observed(name: str, base: Result, courses: Sequence[Course], config: Any) -
 def _same(axis: str, courses: Sequence[Course], config: Any, base: Result) -> Result:
     """The run that differs from those of an axis in nothing else: the base, or a finer one."""
     beside = _BESIDE.get(axis)
-    if beside is None or (beside == "cutoff" and hasattr(config.solver, "kraus_cutoff")):
+    if beside is None or (beside == "cutoff" and "kraus_cutoff" in config.solver.key_values()):
         return base
     sides = ((c.result, c.rung.axis, c.rung.side) for c in courses)
     found = [result for result, *rung in sides if rung == [beside, "finer"] and result is not None]

@@ -25,27 +25,15 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
+from typing import Any, cast
 
 from tnspin.errors import InputError, nearest
 from tnspin.observables import chosen
-from tnspin.observables.snapshot import Options
 from tnspin.runs.certify.loops import OBSERVED
-from tnspin.runs.config.config import Config, from_dict
-from tnspin.runs.config.tables import (
-    ClosedForm,
-    DensityMatrix,
-    Exact,
-    Llg,
-    MasterEquation,
-    Purification,
-    Tdvp,
-    Tebd,
-    Trajectories,
-)
+from tnspin.runs.config.config import Config
+from tnspin.runs.config.loading import from_dict
 from tnspin.runs.hysteresis.loop import PIECES
-from tnspin.runs.preparation import representation_of, size_of
-from tnspin.schema.tables import fields_of
+from tnspin.runs.simulation import options_of
 
 __all__ = ["AXES", "Rung", "ladder", "own_step"]
 
@@ -127,12 +115,14 @@ def ladder(
         For closed forms, which have no errors, for loops of fields with noise, and for
         observables that do not apply.
     """
-    if isinstance(config.solver, ClosedForm):
+    if not config.solver.integrates:
         raise InputError(f"model.kind = {config.model.kind!r}: a closed form; nothing to certify")
     base, config = Rung("base", "base", None, config), replace(config, classical=None)
     if config.hysteresis is None:
-        kind, options = representation_of(config), _options(config)
-        names = chosen(config.record.observables, config.run_model, kind, options)
+        names = chosen(
+            config.record.observables, config.run_model, config.solver.states(),
+            options_of(config),
+        )  # fmt: skip
     else:
         names = tuple(OBSERVED)
     for name in observables:
@@ -155,7 +145,7 @@ def ladder(
 
 def _recording(config: Config, names: Sequence[str]) -> Config:
     """The same, recording those of the names that apply to it."""
-    kind, options = representation_of(config), _options(config)
+    kind, options = config.solver.states(), options_of(config)
     able: list[str] = []
     for name in names:
         with contextlib.suppress(InputError):
@@ -163,31 +153,22 @@ def _recording(config: Config, names: Sequence[str]) -> Config:
     return replace(config, record=replace(config.record, observables=tuple(able)))
 
 
-def _options(config: Config) -> Options:
-    return Options(config.initial_state.reference(config.model.localized_sites))
-
-
 def own_step(config: Config, dt: float | None = None) -> float:
     """Step that is really taken: ``time.every``, of a loop what is looked at, is divided evenly."""
     every = min(config.time.every, config.time.stop) or config.time.every
     if config.hysteresis is not None:
         every = config.hysteresis.hold / PIECES
-    return float(every / max(1, ceil(every / (dt or config.solver.dt) - 1e-9)))
+    return float(every / max(1, ceil(every / (dt or config.solver.key_values()["dt"]) - 1e-9)))
 
 
 def _axes(config: Config) -> list[str]:
     """Keys of the solver that have a say in its accuracy."""
-    names = [name for name in _BUILDERS if name in fields_of(type(config.solver))]
-    if isinstance(config.solver, Trajectories):
-        exact = size_of(config).vectors
-        return [name for name in names if (name == "tolerance") == exact]
-    if isinstance(config.solver, DensityMatrix) and config.solver.engine != "tdvp":
-        names.remove("tolerance")
-    return names
+    unused = config.solver.unused_keys(config.problem)
+    return [name for name in _BUILDERS if name in config.solver.key_values() and name not in unused]
 
 
 def _changed(config: Config, **values: Any) -> Config:
-    return replace(config, solver=replace(config.solver, **values))
+    return replace(config, solver=replace(cast(Any, config.solver), **values))
 
 
 def _dimension(axis: str) -> Any:
@@ -223,7 +204,7 @@ def _dt(config: Config) -> list[Rung]:
 
 
 def _order(config: Config) -> list[Rung]:
-    if config.solver.order == 4:
+    if config.solver.key_values()["order"] == 4:
         return []
     return [Rung("order", "finer", 4, _changed(config, order=4, **_tighter(config)), 5.0)]
 
@@ -234,14 +215,14 @@ def _tighter(config: Config) -> dict[str, float]:
     More updates truncate more often: with the cutoff of the base that would pass for an error of
     its step.
     """
-    if hasattr(config.solver, "kraus_cutoff"):
+    if "kraus_cutoff" in config.solver.key_values():
         return {}  # two cutoffs: there is no run with both of them finer
-    own = getattr(config.solver, "cutoff", 0.0)
+    own = config.solver.key_values().get("cutoff", 0.0)
     return {"cutoff": own / _FINER} if own > 0 else {}
 
 
 def _tolerance(config: Config) -> list[Rung]:
-    own = config.solver.tolerance
+    own = config.solver.key_values()["tolerance"]
     if own / 10 >= _TIGHTEST:
         return [Rung("tolerance", "finer", own / 10, _changed(config, tolerance=own / 10), 1.2)]
     return [Rung("tolerance", "coarser", 100 * own, _changed(config, tolerance=100 * own), 0.9)]
@@ -267,10 +248,10 @@ def _of_the_loop(config: Config) -> list[Rung]:
     InputError
         For noise, whose statistical error loops do not tell.
     """
-    if isinstance(config.solver, Llg) and config.solver.temperature:
+    if config.solver.noisy:
         raise InputError(
-            f"solver.temperature = {config.solver.temperature:g}: loops of fields do not tell the "
-            "statistical error of their noise; nothing to certify but at temperature 0"
+            "solver.temperature: loops of fields do not tell the statistical error of their noise; "
+            "nothing to certify but at temperature 0"
         )
     keys = config.hysteresis
     assert keys is not None
@@ -310,14 +291,13 @@ _BUILDERS = {
 
 def _exact(config: Config) -> Config | None:
     """The same run by an exact solver, None where there is none or it does not fit."""
-    solver = config.solver
-    if not isinstance(solver, Tebd | Tdvp | DensityMatrix | Purification | Trajectories):
+    kind = config.solver.referee
+    if not kind:
         return None
-    mixed = config.bath is not None or not isinstance(solver, Tebd | Tdvp)
-    kind = MasterEquation.kind if mixed else Exact.kind
+    mixed = kind == "master_equation"
     try:
         other = from_dict({**config.as_dict(), "solver": {"kind": kind}}, name=config.name)
-        size = size_of(other)
+        size = other.solver.size(other.problem)
     except InputError:
         return None
     if mixed:

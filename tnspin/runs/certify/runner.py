@@ -23,13 +23,11 @@ from tnspin.results.toml_text import loads
 from tnspin.runs.certify import loops as along
 from tnspin.runs.certify.ladder import Rung
 from tnspin.runs.config.config import Config
-from tnspin.runs.config.tables import DensityMatrix, Purification, Tdvp, Tebd
 from tnspin.runs.simulation import simulate
 
 __all__ = ["Climb", "Course", "windows"]
 
 #: Solvers that continue from a state at little cost.
-_CONTINUED = (Tebd, Tdvp, DensityMatrix, Purification)
 _WINDOWS = 12
 _WINDOW_SECONDS = 15.0
 #: Share of its bond dimension from which on a run counts as having reached it.
@@ -160,7 +158,7 @@ def windows(config: Config, count: int) -> list[float]:
     if config.hysteresis is not None:
         return [config.length]  # a part of a loop is no run of its own
     points = config.time.points
-    if not isinstance(config.solver, _CONTINUED) or points.size == 1 or count <= 1:
+    if "ledger" not in config.solver.context or points.size == 1 or count <= 1:
         return [float(points[-1])]
     grid = config.time.grid
     chosen = np.unique(np.linspace(0, grid.size - 1, count + 1).round().astype(int))[1:]

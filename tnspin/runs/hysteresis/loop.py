@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import pi, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,14 @@ from tnspin.errors import InputError, RunError
 from tnspin.models import Model
 from tnspin.observables import OBSERVABLES
 from tnspin.observables.snapshot import Progress, Snapshot
-from tnspin.solvers import evolve
-from tnspin.states.classical import ClassicalState
-from tnspin.states.mean_field import SiteProduct
+from tnspin.solvers import SOLVERS, Solver, evolve
+
+if TYPE_CHECKING:
+    from tnspin.runs.config.config import Config
 
 __all__ = [
     "MOST_STATES",
     "PIECES",
-    "SOLVERS",
     "TILT",
     "Loop",
     "Place",
@@ -36,13 +36,10 @@ __all__ = [
     "follow",
     "hysteresis_loop",
     "steady_spins",
+    "tilt_of",
 ]
 
 Reals = NDArray[np.float64]
-#: Solvers that continue from a state of their own.
-SOLVERS = ("mean_field", "master_equation", "density_matrix", "purification", "llg")
-#: Those whose states may be turned, and have to be: along the field nothing ever moves.
-TILTED = ("mean_field", "llg")
 #: Angle of the initial states of OHM Fig. 2.
 TILT = pi / 40
 #: Parts of the time at one field after which it is seen whether anything still changes.
@@ -132,7 +129,7 @@ def hysteresis_loop(
     fields: Sequence[float] | Reals,
     *,
     axis: int = 2,
-    solver: str = "mean_field",
+    solver: str | Solver = "mean_field",
     bath: Any = None,
     hold: float = 200.0,
     settled: float = 1e-8,
@@ -153,8 +150,8 @@ def hysteresis_loop(
         smallest and back.
     axis : int
         Swept component.
-    solver : str
-        One of `SOLVERS`.
+    solver : str or Solver
+        Kind of a solver that has loops (`Solver.loops`), or a solver.
     bath
         Bath of the spins; its jump operators may depend on the field.
     hold : float
@@ -167,7 +164,7 @@ def hysteresis_loop(
     on_field : callable, optional
         Called after every field with the share of the loop that is done; may raise to stop.
     **options
-        For the solver.
+        Keys of a solver that is given by its kind.
 
     Raises
     ------
@@ -177,11 +174,13 @@ def hysteresis_loop(
     values = np.unique(np.asarray(fields, float))
     if values.size < 2 or not np.all(np.isfinite(values)):
         raise InputError("fields: at least two different finite numbers are needed")
+    chosen: Solver = (
+        solver if isinstance(solver, Solver) else (SOLVERS.build({"kind": solver, **options}))
+    )
     loop = Loop.empty(values, len(model.localized_sites))
     for place in follow(
-        model, state, values, axis=axis, solver=solver, bath=bath, hold=hold, settled=settled,
-        tilt=tilt, **options,
-    ):  # fmt: skip
+        model, state, values, chosen, axis=axis, bath=bath, hold=hold, settled=settled, tilt=tilt
+    ):
         loop.enter(place)
         if on_field is not None and not place.piece:
             share = place.number / (2 * values.size)
@@ -193,16 +192,15 @@ def follow(
     model: Model,
     state: Any,
     fields: Reals,
+    solver: Solver,
     *,
     axis: int = 2,
-    solver: str = "mean_field",
     bath: Any = None,
     hold: float = 200.0,
     settled: float = 1e-8,
     tilt: float | None = None,
     start: Place | None = None,
     on_step: Callable[[Progress], None] | None = None,
-    **options: Any,
 ) -> Iterator[Place]:
     """Sweep a component of the field down and up again, and yield every twentieth of a field.
 
@@ -210,7 +208,7 @@ def follow(
 
     Parameters
     ----------
-    model, state, axis, solver, bath, hold, settled, tilt, options
+    model, state, solver, axis, bath, hold, settled, tilt
         See `hysteresis_loop`.
     fields : (F,)
         Ascending.
@@ -225,7 +223,7 @@ def follow(
     InputError
         If the model has no field, or the solver cannot do it.
     """
-    tilt = check_loop(model, solver, tilt)
+    tilt = tilt_of(model, solver, tilt)
     times = np.linspace(0.0, hold, PIECES + 1).tolist()
     number, piece, ledger = 0, 0, None
     if start is not None:
@@ -234,13 +232,13 @@ def follow(
     for value in np.concatenate((fields[::-1], fields))[number:]:
         here = _with_field(model, axis, float(value))
         if tilt and not piece:
-            state = _turned(here, state, solver, tilt)
-        keys = options | _bath_keys(here, bath, solver, options) | _noise_keys(options, number)
+            state = solver.turned(here, state, tilt)
+        keys = solver.bath_context(bath, [] if bath is None else bath.jump_operators(here))
         if ledger is not None:
             keys["ledger"] = ledger
         if on_step is not None:
             keys["on_step"] = _counted(on_step, number, hold)
-        snapshots = evolve(here, state, times[piece:], solver=solver, **keys)
+        snapshots = evolve(here, state, times[piece:], solver=solver.at_field(number), **keys)
         before, change = _SPIN(next(snapshots)), np.inf
         for now in snapshots:
             spins = _SPIN(now)
@@ -251,14 +249,6 @@ def follow(
             yield Place(number, piece, now, change)
         number, piece, state, ledger = number + 1, 0, now.state, None
         yield Place(number, 0, now, change)
-
-
-def _noise_keys(options: dict[str, Any], number: int) -> dict[str, Any]:
-    """A seed for each field: time begins anew there, and noise is a function of seed and time."""
-    if not options.get("temperature"):
-        return {}
-    sequence = np.random.SeedSequence([options.get("seed", 0), number])
-    return {"seed": int(sequence.generate_state(1)[0])}
 
 
 def steady_spins(
@@ -303,33 +293,58 @@ def coercive_fields(fields: Reals, magnetization: Reals) -> Reals:
     return found
 
 
-def check_loop(model: Any, solver: str, tilt: float | None = None, beside: Any = None) -> float:
-    """Return the tilt, refusing models and solvers that have no loops, and all but mean fields
-    beside one.
+def check_loop(config: Config) -> None:
+    """Refuse loops that the model, the solver, the initial state or the counterpart rules out.
 
     Raises
     ------
     InputError
-        As `hysteresis_loop`.
+        Before any work starts.
     """
-    if solver not in SOLVERS:
+    assert config.hysteresis is not None
+    tilt_of(config.model, config.solver, config.hysteresis.tilt)
+    counterpart = config.classical
+    if counterpart is not None and not counterpart.in_loops:
         raise InputError(
-            f"solver.kind = {solver!r}: does not take its own states back; allowed for hysteresis: "
-            f"{', '.join(SOLVERS)}"
+            f"classical.kind = {counterpart.kind!r}: not with a hysteresis loop; allowed: "
+            "mean_field"
+        )
+    if config.bath is not None and config.bath.extends_model:
+        raise InputError(f"bath.kind = {config.bath.kind!r}: has no hysteresis")
+    if config.initial_state.purified and config.solver.represents == "density":
+        raise InputError(
+            f"state.kind = {config.state.kind!r}: is purified, which hysteresis by "
+            f"{config.solver.kind!r} does not take; allowed: density_matrix, purification, "
+            "mean_field"
+        )
+
+
+def tilt_of(model: Any, solver: Solver, tilt: float | None = None) -> float:
+    """Angle by which the spins are turned at every field; `TILT` by default where they are.
+
+    Raises
+    ------
+    InputError
+        For models without a field and solvers without loops, or whose spins are not turned.
+    """
+    kinds = SOLVERS.items()
+    if not solver.loops:
+        able = [kind for kind, cls in kinds if cls.loops]
+        raise InputError(
+            f"solver.kind = {solver.kind!r}: does not take its own states back; allowed for "
+            f"hysteresis: {', '.join(able)}"
         )
     field: Any = getattr(model, "field", ())
     if np.shape(field) != (3,):
         raise InputError(f"model.kind = {model.kind!r}: has no field that could be swept")
-    if beside is not None and beside.kind != "mean_field":
-        raise InputError(
-            f"classical.kind = {beside.kind!r}: beside a hysteresis loop; allowed: mean_field"
-        )
+    tilted = solver.loops == "tilted"
     if tilt is None:
-        return TILT if solver in TILTED else 0.0
-    if tilt and solver not in TILTED:
+        return TILT if tilted else 0.0
+    if tilt and not tilted:
+        able = [kind for kind, cls in kinds if cls.loops == "tilted"]
         raise InputError(
-            f"hysteresis.tilt = {tilt!r}: only {' and '.join(TILTED)} turn their spins, not "
-            f"{solver!r}"
+            f"hysteresis.tilt = {tilt!r}: only {' and '.join(able)} turn their spins, not "
+            f"{solver.kind!r}"
         )
     return tilt
 
@@ -341,23 +356,6 @@ def _with_field(model: Any, axis: int, value: float) -> Any:
     field = list(model.field)
     field[axis] = value
     return replace(model, field=tuple(field))
-
-
-def _turned(model: Any, state: Any, solver: str, angle: float) -> Any:
-    if solver == "mean_field":
-        return SiteProduct.of(model, state).rotated(angle)
-    now = state if isinstance(state, ClassicalState) else ClassicalState.of(model, state)
-    x, y, z = np.moveaxis(now.directions, -1, 0)
-    turned = (np.cos(angle) * x + np.sin(angle) * z, y, np.cos(angle) * z - np.sin(angle) * x)
-    return replace(now, directions=np.stack(turned, axis=-1))
-
-
-def _bath_keys(model: Any, bath: Any, solver: str, options: dict[str, Any]) -> dict[str, Any]:
-    if solver == "llg":
-        return {}
-    if options.get("variant") == "printed":
-        return {"bath": bath}
-    return {"jumps": jumps_of(model, bath)}
 
 
 def _counted(

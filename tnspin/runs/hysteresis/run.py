@@ -15,8 +15,7 @@ from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.results.result import Result, Variable
 from tnspin.runs.checkpoint import Checkpoint, Saved
 from tnspin.runs.config.config import Config
-from tnspin.runs.config.solver_tables import Hysteresis, MeanFieldBeside
-from tnspin.runs.config.tables import MasterEquation
+from tnspin.runs.config.tables import Hysteresis
 from tnspin.runs.hysteresis.loop import (
     MOST_STATES,
     Loop,
@@ -26,9 +25,7 @@ from tnspin.runs.hysteresis.loop import (
     hysteresis_loop,
     steady_spins,
 )
-from tnspin.runs.preparation import initial_state, jump_operators, product_state
 from tnspin.runs.record import Stopwatch, provenance
-from tnspin.schema.tables import fields_of
 
 __all__ = ["hysteresis_result", "swept_fields"]
 
@@ -146,17 +143,17 @@ def _places(
     keys, fields, axis = _keys(config), swept_fields(config), _axis(config)
     if start is None:
         first = _at(config, axis, float(fields[-1]))
-        state = initial_state(first, jump_operators(first), say)
+        jumps = first.solver.jumps(first.problem)
+        build = first.solver.prepare(first.problem, jumps)
+        say("building the initial state")
+        state = build()
         say("sweeping the field down and up")
     else:
         state = start.snapshot.state
         say(f"resuming after {start.number} of {2 * fields.size} fields")
-    options = {name: getattr(config.solver, name) for name in fields_of(type(config.solver))}
-    if "threads" in options and config.solver.kind != "llg":
-        options["threads"] = options["threads"] or None
     return follow(
-        config.model, state, fields, solver=config.solver.kind, tilt=keys.tilt, start=start,
-        on_step=on_step, **_common(config), **options,
+        config.model, state, fields, config.solver, tilt=keys.tilt, start=start, on_step=on_step,
+        **_common(config),
     )  # fmt: skip
 
 
@@ -171,8 +168,8 @@ def _mean_field_beside(
     config: Config, on_step: Callable[[Any], None] | None, say: Say
 ) -> dict[str, Variable]:
     """The loop of the mean field, where the run asks for it."""
-    beside = config.classical
-    if not isinstance(beside, MeanFieldBeside):
+    beside: Any = config.classical
+    if beside is None:
         return {}
     say("the same for the mean field")
     fields = swept_fields(config)
@@ -181,11 +178,10 @@ def _mean_field_beside(
         if on_step is not None:  # all fields of the run itself are done
             on_step(progress._replace(time=config.length))
 
+    start = beside.prepare(_at(config, _axis(config), float(fields[-1])).problem, ())()
     other = hysteresis_loop(
-        config.model, product_state(_at(config, _axis(config), float(fields[-1]))), fields,
-        variant=beside.variant, damping=beside.damping, tolerance=beside.tolerance,
-        on_field=on_field, **_common(config),
-    )  # fmt: skip
+        config.model, start, fields, solver=beside, on_field=on_field, **_common(config)
+    )
     text = f"mean field of the localized spins, {beside.variant}"
     return {"loop_classical_spin": Variable(_DIMS, other.spins, "1", text)}
 
@@ -193,7 +189,7 @@ def _mean_field_beside(
 def _steady(config: Config, say: Say) -> dict[str, Variable]:
     """The steady states, where the run asks for them and there are few states enough."""
     few = prod(site.dim for site in config.model.local_sites) <= MOST_STATES
-    wanted = isinstance(config.solver, MasterEquation) and _keys(config).steady
+    wanted = config.solver.represents == "density" and _keys(config).steady
     if not (wanted and config.bath and few):
         return {}
     say("looking for the steady states")

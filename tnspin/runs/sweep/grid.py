@@ -13,7 +13,8 @@ from typing import Any
 
 from tnspin.errors import InputError
 from tnspin.results.toml_text import parse_override
-from tnspin.runs.config.config import Config, from_dict, read_tables, with_overrides
+from tnspin.runs.config.config import Config
+from tnspin.runs.config.loading import from_dict, read_tables, with_overrides
 
 __all__ = ["Axis", "Grid", "Run", "grid_of", "parse_over"]
 

@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from tnspin.errors import InputError, RunError
 from tnspin.results.lock import Lock
 from tnspin.results.toml_text import loads
 from tnspin.runs.checkpoint import checkpoint_path
-from tnspin.runs.config.config import Config, from_dict
+from tnspin.runs.config.config import Config
+from tnspin.runs.config.loading import from_dict
 from tnspin.runs.sweep.folder import (
     MANIFEST,
     failure,
@@ -137,8 +138,9 @@ def _locked(task: Task, folder: Path) -> Outcome:
 def _with_threads(config: Config, threads: int) -> Config:
     """The same with as many threads as a worker may use, unless it says how many."""
     for key in ("threads", "workers"):
-        if threads and getattr(config.solver, key, None) == 0:
-            config = replace(config, solver=replace(config.solver, **{key: threads}))
+        if threads and config.solver.key_values().get(key) == 0:
+            solver = replace(cast(Any, config.solver), **{key: threads})
+            config = replace(config, solver=solver)
     return config
 
 

@@ -1,21 +1,9 @@
-"""The Lindblad equation for the whole density matrix: what quantum trajectories converge to.
-
-Between two output times exp(L t) acts on rho by a Chebyshev series in the generator, whose
-eigenvalues lie near the imaginary axis if the baths are weak: the number of products with it is
-about the width of the spectrum of H times the time, as for a closed system.  Its error is known
-from the terms left out; the step is halved wherever damping would let round-off grow.  A driven H
-takes steps of the extrapolated midpoint rule (`tnspin.numerics.midpoint`).
-
-Baths that act on every level of a larger constant H are faster in its eigenbasis (`eigenbasis`):
-four spins 5/2 with 1296 states are a matter of minutes.
-
-rho stays Hermitian to the last bit; its trace and positivity are checked at every output time.
-"""
+"""The Lindblad equation in blocks of charges: series, or steps in the eigenbasis of H."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -26,24 +14,22 @@ from tnspin.errors import InputError, RunError
 from tnspin.models import Model
 from tnspin.numerics.adaptive import midpoint_steps
 from tnspin.numerics.chebyshev import damped_step
-from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.observables.snapshot import Progress
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.solvers.lindblad.eigenbasis import EigenLindblad
 from tnspin.solvers.lindblad.jumps_on_states import kept_charges
 from tnspin.solvers.lindblad.liouvillian import Liouvillian, reachable
+from tnspin.solvers.solver import Motion
 from tnspin.states.density import MOST_ELEMENTS, DensityState, sectors
 
 if TYPE_CHECKING:
     from tnspin.operators.jump_operator import JumpOperator
 
-__all__ = ["evolve"]
+__all__ = ["DenseMotion", "motion"]
 
 Vector = NDArray[np.complex128]
-OnStep = Callable[[Progress], None]
-
 Interval = Callable[[DensityState, float, float], Iterator[tuple[float, DensityState]]]
 
-METHODS = ("auto", "series", "eigenbasis")
 # Numbers of levels between which diagonalizing H pays.
 _FEWEST_LEVELS = 100
 _MOST_LEVELS = 4096
@@ -56,76 +42,45 @@ _ROUND_OFF = 1e-13
 _SLACK = 1e-9
 
 
-def evolve(
+def motion(
+    solver: Any,
     model: Model,
     state: Any,
-    times: Sequence[float],
-    *,
-    jumps: Sequence[JumpOperator] = (),
-    tolerance: float = 1e-10,
-    method: str = "auto",
-    on_step: OnStep | None = None,
-) -> Iterator[Snapshot]:
-    """Evolve a density matrix and yield it at each of ``times``.
-
-    The first time is that of ``state``. Every interval is computed from its initial state
-    alone, so continuing from a yielded state gives the same numbers.
-
-    Parameters
-    ----------
-    model : Model
-        Its Hamiltonian may be long-ranged and time-dependent.
-    state : VectorState, Ensemble of them, or DensityState
-        Initial state (vectors are normalized); its charges must be conserved. Where the jumps have
-        no definite ``charge``, it is written in sectors without 2Sz.
-    times : sequence of float
-        Ascending, in units of hbar over the model's energy unit.
-    jumps : sequence of JumpOperator
-        From `tnspin.baths.jump_operators`; none for a closed system.
-    tolerance : float
-        Error of each interval (constant H) or of each step (time-dependent H) in the
-        Frobenius norm of rho.
-    method : {"auto", "series", "eigenbasis"}
-        Chebyshev series in the product basis, or Runge-Kutta steps in the interaction picture;
-        "auto" takes the latter for 100 to 4096 levels without electrons and a constant H.
-    on_step : callable, optional
-        Called with the progress after every step; may raise to stop.
-
-    Yields
-    ------
-    Snapshot
-        Its state is a `DensityState`.
-
-    Raises
-    ------
-    InputError
-        For charges that are not conserved, a non-Hermitian Hamiltonian, times that do not
-        ascend, a tolerance outside 1e-13..1e-2, a state that is not positive, or a density
-        matrix that is too large.
-    RunError
-        If the trace drifts or an eigenvalue becomes negative beyond the tolerance.
-    """
-    points = output_times(times)
-    if not 1e-13 <= tolerance <= 1e-2:
-        raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-13 and 1e-2")
+    start: float,
+    jumps: Sequence[JumpOperator],
+) -> DenseMotion:
+    """The evolution of a density matrix, see `tnspin.solvers.lindblad.solver`."""
     os = model.hamiltonian
-    if not os.is_hermitian(1e-10, points[0]):
-        raise InputError(f"model: the Hamiltonian is not Hermitian at time {points[0]:g}")
+    if not os.is_hermitian(1e-10, start):
+        raise InputError(f"model: the Hamiltonian is not Hermitian at time {start:g}")
     rho = _initial(model, state, jumps)
-    trace = rho.trace
-    if problem := _problem(rho, trace, _SLACK):
+    if problem := _problem(rho, rho.trace, _SLACK):
         raise InputError(f"state: {problem}")
-    intervals = _intervals(method, os, jumps, rho, tolerance)
-    yield Snapshot(points[0], model, rho)
-    for count, (start, stop) in enumerate(pairwise(points), start=1):
-        begun = rho
-        for time, latest in intervals(begun, start, stop):
-            rho = latest
-            if on_step is not None:
-                on_step(Progress(time, 0, 0.0))
-        if problem := _problem(rho, trace, _SLACK + 10 * count * tolerance):
+    intervals = _intervals(solver.method, os, jumps, rho, solver.tolerance)
+    return DenseMotion(model, rho, intervals, solver.tolerance, rho.trace)
+
+
+@dataclass(eq=False)
+class DenseMotion(Motion):
+    """A density matrix in blocks of charges.
+
+    Every interval is computed from its initial state alone, so continuing from a yielded state
+    gives the same numbers.
+    """
+
+    intervals: Interval
+    tolerance: float
+    trace: float
+    count: int = 0
+
+    def advance(self, start: float, stop: float) -> Iterator[Progress]:
+        """Move to ``stop``, and check trace and positivity there."""
+        for time, latest in self.intervals(self.state, start, stop):
+            self.state = latest
+            yield Progress(time, 0, 0.0)
+        self.count += 1
+        if problem := _problem(self.state, self.trace, _SLACK + 10 * self.count * self.tolerance):
             raise RunError(f"master equation: at time {stop:g} {problem}")
-        yield Snapshot(stop, model, rho)
 
 
 def _intervals(
@@ -136,8 +91,6 @@ def _intervals(
     tolerance: float,
 ) -> Interval:
     """What yields (time, state) after every step of an interval; states before its end are old."""
-    if method not in METHODS:
-        raise InputError(f"solver.method: {method!r} is not one of {', '.join(METHODS)}")
     if method == "auto":
         electrons = any(site.has_fermions for site in rho.sites)
         suits = jumps and not electrons and not os.is_time_dependent

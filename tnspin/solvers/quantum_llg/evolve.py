@@ -1,21 +1,10 @@
-"""The quantum Landau-Lifshitz-Gilbert and Landau-Lifshitz equations for any density matrix.
-
-    quantum_llg: rho' = i [rho, H] + i kappa [rho, rho']             (QLLG Eq. 3)
-    quantum_ll:  rho' = i [rho, H] - kappa [rho, [rho, H]]           (Wieser, PRL 110, 147201)
-
-Both keep all eigenvalues of rho, so only eigenvectors are evolved (`isospectral`):
-one for a pure state, also of many spins, and one for a Werner state.  They stay within the
-subspaces that H and rho cannot leave (`invariant`), which keeps round-off from
-growing in lower-lying sectors that the state has no access to.
-"""
+"""Evolution of the eigenvectors of a density matrix, deterministic or with noise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -23,17 +12,17 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import sparse_parts, to_sparse
 from tnspin.solvers.quantum_llg.invariant import reachable, split
-from tnspin.solvers.quantum_llg.isospectral import FACTORS, Flow, adaptive, fixed, product
+from tnspin.solvers.quantum_llg.isospectral import Flow, adaptive, fixed, product
+from tnspin.solvers.solver import Motion, equal_steps
 from tnspin.states.spectral import Block, SpectralState
 
-__all__ = ["evolve"]
+__all__ = ["SpectralMotion", "motion"]
 
 Frames = NDArray[np.complex128]
-NOISES = ("field", "operator")
 # Largest space whose invariant subspaces are looked for: dense matrices, a few seconds.
 _SEARCHED = 512
 # Elements of H out of a subspace that are more than round-off, relative to the norm of H.
@@ -42,117 +31,66 @@ _LEAK = 1e-10
 MOST_ELEMENTS = 2**23
 
 
-def evolve(
-    model: Model,
-    state: Any,
-    times: Sequence[float],
-    *,
-    equation: str = "quantum_llg",
-    kappa: float = 0.5,
-    tolerance: float = 1e-12,
-    temperature: float = 0.0,
-    noise: str = "field",
-    dt: float = 0.01,
-    realizations: int = 1,
-    seed: int = 0,
-    on_step: Callable[[Progress], None] | None = None,
-) -> Iterator[Snapshot]:
-    """Evolve a density matrix of constant spectrum and yield it at each of ``times``.
-
-    Every interval is computed from its initial state alone, the stochastic field included, so
-    continuing from a yielded state gives the same numbers.
-
-    Parameters
-    ----------
-    model : Model
-        Its Hamiltonian may be long-ranged and time-dependent.
-    state : VectorState, Ensemble of them, DensityState or SpectralState
-        Start; trace 1 after normalization.
-    times : sequence of float
-        Ascending, in units of hbar over the model's energy unit.
-    equation : {"quantum_llg", "quantum_ll"}
-        Which of the two.
-    kappa : float
-        Damping; of one spin 1/2 with Bloch vector r it is a Gilbert damping kappa |r|.
-    tolerance : float
-        Error of each step in the norm of the eigenvectors.
-    temperature : float
-        T of a stochastic noise operator (suggested in QLLG's outlook); 0 for none.
-    noise : {"field", "operator"}
-        ``field``: a magnetic field on every localized spin, as strong as that of classical spins
-        with damping kappa (<b b'> = 2 kappa T / S per component).  ``operator``: a random Hermitian
-        matrix, equally strong in all directions of the Hilbert space.  A pure state then samples
-        exp(-<H>/T) over all pure states exactly, and of one spin 1/2 both are the same.
-    dt : float
-        Largest step of runs with noise.
-    realizations : int
-        Number of trajectories at a temperature, unless ``state`` has several already.
-    seed : int
-        Of the noise; it depends on the start of an interval and on nothing else.
-    on_step : callable, optional
-        Called with the progress after every step; may raise to stop.
-
-    Yields
-    ------
-    Snapshot
-        Its state is a `SpectralState`; `Snapshot.errors` has the standard error of ``spin``.
-
-    Raises
-    ------
-    InputError
-        For charges that are not conserved, a non-Hermitian Hamiltonian, a density matrix that is
-        too large, or values out of range.
-    RunError
-        If numbers cease to be finite.
-    """
-    points = output_times(times)
-    _check(equation, kappa, tolerance, temperature, noise, dt, realizations)
-    os = model.hamiltonian
-    if not os.is_hermitian(1e-10, points[0]):
-        raise InputError(f"model: the Hamiltonian is not Hermitian at time {points[0]:g}")
-    now = _prepared(os, state, realizations, bool(temperature), equation)
+def motion(solver: Any, model: Model, state: Any, start: float) -> SpectralMotion:
+    """The evolution of a density matrix, see `tnspin.solvers.quantum_llg.solver`."""
+    os, temperature = model.hamiltonian, solver.temperature
+    if not os.is_hermitian(1e-10, start):
+        raise InputError(f"model: the Hamiltonian is not Hermitian at time {start:g}")
+    now = _prepared(os, state, solver.realizations, bool(temperature), solver.kind)
     parts = sparse_parts(os, now.basis)
-    flows = [Flow(_inside(parts, b.inside), b.weights, equation, kappa) for b in now.blocks]
+    flows = [
+        Flow(_inside(parts, b.inside), b.weights, solver.kind, solver.kappa) for b in now.blocks
+    ]
+    field = solver.noise == "field"
     several = now.realizations > 1
-    spins = _spin_operators(model, now) if several or (temperature and noise == "field") else []
-    strength = 2.0 * kappa * temperature / (model.localized_spin if noise == "field" else 1.0)
-    random = _Noise(spins, now.dim, noise, strength, seed) if temperature else None
+    spins = _spin_operators(model, now) if several or (temperature and field) else []
+    strength = 2.0 * solver.kappa * temperature / (model.localized_spin if field else 1.0)
+    random = None
+    if temperature:
+        random = _Noise(spins, now.dim, solver.noise, strength, solver.seed)
+    return SpectralMotion(model, now, flows, spins, random, solver.tolerance, solver.dt)
 
-    def snapshot(time: float) -> Snapshot:
-        errors = {"spin": _spin_error(model, spins, now)} if several else None
-        return Snapshot(time, model, now, errors=errors)
 
-    yield snapshot(points[0])
-    for start, stop in pairwise(points):
-        frames = [block.frames for block in now.blocks]
-        for k, flow in enumerate(flows):
-            for time, frame in _steps(flow, frames[k], start, stop, tolerance, dt, random):
+@dataclass(eq=False)
+class SpectralMotion(Motion):
+    """Eigenvectors in their subspaces.
+
+    Every interval is computed from its initial state alone, the noise included.
+
+    Attributes
+    ----------
+    flows
+        Equation of motion of each block.
+    spins
+        Sx, Sy, Sz of every localized spin, where noise or errors need them.
+    random
+        Noise, None without.
+    tolerance, dt
+        Error of adaptive steps, and longest step with noise.
+    """
+
+    flows: list[Flow]
+    spins: list[Any]
+    random: _Noise | None
+    tolerance: float
+    dt: float
+
+    def snapshot(self, time: float) -> Snapshot:
+        """The state, with the standard error of ``spin`` over the realizations."""
+        several = self.state.realizations > 1
+        errors = {"spin": _spin_error(self.model, self.spins, self.state)} if several else None
+        return Snapshot(time, self.model, self.state, errors=errors)
+
+    def advance(self, start: float, stop: float) -> Iterator[Progress]:
+        """Move the eigenvectors of every block to ``stop``."""
+        frames = [block.frames for block in self.state.blocks]
+        for k, flow in enumerate(self.flows):
+            for time, frame in _steps(
+                flow, frames[k], start, stop, self.tolerance, self.dt, self.random
+            ):
                 frames[k] = frame
-                if on_step is not None:
-                    on_step(Progress(time, 0, 0.0))
-        now = now.with_frames(frames)
-        yield snapshot(stop)
-
-
-def _check(
-    equation: str, kappa: float, tolerance: float, temperature: float, noise: str, dt: float,
-    realizations: int,
-) -> None:  # fmt: skip
-    """Refuse values out of range."""
-    if equation not in FACTORS:
-        raise InputError(f"equation: {equation!r} is not one of {', '.join(FACTORS)}")
-    for name, value, allowed in (
-        ("kappa", kappa, np.isfinite(kappa) and kappa >= 0),
-        ("tolerance", tolerance, 0 < tolerance < 1),
-        ("temperature", temperature, np.isfinite(temperature) and temperature >= 0),
-        ("noise", noise, noise in NOISES),
-        ("dt", dt, dt > 0),
-        ("realizations", realizations, realizations >= 1),
-    ):
-        if not allowed:
-            raise InputError(f"solver.{name}: {value!r} is out of range")
-    if realizations > 1 and not temperature:
-        raise InputError("solver.realizations: more than 1 needs solver.temperature above 0")
+                yield Progress(time, 0, 0.0)
+        self.state = self.state.with_frames(frames)
 
 
 # ---------------------------------------------------------------------- the start
@@ -254,8 +192,7 @@ def _steps(
 ) -> Iterator[tuple[float, Frames]]:
     if random is None:
         return adaptive(flow, frames, start, stop, tolerance)
-    count = max(1, ceil((stop - start) / dt - 1e-9))
-    h = (stop - start) / count
+    count, h = equal_steps(start, stop, dt)
     return fixed(flow, frames, start, h, random.steps(len(frames), start, h, count))
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tnspin.numerics.chebyshev import propagate
 from tnspin.operators.basis import ChargeBasis
-from tnspin.solvers.exact import Hamiltonian
+from tnspin.solvers.exact.hamiltonian import Hamiltonian
 from tnspin.solvers.lindblad.jumps_on_states import SHARE, damping, reduced_rates, spin_operator
 from tnspin.states.vector import VectorState
 

@@ -127,3 +127,38 @@ def build(kind: str, model: Any, **values: Any) -> InitialState:
         if default is inspect.Parameter.empty and name not in values:
             raise InputError(f"state.{name}: required by state {kind!r}")
     return BUILDERS[kind](model, **values)
+
+
+class _Keys:
+    """A state of the table ``[state]`` by the function that builds it."""
+
+    def __init__(self, kind: str, values: dict[str, Any]) -> None:
+        self.kind, self.values = kind, values
+
+    def build(self, model: Any) -> InitialState:
+        return build(self.kind, model, **self.values)
+
+
+class _States(dict[str, Any]):
+    def named(self, kind: Any) -> Any:
+        if kind is None:
+            raise InputError(f"state.kind: missing; allowed: {', '.join(BUILDERS)}")
+        if kind not in BUILDERS:
+            raise InputError(
+                f"state.kind = {kind!r}: no such kind; allowed: {', '.join(BUILDERS)}"
+                f"{nearest(kind, BUILDERS)}"
+            )
+        return self[kind]
+
+    def build(self, table: Any) -> _Keys:
+        kind = table["kind"]
+        given = {k: v for k, v in table.items() if k != "kind"}
+        known = parameters(kind)
+        for name in given:
+            if name not in known:
+                build(kind, None, **given)
+        defaults = {k: v for k, v in known.items() if v is not inspect.Parameter.empty}
+        return _Keys(kind, defaults | given)
+
+
+STATES = _States(BUILDERS)

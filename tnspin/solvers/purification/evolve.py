@@ -1,29 +1,13 @@
-"""Locally purified density matrices under Trotter steps: positive whatever is truncated.
-
-A step is a palindrome of H and of jump operators as channels on their own sites, at order 4 with
-a, b such that weak dissipation costs no more than its square (McLachlan, BIT 35, 258 (1995);
-Laskar and Robutel, Celest. Mech. 80, 39 (2001))::
-
-    order 2:            channels(dt/2)  H(dt)    channels(dt/2)
-    order 4:  H(a dt)   channels(dt/2)  H(b dt)  channels(dt/2)  H(a dt)
-
-H is itself split into Trotter layers of neighbours and, around them, unitaries for each coupling
-beyond; every factor is a completely positive map.  A channel appends its Kraus index to the
-ancilla of one site, which is then compressed together with those of its neighbours
-(`mps.condense`): the ledger says what that and the truncation of bonds have cost.
-"""
+"""Steps of locally purified density matrices: H, channels, and the compression of ancillas."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tnspin.errors import InputError
 from tnspin.models.purified import Purified
 from tnspin.mps.blocks import UNLIMITED
 from tnspin.mps.ledger import Ledger
@@ -32,17 +16,19 @@ from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.mps.purified.tebd import KrausTebd
 from tnspin.mps.tebd import single_threaded_blas
 from tnspin.numerics.trotter import SUZUKI
-from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.operators.bonds import bonds
 from tnspin.operators.sites import Site
 from tnspin.solvers.lindblad.jumps_on_states import kept_charges
-from tnspin.solvers.purification_layers import Layer, by_range, channel_layers, coupling_layers
+from tnspin.solvers.purification.layers import Layer, by_range, channel_layers, coupling_layers
+from tnspin.solvers.solver import equal_steps
+from tnspin.solvers.tebd import NetworkMotion
 
 if TYPE_CHECKING:
     from tnspin.models import Model
     from tnspin.operators.jump_operator import JumpOperator
 
-__all__ = ["evolve"]
+__all__ = ["PurifiedMotion", "motion"]
 
 # Time steps of H in a step of order 4, with half of the channels after each of the first two.
 _ENDS, _MIDDLE = 0.5 - 3**0.5 / 6, 3**0.5 / 3
@@ -50,68 +36,14 @@ _ENDS, _MIDDLE = 0.5 - 3**0.5 / 6, 3**0.5 / 3
 _ALONE = 0.1
 
 
-def evolve(
+def motion(
+    solver: Any,
     model: Model,
     state: Any,
-    times: Sequence[float],
-    *,
-    jumps: Sequence[JumpOperator] = (),
-    dt: float = 0.1,
-    order: int = 4,
-    bond_dim: int = 200,
-    cutoff: float = 1e-10,
-    kraus_dim: int = 32,
-    kraus_cutoff: float = 1e-9,
-    kraus_sites: int = 3,
-    threads: int | None = None,
-    method: str = "auto",
-    ledger: Ledger | None = None,
-    on_step: Callable[[Progress], None] | None = None,
-) -> Iterator[Snapshot]:
-    """Evolve a locally purified density matrix and yield it at each of ``times``.
-
-    The first time is that of ``state``.  Calling again with the last yielded state, its ledger and
-    the remaining times continues the run with the same numbers.
-
-    Parameters
-    ----------
-    model
-        Terms of H beyond neighbours cost a matrix product operator for each pair of sites.
-    state
-        `MPS` (also of `models.Purified`, whose ancillas become Kraus indices), `Ensemble` of
-        them, or `PurifiedMPS`.  2Sz is dropped where the jumps change it by no definite amount.
-    times
-        Ascending, in units of hbar over the model's energy unit.
-    jumps
-        On any few sites, not too many states together (`channels.LARGEST`).
-    dt, order
-        Largest Trotter step, and 1, 2 or 4.  The error of order 4 over a fixed time falls as
-        ``r dt**4 + r**2 dt**2`` where the jumps have rates of size r: H goes back in time, the
-        channels never do.
-    bond_dim, cutoff
-        As for `tnspin.solvers.tebd`.
-    kraus_dim, kraus_cutoff
-        A Kraus index keeps as few states as the cutoff of the weight dropped (the trace distance
-        from what was) allows, and never more than ``kraus_dim``.
-    kraus_sites
-        Ancillas of so many neighbours are compressed together; 1: each of them alone.
-    threads, method, ledger, on_step
-        As for `tnspin.solvers.tebd`.
-
-    Yields
-    ------
-    Snapshot
-        Its state is a `PurifiedMPS`, its model the bare one of a purified one.
-
-    Raises
-    ------
-    InputError
-        For charges that are not conserved, jump operators on too many states, a bad order, or times
-        that do not ascend.
-    """
-    if order not in (1, 2, 4):
-        raise InputError(f"solver.order: {order} is not allowed; choose 1, 2 or 4")
-    points = output_times(times)
+    jumps: Sequence[JumpOperator],
+    ledger: Ledger | None,
+) -> PurifiedMotion:
+    """The evolution of a purified density matrix, see `tnspin.solvers.purification.solver`."""
     model = model.model if isinstance(model, Purified) else model
     charged = state.members[0][1].charge_names
     names = kept_charges(model, charged, jumps)
@@ -121,25 +53,42 @@ def evolve(
     engine = KrausTebd(
         rho, terms.matrix, [terms.time_dependent(k) for k in range(terms.length - 1)],
         # Steps of order 4 with couplings beyond neighbours consist of some of order 2.
-        order=2 if far and order == 4 else order, bond_dim=bond_dim, cutoff=cutoff,
-        method=method, threads=threads, ledger=ledger,
+        order=2 if far and solver.order == 4 else solver.order, method=solver.method,
+        ledger=ledger, **solver.limits,
     )  # fmt: skip
     if engine.ledger.kraus is None:
         engine.ledger.kraus = np.zeros(model.length)
     channels = channel_layers(model.local_sites, jumps, tuple(names))
     couplings = coupling_layers(model.local_sites, far, tuple(names))
-    limits = _Limits(Cut(cutoff, bond_dim), Cut(kraus_cutoff, kraus_dim), kraus_sites)
-    try:
-        yield Snapshot(points[0], model, engine.purified.copy(), engine.ledger.copy())
-        for start, stop in pairwise(points):
-            steps = max(1, ceil((stop - start) / dt - 1e-9))
-            span = (stop - start) / steps
-            for time in _advance(engine, order, channels, couplings, limits, start, span, steps):
-                if on_step is not None:
-                    on_step(_progress(engine, time))
-            yield Snapshot(stop, model, engine.purified.copy(), engine.ledger.copy())
-    finally:
-        engine.close()
+    limits = _Limits(
+        Cut(solver.cutoff, solver.bond_dim), Cut(solver.kraus_cutoff, solver.kraus_dim),
+        solver.kraus_sites,
+    )  # fmt: skip
+    return PurifiedMotion(model, rho, engine, solver.dt, solver.order, channels, couplings, limits)
+
+
+@dataclass(eq=False)
+class PurifiedMotion(NetworkMotion):
+    """A purified density matrix in its engine, with the layers of a step."""
+
+    order: int
+    channels: Sequence[Layer]
+    couplings: Sequence[Layer]
+    limits: _Limits
+
+    def snapshot(self, time: float) -> Snapshot:
+        """A copy of the density matrix and of the ledger."""
+        return Snapshot(time, self.model, self.engine.purified.copy(), self.engine.ledger.copy())
+
+    def advance(self, start: float, stop: float) -> Iterator[Progress]:
+        """Move by equal steps."""
+        steps, span = equal_steps(start, stop, self.dt)
+        engine, ledger = self.engine, self.engine.ledger
+        for time in _advance(
+            engine, self.order, self.channels, self.couplings, self.limits, start, span, steps
+        ):
+            discarded = float(ledger.discarded.sum() + ledger.kraus.sum())
+            yield Progress(time, int(engine.purified.bond_dims().max()), discarded)
 
 
 def _initial(state: Any, sites: Sequence[Site], names: Sequence[str]) -> PurifiedMPS:
@@ -284,11 +233,3 @@ def _compress(engine: KrausTebd, limits: _Limits, grown: Sequence[int]) -> None:
         for bond, weight in between.items():
             ledger.add(bond, weight)
     ledger.add_kraus(weights)
-
-
-def _progress(engine: KrausTebd, time: float) -> Progress:
-    ledger = engine.ledger
-    discarded = float(ledger.discarded.sum())
-    if ledger.kraus is not None:
-        discarded += float(ledger.kraus.sum())
-    return Progress(time, int(engine.purified.bond_dims().max()), discarded)

@@ -1,12 +1,4 @@
-"""Open systems by quantum trajectories: averages of density matrices, with error bars.
-
-Averages are taken of density matrices, and what is not linear in them (negativity, entropies) is
-computed from the average.  The mean of the trajectories' own negativities is something else: it
-depends on how the environment is thought to be watched, and rises where the true one does not.
-Errors are those of the jackknife over chunks of trajectories, spread and bias together: the
-negativity of a small sample is too large on average, and the bias, about 1/trajectories, is the
-larger part where many states are mixed.
-"""
+"""Sampling of trajectories in chunks, and the averages and errors of what they give."""
 
 from __future__ import annotations
 
@@ -27,7 +19,7 @@ from tnspin.mps.state import MPS
 from tnspin.numerics.jackknife import jackknife_bias, jackknife_error, leave_one_out
 from tnspin.numerics.parallel import Factory, completed
 from tnspin.observables.base import OBSERVABLES, Observable
-from tnspin.observables.snapshot import Options, Progress, Snapshot, output_times
+from tnspin.observables.snapshot import Options, Progress, Snapshot
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.state import State
 from tnspin.solvers.lindblad.jumps_on_states import kept_charges
@@ -38,7 +30,7 @@ from tnspin.solvers.trajectories.walk import Plan, Task, forget, walk
 from tnspin.states.one_electron import OneElectronState
 from tnspin.states.vector import VectorState
 
-__all__ = ["evolve", "merge"]
+__all__ = ["merge", "sampled"]
 
 OnStep = Callable[[Progress], None]
 Function = Callable[[Snapshot], Any]
@@ -51,106 +43,41 @@ _ROUND = 8
 _FEWEST_CHUNKS = 4
 
 
-def evolve(
+def sampled(
+    solver: Any,
     model: Model,
     state: Any,
-    times: Sequence[float],
+    points: Sequence[float],
     *,
-    jumps: Sequence[JumpOperator] = (),
-    trajectories: int = 200,
-    chunk: int = 10,
-    seed: int = 0,
-    target_error: float = 0.0,
-    observables: Observables = (),
-    options: Options | None = None,
-    executor: Executor | Factory | None = None,
-    workers: int = 0,
-    tolerance: float = 1e-8,
-    dt: float = 0.1,
-    order: int = 2,
-    bond_dim: int = 400,
-    cutoff: float = 1e-7,
-    method: str = "auto",
-    store: str | Path | None = None,
-    on_step: OnStep | None = None,
+    jumps: Sequence[JumpOperator],
+    observables: Observables,
+    options: Options | None,
+    executor: Executor | Factory | None,
+    store: str | Path | None,
+    on_step: OnStep | None,
 ) -> Iterator[Snapshot]:
-    """Sample trajectories and yield their average at each of ``times``.
-
-    The whole sample is taken before the first snapshot is yielded.
-
-    Parameters
-    ----------
-    model : Model
-        Its Hamiltonian must be constant.
-    state
-        `VectorState`, `MPS` or `OneElectronState`, or an `Ensemble` of one of these, every chunk
-        then holding equally many trajectories of each member.
-    times : sequence of float
-        Ascending; the first is that of ``state``.
-    jumps : sequence of JumpOperator
-        From `tnspin.baths.jump_operators`; none for a closed system.
-    trajectories, chunk : int
-        How many in all (rounded up to whole chunks) and per piece of work, which is also the unit
-        of the jackknife; chunks are smaller where there would be fewer than four.
-    seed : int
-        The numbers depend on it, and on neither the executor nor the number of workers.
-    target_error : float
-        Above 0: stop sampling as soon as the largest error of ``log_negativity`` at any time is
-        below it; ``trajectories`` is then the most.
-    observables : sequence of str, or mapping of str to callable
-        Variables to give errors of, as for `tnspin.runs.record.record`.  Those named decide what is
-        kept of each state; a mapping, and none, keep everything but the entropies of cuts.
-    options : Options, optional
-        For the observables.
-    executor, workers
-        See `tnspin.numerics.parallel.completed`.
-    tolerance : float
-        Of state vectors and of the times of jumps.
-    dt, order, bond_dim, cutoff, method
-        Of matrix product states, as for `tnspin.solvers.tebd`; ``dt`` is also the step of the
-        decay.
-    store : path, optional
-        Folder for finished chunks.  A run that finds its own chunks there continues, with the
-        same numbers; so does one with more trajectories.
-    on_step : callable, optional
-        Told how much of the work is done, as a time; may raise to stop.
-
-    Yields
-    ------
-    Snapshot
-        With an `Averaged` state and ``errors`` of the observables.
-
-    Raises
-    ------
-    InputError
-        For a time-dependent Hamiltonian, charges that are not conserved, or bad numbers.
-    RunError
-        If a piece of work fails.
-    """
-    points = output_times(times)
-    _check(model, trajectories, chunk, target_error)
+    """Take the whole sample, then yield its average at each time; see `Trajectories.evolve`."""
+    if model.hamiltonian.is_time_dependent:
+        raise InputError("solver.kind: trajectories need a Hamiltonian that is constant in time")
     pure = state.members
-    if not 1e-15 <= tolerance <= 1e-2:
-        raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-15 and 1e-2")
-    steps = {"dt": dt, "order": order, "bond_dim": bond_dim, "cutoff": cutoff, "method": method}
     names = kept_charges(model, pure[0][1].charge_names, jumps)
     layout = _layout(model, names, observables)
-    chunk = min(chunk, max(1, trajectories // _FEWEST_CHUNKS))
+    chunk = min(solver.chunk, max(1, solver.trajectories // _FEWEST_CHUNKS))
     plan = Plan(
         model, tuple(jumps), tuple(points), tuple(one for _, one in pure),
-        tuple(weight for weight, _ in pure), layout, max(1, chunk // len(pure)), int(seed),
-        *_backend(pure[0][1], tolerance, steps),
+        tuple(weight for weight, _ in pure), layout, max(1, chunk // len(pure)), solver.seed,
+        *_backend(pure[0][1], solver),
     )  # fmt: skip
     measured = _functions(observables)
     options = options or Options()
-    count = max(2, ceil(trajectories / (plan.share * len(pure))))
-    run = partial(completed, walk, executor=executor, workers=workers)
+    count = max(2, ceil(solver.trajectories / (plan.share * len(pure))))
+    run = partial(completed, walk, executor=executor, workers=solver.workers)
     with _opened(store) as folder:
         place = Store(folder)
         place.open(plan)
         bar = _Bar(plan.times, len(pure) + count, on_step)
         try:
-            numbers = _sample(place, plan, count, target_error, run, bar, options)
+            numbers = _sample(place, plan, count, solver.target_error, run, bar, options)
         finally:
             forget()
         yield from _snapshots(model, plan.times, layout, place.samples(numbers), measured, options)
@@ -163,7 +90,7 @@ def merge(
     observables: Observables = (),
     options: Options | None = None,
 ) -> Iterator[Snapshot]:
-    """Yield the averages over several runs that differ in their seeds only, as `evolve` does.
+    """Yield the averages over several runs that differ in their seeds only.
 
     Parameters
     ----------
@@ -172,7 +99,7 @@ def merge(
     stores : sequence of path
         Their folders (``store``).
     observables, options
-        As for `evolve`; the runs must have kept what the observables need.
+        As for `Trajectories.evolve`; the runs must have kept what the observables need.
 
     Raises
     ------
@@ -352,47 +279,32 @@ def _layout(model: Model, names: Sequence[str], observables: Observables) -> Lay
     )  # fmt: skip
 
 
-# ---------------------------------------------------------------------- input
-
-
-def _check(model: Model, trajectories: int, chunk: int, target: float) -> None:
-    for key, value in (("trajectories", trajectories), ("chunk", chunk)):
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or value < 1:
-            raise InputError(f"solver.{key}: {value!r} is not an integer of at least 1")
-    if not 0 <= target < np.inf:
-        raise InputError(f"solver.target_error: {target!r} is not a number of at least 0")
-    if model.hamiltonian.is_time_dependent:
-        raise InputError("solver.kind: trajectories need a Hamiltonian that is constant in time")
-
-
 @singledispatch
-def _backend(state: State, tolerance: float, steps: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _backend(state: State, solver: Any) -> tuple[Any, dict[str, Any]]:
     """What moves states of this representation, and those of the options that matter for it."""
     raise InputError(f"state: a {state.noun} is no matrix product state, vector or one electron")
 
 
 @_backend.register
-def _(state: MPS, tolerance: float, steps: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _(state: MPS, solver: Any) -> tuple[Any, dict[str, Any]]:
     from tnspin.solvers.trajectories.mps import backend
 
-    return backend, {"tolerance": tolerance, **steps}
+    names = ("tolerance", "dt", "order", "bond_dim", "cutoff", "method")
+    return backend, {name: getattr(solver, name) for name in names}
 
 
 @_backend.register
-def _(state: VectorState, tolerance: float, steps: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _(state: VectorState, solver: Any) -> tuple[Any, dict[str, Any]]:
     from tnspin.solvers.trajectories.vector import VectorBackend
 
-    return VectorBackend, {"tolerance": tolerance}
+    return VectorBackend, {"tolerance": solver.tolerance}
 
 
 @_backend.register
-def _(
-    state: OneElectronState, tolerance: float, steps: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
+def _(state: OneElectronState, solver: Any) -> tuple[Any, dict[str, Any]]:
     from tnspin.solvers.trajectories.one_electron import OneElectronBackend
 
-    return OneElectronBackend, {"tolerance": tolerance}
+    return OneElectronBackend, {"tolerance": solver.tolerance}
 
 
 class _opened:

@@ -1,19 +1,9 @@
-"""Exact propagation of state vectors: the referee of every many-body run that fits.
-
-Constant Hamiltonians: one Chebyshev series per time interval, to round-off; a single
-electron in amplitudes (spins, position), anything else in a charge sector.
-
-Time-dependent Hamiltonians: the exponential midpoint rule exp(-i h H(t + h/2)),
-each exponential by Chebyshev, extrapolated to order 12 with adaptive steps
-(:mod:`tnspin.numerics.midpoint`). The coefficients must be smooth between two of the
-requested times; a sudden switch belongs at one of them, where it is exact.
-"""
+"""The Hamiltonian on state vectors, and the evolutions that it generates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,94 +14,62 @@ from tnspin.errors import InputError, RunError
 from tnspin.models import Model
 from tnspin.numerics.adaptive import midpoint_steps
 from tnspin.numerics.chebyshev import Bounds, lanczos_bounds, propagate
-from tnspin.observables.snapshot import Progress, Snapshot, output_times
+from tnspin.observables.snapshot import Progress
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import TermOperator, sparse_parts, term_parts
+from tnspin.solvers.solver import Motion
 from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian
 from tnspin.states.one_electron.state import OneElectronState
 from tnspin.states.vector import VectorState
 
 Vector = NDArray[np.complex128]
-OnStep = Callable[[Progress], None]
 
 # Bounds that turn out too narrow make the series grow; far above round-off, far below an error.
 _NORM_TOLERANCE = 1e-9
 
 
-def evolve(
-    model: Model,
-    state: VectorState | OneElectronState,
-    times: Sequence[float],
-    *,
-    tolerance: float = 1e-13,
-    on_step: OnStep | None = None,
-) -> Iterator[Snapshot]:
-    """Evolve a state vector and yield it at each of ``times``.
-
-    The first time is that of ``state``. Every interval is computed from its initial
-    state alone, so continuing from a yielded state gives the same numbers.
-
-    Parameters
-    ----------
-    model : Model
-        Its Hamiltonian may be long-ranged and time-dependent.
-    state : VectorState or OneElectronState
-        Initial state; its charges must be conserved.
-    times : sequence of float
-        Ascending, in units of hbar over the model's energy unit.
-    tolerance : float
-        Error of each interval (constant H) or of each step (time-dependent H),
-        relative to the norm.
-    on_step : callable, optional
-        Called with the progress after every step; may raise to stop.
-
-    Yields
-    ------
-    Snapshot
-
-    Raises
-    ------
-    InputError
-        For charges that are not conserved, a non-Hermitian Hamiltonian, times that do
-        not ascend or a tolerance outside 1e-15..1e-2.
-    """
-    points = output_times(times)
-    if not 1e-15 <= tolerance <= 1e-2:
-        raise InputError(f"solver.tolerance: {tolerance!r} is not between 1e-15 and 1e-2")
-    tell = on_step or (lambda progress: None)
+def motion(
+    model: Model, state: VectorState | OneElectronState, start: float, tolerance: float
+) -> VectorMotion | OneElectronMotion:
+    """The evolution of a state vector, see `tnspin.solvers.exact.solver.Exact`."""
     if isinstance(state, OneElectronState):
-        yield from _one_electron(model, state, points, tolerance, tell)
-    else:
-        yield from _vector(model, state, points, tolerance, tell)
+        compiled = OneElectronHamiltonian(model.hamiltonian, state.configurations)
+        return OneElectronMotion(model, state, compiled, tolerance)
+    hamiltonian = Hamiltonian(model.hamiltonian, state.basis, start)
+    return VectorMotion(model, state, hamiltonian, tolerance)
 
 
-def _vector(
-    model: Model, state: VectorState, points: list[float], tolerance: float, on_step: OnStep
-) -> Iterator[Snapshot]:
-    hamiltonian = Hamiltonian(model.hamiltonian, state.basis, points[0])
-    yield Snapshot(points[0], model, state)
-    for start, stop in pairwise(points):
-        vector = state.vector
-        for time, moved in _interval(hamiltonian, vector, start, stop, tolerance):
+@dataclass(eq=False)
+class VectorMotion(Motion):
+    """A state vector in a charge sector, or in the full space, under a compiled Hamiltonian.
+
+    Every interval is computed from its initial state alone, so continuing from a yielded state
+    gives the same numbers.
+    """
+
+    hamiltonian: Any
+    tolerance: float
+
+    def advance(self, start: float, stop: float) -> Iterator[Progress]:
+        """Propagate by one series, or by adaptive steps where H depends on time."""
+        vector = self.state.vector
+        for time, moved in _interval(self.hamiltonian, vector, start, stop, self.tolerance):
             vector = moved
-            on_step(Progress(time, 0, 0.0))
-        state = VectorState(state.sites, vector, state.basis)
-        yield Snapshot(stop, model, state)
+            yield Progress(time, 0, 0.0)
+        self.state = VectorState(self.state.sites, vector, self.state.basis)
 
 
-def _one_electron(
-    model: Model, state: OneElectronState, points: list[float], tolerance: float, on_step: OnStep
-) -> Iterator[Snapshot]:
-    hamiltonian = OneElectronHamiltonian(model.hamiltonian, state.configurations)
-    yield Snapshot(points[0], model, state)
-    for start, stop in pairwise(points):
-        before = state.weights.sum()
-        amplitudes = hamiltonian.propagate(state.amplitudes, stop - start, tolerance)
-        state = OneElectronState(state.configurations, amplitudes)
-        _check_norm(float(np.sqrt(state.weights.sum() / before)), tolerance)
-        on_step(Progress(stop, 0, 0.0))
-        yield Snapshot(stop, model, state)
+class OneElectronMotion(VectorMotion):
+    """Amplitudes of one electron among localized spins."""
+
+    def advance(self, start: float, stop: float) -> Iterator[Progress]:
+        """Propagate by one series."""
+        before, state = self.state.weights.sum(), self.state
+        amplitudes = self.hamiltonian.propagate(state.amplitudes, stop - start, self.tolerance)
+        self.state = OneElectronState(state.configurations, amplitudes)
+        _check_norm(float(np.sqrt(self.state.weights.sum() / before)), self.tolerance)
+        yield Progress(stop, 0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

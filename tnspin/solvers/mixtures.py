@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tnspin.errors import InputError
-from tnspin.mps.ledger import MergedLedger
-from tnspin.observables.snapshot import Progress, Snapshot
-from tnspin.states.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from tnspin.mps.ledger import MergedLedger
+    from tnspin.observables.snapshot import Progress, Snapshot
+    from tnspin.solvers.solver import Solver
+    from tnspin.states.ensemble import Ensemble
+
+__all__ = ["evolve_mixture"]
 
 
-def evolve(
+def evolve_mixture(
+    solver: Solver,
     model: Any,
     state: Ensemble,
     times: Sequence[float],
     *,
-    evolve_one: Callable[..., Iterator[Snapshot]],
     ledger: MergedLedger | None = None,
     on_step: Callable[[Progress], None] | None = None,
-    **options: Any,
+    **context: Any,
 ) -> Iterator[Snapshot]:
     """Evolve every member of a mixture and yield the mixture at each of ``times``.
 
@@ -28,8 +33,10 @@ def evolve(
 
     Parameters
     ----------
-    model, times, options
-        As for ``evolve_one``, which evolves one pure state.
+    solver
+        Solver of one pure state.
+    model, times, context
+        As for `Solver.evolve`.
     state
         The mixture at ``times[0]``.
     ledger
@@ -41,7 +48,7 @@ def evolve(
     Raises
     ------
     InputError
-        Whatever ``evolve_one`` refuses.
+        Whatever the solver refuses.
     """
     points = [float(time) for time in times]
     # Solvers without truncation know no ledger.
@@ -51,14 +58,9 @@ def evolve(
             raise InputError("ledger: it is of another mixture")
         ledgers = [{"ledger": one} for one in ledger.members]
     meter = _Meter(points, state.weights, on_step) if on_step is not None else None
-    runs = [
-        evolve_one(
-            model,
-            member,
-            points,
-            on_step=None if meter is None else meter.of(k),
-            **own,
-            **options,
+    runs: list[Any] = [
+        solver.evolve(
+            model, member, points, on_step=None if meter is None else meter.of(k), **own, **context
         )
         for k, (member, own) in enumerate(zip(state.states, ledgers, strict=True))
     ]
@@ -69,12 +71,15 @@ def evolve(
                 meter.interval += 1
     finally:
         for run in runs:
-            if hasattr(run, "close"):
-                run.close()
+            run.close()
 
 
 def _merged(snapshots: Sequence[Snapshot], weights: Sequence[float]) -> Snapshot:
     """Snapshots of all members at one time as one of the mixture."""
+    from tnspin.mps.ledger import MergedLedger
+    from tnspin.observables.snapshot import Snapshot
+    from tnspin.states.ensemble import Ensemble
+
     first = snapshots[0]
     ledgers = [one.ledger for one in snapshots if one.ledger is not None]
     return Snapshot(
@@ -98,22 +103,22 @@ class _Meter:
         self.weights = weights
         self.report = report
         self.interval = 0
-        self.latest = [Progress(points[0], 0, 0.0)] * len(weights)
+        self.latest: dict[int, Progress] = {}
 
     def of(self, member: int) -> Callable[[Progress], None]:
-        """What one member calls after each of its steps."""
+        """The function that one member calls after each of its steps."""
 
         def on_step(progress: Progress) -> None:
             self.latest[member] = progress
             start = self.points[max(self.interval - 1, 0)]
-            # Members move one after the other, so those behind still stand at the start.
-            ahead = sum(max(one.time - start, 0.0) for one in self.latest)
+            # Members move one after the other; those that have not moved are still at the start.
+            ahead = sum(max(one.time - start, 0.0) for one in self.latest.values())
             self.report(
-                Progress(
-                    start + ahead / len(self.latest),
-                    max(one.bond_dim for one in self.latest),
-                    sum(
-                        w * one.discarded for w, one in zip(self.weights, self.latest, strict=True)
+                progress._replace(
+                    time=start + ahead / len(self.weights),
+                    bond_dim=max(one.bond_dim for one in self.latest.values()),
+                    discarded=sum(
+                        self.weights[k] * one.discarded for k, one in self.latest.items()
                     ),
                 )
             )

@@ -1,0 +1,5 @@
+"""Exact propagation of state vectors."""
+
+from tnspin.solvers.exact.solver import Exact
+
+__all__ = ["Exact"]

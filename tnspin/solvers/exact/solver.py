@@ -1,0 +1,98 @@
+"""Exact propagation of state vectors: the referee of every many-body run that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from tnspin.schema import register
+from tnspin.schema.types import Range
+from tnspin.solvers.solver import Motion, Solver
+from tnspin.solvers.start import (
+    MOST_AMPLITUDES,
+    MOST_OF_ONE_ELECTRON,
+    Problem,
+    check_size,
+    vectors,
+)
+
+if TYPE_CHECKING:
+    from tnspin.models import Model
+    from tnspin.operators.jump_operator import JumpOperator
+    from tnspin.operators.state import State
+
+__all__ = ["Exact", "exact_start"]
+
+# Vectors that a series needs in addition to the state; bytes of a matrix element and its index.
+_VECTORS, _ELEMENT = 6, 20
+
+
+@register
+@dataclass(frozen=True)
+class Exact(Solver):
+    """Chebyshev propagation of the state vector in its charge sector.
+
+    Constant Hamiltonians take one series per time interval.  Time-dependent ones take the
+    exponential midpoint rule exp(-i h H(t + h/2)), extrapolated to order 12 with adaptive steps
+    (`tnspin.numerics.midpoint`); their coefficients must be smooth between two output times.
+
+    Parameters
+    ----------
+    tolerance
+        Error of each interval (constant H) or of each step (time-dependent H), relative to the
+        norm.
+    """
+
+    kind = "exact"
+    represents: ClassVar[str] = "vector"
+    mixes: ClassVar[bool] = False
+
+    tolerance: Annotated[float, Range(least=1e-15, most=1e-2)] = 1e-13
+
+    @classmethod
+    def states(cls) -> type[State]:
+        """Class of the states that are evolved."""
+        from tnspin.states.vector import VectorState
+
+        return VectorState
+
+    def begin(self, model: Model, state: Any, times: Sequence[float]) -> Motion:
+        """Compile the Hamiltonian in the sector of the state.
+
+        Raises
+        ------
+        InputError
+            For charges that are not conserved, or a non-Hermitian Hamiltonian.
+        """
+        from tnspin.solvers.exact.hamiltonian import motion
+
+        return motion(model, state, times[0], self.tolerance)
+
+    def is_dense(self, problem: Problem, names: Sequence[str]) -> bool:
+        """Always."""
+        return True
+
+    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+        """Builder of state vectors, or of amplitudes of one electron among spins."""
+        return exact_start(problem, self.charges(problem, jumps))
+
+    def memory(self, problem: Problem) -> float | None:
+        """Bytes of the vectors of a series, and of the matrix elements of H."""
+        size = self.size(problem)
+        if size.amplitudes > (MOST_OF_ONE_ELECTRON if size.one_electron else MOST_AMPLITUDES):
+            return None
+        vector = 16 * (size.amplitudes + _VECTORS * size.amplitudes / size.members)
+        if size.one_electron:
+            return vector
+        # A matrix element for every neighbour that can be flipped, half of them for a given state.
+        return vector + _ELEMENT * size.amplitudes / size.members * (1 + size.sites / 2)
+
+
+def exact_start(problem: Problem, names: Sequence[str]) -> Callable[[], Any]:
+    """Builder of the initial state in exact form, once it is known to fit."""
+    one_electron = problem.one_electron(names)
+    check_size(problem, names, MOST_OF_ONE_ELECTRON if one_electron else MOST_AMPLITUDES)
+    if not one_electron:
+        return vectors(problem, names)
+    return lambda: problem.mixed([one.to_one_electron(names) for one in problem.pure])

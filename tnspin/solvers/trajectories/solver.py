@@ -1,0 +1,178 @@
+"""Open systems by quantum trajectories: averages of density matrices, with error bars.
+
+Averages are taken of density matrices, and what is not linear in them (negativity, entropies) is
+computed from the average.  The mean of the trajectories' own negativities is something else: it
+depends on how the environment is thought to be watched, and rises where the true one does not.
+Errors are those of the jackknife over chunks of trajectories, spread and bias together: the
+negativity of a small sample is too large on average, and the bias, about 1/trajectories, is the
+larger part where many states are mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from tnspin.schema import register
+from tnspin.schema.types import Count, Natural, NonNegative, Range, Threads
+from tnspin.solvers.exact.solver import exact_start
+from tnspin.solvers.start import MOST_AMPLITUDES, MOST_OF_ONE_ELECTRON, Problem
+from tnspin.solvers.tebd import TrotterSolver
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from tnspin.models import Model
+    from tnspin.numerics.parallel import Factory
+    from tnspin.observables.snapshot import Options, Snapshot
+    from tnspin.operators.jump_operator import JumpOperator
+    from tnspin.operators.state import State
+    from tnspin.solvers.solver import OnStep
+    from tnspin.solvers.trajectories.sampling import Observables
+
+__all__ = ["Trajectories"]
+
+
+@register
+@dataclass(frozen=True)
+class Trajectories(TrotterSolver):
+    """Quantum jumps: wave functions, averaged as density matrices, with error bars.
+
+    Parameters
+    ----------
+    trajectories
+        Wave functions in all, rounded up to whole chunks.
+    chunk
+        Trajectories of one piece of work, which is also the unit of the error estimate (jackknife);
+        chunks are smaller where there would be fewer than four.
+    seed
+        Seed; the numbers depend on it, and on neither the executor nor the number of workers.
+    target_error
+        Above 0: stop sampling as soon as the largest error of ``log_negativity`` at any time is
+        below it; ``trajectories`` is then the most.
+    workers
+        Processes that share the work.
+    engine
+        What evolves one wave function: "exact" takes ``tolerance``, "tebd" the keys of `Tebd`;
+        "auto" is "exact" where the amplitudes fit.
+    tolerance
+        Error of state vectors and of the times of jumps.
+    dt
+        Largest Trotter step, which is also the step of the decay.
+    """
+
+    kind = "trajectories"
+    represents: ClassVar[str] = "average"
+    accepts: ClassVar[tuple[str, ...]] = ("bath", "ancillas")
+    context: ClassVar[tuple[str, ...]] = (
+        "jumps", "observables", "options", "executor", "store",
+    )  # fmt: skip
+    saves: ClassVar[str] = "store"
+    referee: ClassVar[str] = "master_equation"
+
+    trajectories: Count = 200
+    chunk: Count = 10
+    seed: Natural = 0
+    target_error: NonNegative = 0.0
+    workers: Threads = 0
+    engine: Literal["auto", "exact", "tebd"] = "auto"
+    tolerance: Annotated[float, Range(least=1e-15, most=1e-2)] = 1e-8
+
+    @classmethod
+    def states(cls) -> type[State]:
+        """Class of the states that are evolved."""
+        from tnspin.solvers.trajectories.averages import Averaged
+
+        return Averaged
+
+    def evolve(  # type: ignore[override]
+        self,
+        model: Model,
+        state: Any,
+        times: Sequence[float],
+        *,
+        jumps: Sequence[JumpOperator] = (),
+        observables: Observables = (),
+        options: Options | None = None,
+        executor: Executor | Factory | None = None,
+        store: str | Path | None = None,
+        on_step: OnStep | None = None,
+    ) -> Iterator[Snapshot]:
+        """Sample trajectories and yield their average at each of ``times``.
+
+        The whole sample is taken before the first snapshot is yielded.
+
+        Parameters
+        ----------
+        model
+            Its Hamiltonian must be constant.
+        state
+            `VectorState`, `MPS` or `OneElectronState`, or an `Ensemble` of one of these, every
+            chunk then holding equally many trajectories of each member.
+        times
+            Ascending; the first is that of ``state``.
+        jumps
+            None for a closed system.
+        observables
+            Variables to give errors of: names, or a mapping from names to functions of a snapshot,
+            as for `tnspin.record`.  Those named decide what is kept of each state; a mapping, and
+            none, keep everything but the entropies of cuts.
+        options
+            For the observables.
+        executor
+            See `tnspin.numerics.parallel.run_tasks`.
+        store
+            Folder for finished chunks.  A run that finds its own chunks there continues, with the
+            same numbers; so does one with more trajectories.
+        on_step
+            Called with a `Progress` whose time is the share of the work that is done; may raise to
+            stop.
+
+        Yields
+        ------
+        Snapshot
+            With an `Averaged` state and ``errors`` of the observables.
+
+        Raises
+        ------
+        InputError
+            For a time-dependent Hamiltonian and charges that are not conserved.
+        RunError
+            If a piece of work fails.
+        """
+        from tnspin.observables.snapshot import output_times
+        from tnspin.solvers.trajectories.sampling import sampled
+
+        return sampled(
+            self, model, state, output_times(times), jumps=jumps, observables=observables,
+            options=options, executor=executor, store=store, on_step=on_step,
+        )  # fmt: skip
+
+    def of_states(self, kind: str) -> dict[str, Any]:
+        """Keys that matter for one kind of state."""
+        names = ["tolerance"]
+        if kind == "MPS":
+            names += ["dt", "order", "bond_dim", "cutoff", "method"]
+        return {name: getattr(self, name) for name in names}
+
+    def is_dense(self, problem: Problem, names: Sequence[str]) -> bool:
+        """Whether state vectors are evolved, by choice or because they fit."""
+        if self.engine != "auto":
+            return self.engine == "exact"
+        one = problem.one_electron(names)
+        return problem.amplitudes(names) <= (MOST_OF_ONE_ELECTRON if one else MOST_AMPLITUDES)
+
+    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+        """Builder of state vectors or of matrix product states."""
+        names = self.charges(problem, jumps)
+        if self.is_dense(problem, names):
+            return exact_start(problem, names)
+        return super().prepare(problem, jumps)
+
+    def unused_keys(self, problem: Problem) -> tuple[str, ...]:
+        """Keys of the other engine."""
+        if self.is_dense(problem, self.charges(problem, self.jumps(problem))):
+            return ("dt", "order", "bond_dim", "cutoff", "method")
+        return ("tolerance",)
