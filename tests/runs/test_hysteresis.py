@@ -221,7 +221,7 @@ def test_the_noise_of_every_field_is_its_own(monkeypatch: pytest.MonkeyPatch) ->
     seeds = []
 
     def remembered(*arguments, **keys):
-        seeds.append(keys["seed"])
+        seeds.append(keys["solver"].seed)
         return evolve(*arguments, **keys)
 
     monkeypatch.setattr("tnspin.runs.hysteresis.loop.evolve", remembered)

@@ -250,8 +250,8 @@ def _of_the_loop(config: Config) -> list[Rung]:
     """
     if config.solver.noisy:
         raise InputError(
-            "solver.temperature: loops of fields do not tell the statistical error of their noise; "
-            "nothing to certify but at temperature 0"
+            f"solver.temperature = {config.solver.key_values()['temperature']}: loops of fields do "
+            "not tell the statistical error of their noise; nothing to certify but at temperature 0"
         )
     keys = config.hysteresis
     assert keys is not None
