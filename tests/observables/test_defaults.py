@@ -9,9 +9,8 @@ import pytest
 
 from tnspin.errors import InputError
 from tnspin.observables import OBSERVABLES, chosen
-from tnspin.runs.config.config import load
-from tnspin.runs.preparation import representation_of
-from tnspin.runs.simulation import _options
+from tnspin.runs.config.loading import load
+from tnspin.runs.simulation import options_of
 
 LISTED = json.loads(Path(__file__).with_suffix(".json").read_text())
 
@@ -28,6 +27,6 @@ def allowed(model, kind, options):
 @pytest.mark.parametrize("preset", LISTED)
 def test_presets_record_by_default_what_they_always_did(preset):
     config = load(preset)
-    model, kind, options = config.run_model, representation_of(config), _options(config)
+    model, kind, options = config.run_model, config.solver.states(), options_of(config)
     assert " ".join(chosen((), model, kind, options)) == LISTED[preset]["default"]
     assert " ".join(allowed(model, kind, options)) == LISTED[preset]["allowed"]
