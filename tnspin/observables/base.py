@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from math import prod
 from typing import Any, ClassVar, TypeVar, cast
@@ -86,7 +86,10 @@ class Observable(ABC):
 
 
 class _Observables(Registry):
-    """Observables by their names in result files."""
+    """Observables by their names in result files, in the order in which they are recorded."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds())
 
     def __getitem__(self, kind: str) -> Any:
         return _instance(super().__getitem__(kind))
