@@ -8,7 +8,13 @@ from dense import full_vector
 from small_states import make
 
 from tnspin.errors import InputError
-from tnspin.mps.apply import apply_operator, drop_charges, joined, spin_mpo
+from tnspin.mps.apply import apply_operator, joined
+from tnspin.operators.spin_mpo import SpinOperator
+
+
+def spin_mpo(matrix, where, sites, code):
+    operator = SpinOperator.from_matrix(matrix, where, sites, "2Sz" in code.names)
+    return operator.on_chain(sites, code)
 
 
 def on_spins(vector, sites, where, matrix):
@@ -108,10 +114,10 @@ def test_compression():
 def test_fewer_charges():
     psi = make("kondo")
     psi.canonicalize()
-    less = drop_charges(psi, ("N",))
+    less = psi.with_charges(("N",))
     assert less.charge_names == ("N",)
     assert np.abs(full_vector(less) - full_vector(psi)).max() < 1e-12
-    assert drop_charges(psi, psi.charge_names) is psi
+    assert psi.with_charges(psi.charge_names) is psi
 
 
 def test_refused():

@@ -27,7 +27,7 @@ from tnspin.baths.groups import SpinTerm, ball, spin_matrix
 from tnspin.baths.methods import Quadrature, quadrature
 from tnspin.errors import InputError
 from tnspin.models import Model
-from tnspin.mps.doubling import Blocks, added
+from tnspin.mps.algebra import Summand, direct_sum
 from tnspin.mps.state import MPS
 from tnspin.mps.tdvp import Tdvp
 from tnspin.mps.tebd import Tebd
@@ -273,13 +273,12 @@ def _followed_part(
             _heisenberg(os, start, sign * rule.step, strength, tolerance, rule),
             strict=False,
         ):
-            parts = [(weight * size, _blocks(state))]
+            parts = [(weight * size, state)]
             if turn is not None:
-                parts.append((weight.conjugate() * size, _conjugate(parts[0][1])))
+                parts.append((weight.conjugate() * size, state.conj()))
             # One after the other: together they nearly depend on each other, which is slow.
             for number, part in parts:
-                factors = [phase * norm, number]
-                whole = added(factors, [_blocks(total), part], state.site_keys)
+                whole = direct_sum([Summand(total, phase * norm), Summand(part, number)])
                 total = MPS.from_blocks(two, state.code, *whole)
                 lost += total.canonicalize(cutoff)
                 norm, phase = total.divided, 1.0
@@ -335,15 +334,6 @@ def _phase(x: Matrix) -> complex | None:
     phase = largest / abs(largest)
     rest = np.abs((x / phase).imag).max()
     return phase if rest <= _ROUND_OFF * abs(largest) else None
-
-
-def _blocks(state: MPS) -> Blocks:
-    dims = [dict(zip(bond.keys.tolist(), bond.dims.tolist(), strict=True)) for bond in state.bonds]
-    return Blocks(dims, [state.blocks(k) for k in range(state.length)])
-
-
-def _conjugate(part: Blocks) -> Blocks:
-    return part._replace(blocks=[{k: b.conj() for k, b in site.items()} for site in part.blocks])
 
 
 def _as_operator(

@@ -1,4 +1,4 @@
-"""Operators applied to matrix product states, merged where they act apart, and compressed."""
+"""Matrix product operators merged where they act apart, and applied with compression."""
 
 from __future__ import annotations
 
@@ -6,42 +6,7 @@ from collections.abc import Sequence
 from math import exp
 
 from tnspin.mps.state import MPS
-from tnspin.operators.charges import ChargeCode
-from tnspin.operators.sites import Matrix, Site
-from tnspin.operators.spin_mpo import Operator, SpinOperator
-
-__all__ = ["Operator", "apply_operator", "drop_charges", "joined", "spin_mpo"]
-
-
-def spin_mpo(
-    matrix: Matrix, where: Sequence[int], sites: Sequence[Site], code: ChargeCode
-) -> Operator:
-    """Split an operator on localized spins into a matrix product operator on the whole chain.
-
-    Parameters
-    ----------
-    matrix
-        (D, D) on the spins (trailing factors) of ``where``, first site slowest, [out, in].
-    where
-        Ascending sites.
-    sites
-        The chain, length L.
-    code
-        Charges of the states it will act on; "2Sz" is the only one that it may change.
-
-    Returns
-    -------
-    ws, bond_charges
-        Arguments of `MPS.apply_mpo`.
-
-    Raises
-    ------
-    InputError
-        If the sites do not ascend, the sizes do not fit, or the operator changes 2Sz by no
-        definite amount although the states have one.
-    """
-    operator = SpinOperator.from_matrix(matrix, where, sites, "2Sz" in code.names)
-    return operator.on_chain(sites, code)
+from tnspin.operators.spin_mpo import Operator
 
 
 def joined(operators: Sequence[Operator], where: Sequence[Sequence[int]]) -> list[Operator]:
@@ -50,7 +15,7 @@ def joined(operators: Sequence[Operator], where: Sequence[Sequence[int]]) -> lis
     Parameters
     ----------
     operators
-        From `spin_mpo`, changing no charge.
+        Tensors and bond charges of each, which change no charge.
     where
         Sites that each acts on.
 
@@ -82,7 +47,7 @@ def apply_operator(
     state
         It is not changed.
     operator
-        Tensors and bond charges, as `spin_mpo` returns them.
+        Tensors and bond charges, arguments of `MPS.apply_mpo`.
     cutoff, bond_dim
         Compression of the result, as for `MPS.canonicalize`.
 
@@ -96,10 +61,3 @@ def apply_operator(
     discarded = after.canonicalize(cutoff, bond_dim)
     # Each bond has kept a share 1 - weight of the norm squared; second orders do not matter.
     return after, after.divided * exp(discarded / 2), discarded
-
-
-def drop_charges(state: MPS, names: Sequence[str]) -> MPS:
-    """Return the same state with fewer charges, its sectors put side by side."""
-    if tuple(names) == state.charge_names:
-        return state
-    return MPS.from_quimb(state.to_quimb(), state.sites, names)

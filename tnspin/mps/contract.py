@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numba import njit
 
 from tnspin.errors import InputError
+from tnspin.mps.blocks import Blocks, BlockState
 from tnspin.mps.kernels.layout import find, gather_columns, gather_rows
 from tnspin.mps.kernels.update import multiply_sites
-
-if TYPE_CHECKING:
-    from tnspin.mps.state import MPS
 
 
 @njit(cache=True, nogil=True)
@@ -98,36 +96,48 @@ def bond_rdm(  # type: ignore[no-untyped-def]
     return rho
 
 
-def overlap(bra: MPS, ket: MPS) -> complex:
-    """<bra|ket> of two states with the same sites and charges."""
-    if bra.code != ket.code or [s.dim for s in bra.sites] != [s.dim for s in ket.sites]:
-        raise InputError("overlap: the states have other sites or charges")
+def check_alike(one: BlockState, other: BlockState, what: str) -> None:
+    """Refuse two states that differ in their sites or charges."""
+    if one.code != other.code or [s.dim for s in one.sites] != [s.dim for s in other.sites]:
+        raise InputError(f"{what}: the states have other sites or charges")
+
+
+def contracted(
+    bra: Iterable[Blocks], ket: Iterable[Blocks], site_keys: Sequence[np.ndarray]
+) -> complex:
+    """``<bra|ket>`` of the blocks of all sites of two states."""
     environment = {0: np.ones((1, 1), dtype=np.complex128)}
-    for i in range(ket.length):
+    for bras, kets, q in zip(bra, ket, site_keys, strict=True):
         after: dict[int, np.ndarray] = {}
-        bra_blocks = bra.blocks(i)
-        for (key, p), block in ket.blocks(i).items():
-            if key not in environment or (key, p) not in bra_blocks:
+        for (key, p), block in kets.items():
+            if key not in environment or (key, p) not in bras:
                 continue
-            value = bra_blocks[key, p].conj().T @ environment[key] @ block
-            to = key + int(ket.site_keys[i][p])
+            value = bras[key, p].conj().T @ environment[key] @ block
+            to = key + int(q[p])
             after[to] = after[to] + value if to in after else value
         environment = after
     return complex(sum(value[0, 0] for value in environment.values()))
 
 
-def amplitudes(mps: MPS, states: np.ndarray) -> np.ndarray:
+def overlap(bra: BlockState, ket: BlockState) -> complex:
+    """<bra|ket> of two states with the same sites and charges."""
+    check_alike(bra, ket, "overlap")
+    every = range(ket.length)
+    return contracted(map(bra.blocks, every), map(ket.blocks, every), ket.site_keys)
+
+
+def amplitudes(psi: BlockState, states: np.ndarray) -> np.ndarray:
     """<states|psi>, (n,), for local indices (n, length)."""
     n = states.shape[0]
     keys = np.zeros(n, dtype=np.int64)
     vectors = np.ones((n, 1), dtype=np.complex128)
-    for i in range(mps.length):
-        after = np.zeros((n, int(mps.bonds[i + 1].dims.max())), dtype=np.complex128)
+    for i in range(psi.length):
+        after = np.zeros((n, int(psi.bonds[i + 1].dims.max())), dtype=np.complex128)
         alive = np.zeros(n, dtype=bool)
-        for (key, p), block in mps.blocks(i).items():
+        for (key, p), block in psi.blocks(i).items():
             rows = np.flatnonzero((keys == key) & (states[:, i] == p))
             after[rows, : block.shape[1]] = vectors[rows, : block.shape[0]] @ block
             alive[rows] = True
         vectors = np.where(alive[:, None], after, 0.0)
-        keys = keys + mps.site_keys[i][states[:, i]]
+        keys = keys + psi.site_keys[i][states[:, i]]
     return np.ascontiguousarray(vectors[:, 0])

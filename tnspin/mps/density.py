@@ -16,23 +16,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-from tnspin.mps.apply import drop_charges
-from tnspin.mps.doubling import added, squared
+from tnspin.mps.algebra import Summand, direct_sum
+from tnspin.mps.blocks import Blocks, BlockState
+from tnspin.mps.contract import contracted
 from tnspin.mps.state import MPS
+from tnspin.operators.charges import ChargeCode
 from tnspin.operators.sites import Matrix, Site, doubled
 from tnspin.operators.state import State, members_of
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["DensityMPS"]
-
+Ints = NDArray[np.int64]
 #: ``{key: (open indices (n,), matrix (n, bond dimension))}`` of one end of the chain.
 _Open = dict[int, tuple[NDArray[np.int64], Matrix]]
 # Largest number of elements of a reduced density matrix: 16384 states, 4 GiB.
@@ -122,18 +123,16 @@ class DensityMPS(State):
         """
         if isinstance(state, DensityMPS):
             names = state.charge_names if names is None else tuple(names)
-            return cls(state.sites, drop_charges(state.mps, names), state.log_norm)
+            return cls(state.sites, state.mps.with_charges(names), state.log_norm)
         members = members_of(state, MPS, "a density matrix as a matrix product state")
         chain = tuple(state.sites if sites is None else sites)
         parts = []
-        for _, one in members:
-            psi = one if names is None else drop_charges(one, names)
+        for weight, one in members:
+            psi = one if names is None else one.with_charges(names)
             psi.ensure_canonical()
-            code, blocks = squared(psi, chain, cutoff, bond_dim)
-            parts.append(blocks)
-        two = [doubled(site) for site in chain]
-        whole = added([w for w, _ in members], parts, [code.site_keys(site) for site in two])
-        mps = MPS.from_blocks(two, code, *whole)
+            parts.append(Summand(squared(psi, chain, cutoff, bond_dim), weight))
+        first = parts[0].state
+        mps = MPS.from_blocks(first.sites, first.code, *direct_sum(parts))
         # Pairs are already the best choice for one pure state, and keep it Hermitian.
         pure = len(members) == 1 and members[0][1].sites == chain
         mps.canonicalize(0.0 if pure else cutoff, bond_dim)
@@ -168,19 +167,16 @@ class DensityMPS(State):
     @cached_property
     def hermiticity_error(self) -> float:
         """``|rho - rho^+| / |rho|`` in the Hilbert-Schmidt norm, to 3e-8."""
-        environment = {0: np.ones((1, 1), dtype=np.complex128)}
-        for k, site in enumerate(self.sites):
-            after: dict[int, Matrix] = {}
-            blocks = self.mps.blocks(k)
-            for (key, p), block in blocks.items():
-                turned = blocks.get((-key, p % site.dim * site.dim + p // site.dim))
-                if key not in environment or turned is None:
-                    continue
-                value = block.T @ environment[key] @ turned
-                to = key + int(self.mps.site_keys[k][p])
-                after[to] = after[to] + value if to in after else value
-            environment = after
-        square = float(sum(value[0, 0].real for value in environment.values()))
+        every = [self.mps.blocks(k) for k in range(self.length)]
+        bras = [{at: block.conj() for at, block in blocks.items()} for blocks in every]
+        kets: list[Blocks] = []
+        for site, blocks in zip(self.sites, every, strict=True):
+            # rho^T has ket and bra exchanged, and with them the sign of the charge.
+            turned = {
+                at: (-at[0], at[1] % site.dim * site.dim + at[1] // site.dim) for at in blocks
+            }
+            kets.append({at: blocks[to] for at, to in turned.items() if to in blocks})
+        square = contracted(bras, kets, self.mps.site_keys).real
         return float(np.sqrt(max(0.0, 2.0 - 2.0 * square)))
 
     def bond_dims(self) -> NDArray[np.int64]:
@@ -190,8 +186,8 @@ class DensityMPS(State):
     def entropies(self) -> NDArray[np.float64]:
         """Operator-space entropy of each of the L - 1 cuts: what decides the bond dimension.
 
-        That of the normalized vector of matrix elements; twice the entanglement entropy of a pure
-        state, but no measure of entanglement of a mixed one.
+        It is that of the normalized vector of matrix elements; twice the entanglement entropy of a
+        pure state, but no measure of entanglement of a mixed one.
         """
         return self.mps.entropies()
 
@@ -327,3 +323,115 @@ def _merged(
     total = np.zeros((found.size, rows.shape[1]), dtype=np.complex128)
     np.add.at(total, place.ravel(), rows)
     return found, total
+
+
+# ---------------------------------------------------------------------- from pure states
+
+
+class _Pairs(NamedTuple):
+    """Bond states (i, j) of rho: of sectors a and b of psi, ``(key, start, i, j)``."""
+
+    dims: dict[int, int]
+    places: dict[tuple[int, int], tuple[int, int, Ints, Ints]]
+
+
+def squared(
+    psi: MPS, sites: Sequence[Site], cutoff: float = 0.0, bond_dim: int | None = None
+) -> BlockState:
+    """``|psi><psi|`` with ancillas traced out, on doubled sites; not canonical.
+
+    Its tensors are those of psi times their conjugates, its bond states pairs of those of psi, and
+    its Schmidt values their products::
+
+        i --A--- k
+            |\\
+            | ancilla
+            |/
+        j --A*-- l
+
+    Parameters
+    ----------
+    psi
+        Canonical; site k is an ancilla (which may be trivial) times ``sites[k]``.
+    sites
+        The chain of the density matrix.
+    cutoff, bond_dim
+        Pairs of Schmidt values whose squared products sum to at most ``cutoff`` are left out of
+        each bond, and all beyond ``bond_dim``.
+
+    Raises
+    ------
+    InputError
+        If the sites do not fit.
+    """
+    if len(psi.sites) != len(sites) or any(
+        one.dim % site.dim for one, site in zip(psi.sites, sites, strict=True)
+    ):
+        raise InputError("state: it lives neither on the sites of the model nor on purified ones")
+    two = [doubled(site) for site in sites]
+    code = ChargeCode.for_sites(psi.charge_names, two)
+    bonds = [_pairs(psi, k, code, cutoff, bond_dim) for k in range(psi.length + 1)]
+    blocks = [
+        _site(psi, k, site.dim, bonds[k], bonds[k + 1].places) for k, site in enumerate(sites)
+    ]
+    return BlockState.from_blocks(two, code, [bond.dims for bond in bonds], blocks)
+
+
+def _pairs(psi: MPS, bond: int, code: ChargeCode, cutoff: float, bond_dim: int | None) -> _Pairs:
+    """Pairs of bond states that carry weight, sorted by the charge of the density matrix."""
+    keys, _, schmidt = psi.bonds[bond]
+    charges = psi.code.decode(keys)
+    weights = {key: values**2 for key, values in psi.bonds[bond].schmidt_by_key().items()}
+    least = _threshold(np.multiply.outer(schmidt**2, schmidt**2).ravel(), cutoff, bond_dim)
+    sizes: dict[int, int] = {}
+    places = {}
+    for a, charge in zip(keys.tolist(), charges, strict=True):
+        for b, other in zip(keys.tolist(), charges, strict=True):
+            i, j = np.nonzero(np.multiply.outer(weights[a], weights[b]) >= least)
+            if i.size:
+                key = int(code.encode(charge - other))
+                start = sizes.get(key, 0)
+                places[a, b] = key, start, i, j
+                sizes[key] = start + i.size
+    return _Pairs(sizes, places)
+
+
+def _threshold(weights: NDArray[np.float64], cutoff: float, bond_dim: int | None) -> float:
+    """Smallest weight to keep; weights that are equal but for round-off stay together."""
+    descending = np.sort(weights)[::-1]
+    tail = np.cumsum(descending[::-1])[::-1]
+    count = int(np.count_nonzero(tail > cutoff))
+    count = min(max(count, 1), descending.size if bond_dim is None else bond_dim)
+    return float(descending[count - 1] * (1 - 1e-9))
+
+
+def _site(
+    psi: MPS,
+    k: int,
+    d: int,
+    left: _Pairs,
+    right: dict[tuple[int, int], tuple[int, int, Ints, Ints]],
+) -> dict[tuple[int, int], Matrix]:
+    """Blocks of one site."""
+    tensors = psi.blocks(k)
+    step = psi.site_keys[k]
+    dims = {key: start + i.size for key, start, i, _ in right.values()}
+    for key, start, i, _ in right.values():
+        dims[key] = max(dims[key], start + i.size)
+    by_sector: dict[int, list[tuple[int, Matrix]]] = {}
+    for (key, p), matrix in tensors.items():
+        by_sector.setdefault(key, []).append((p, matrix))
+    blocks: dict[tuple[int, int], Matrix] = {}
+    for (a, b), (key, row, i, j) in left.places.items():
+        for p, ket in by_sector.get(a, []):
+            for r, bra in by_sector.get(b, []):
+                to = a + int(step[p]), b + int(step[r])
+                if p // d != r // d or to not in right:
+                    continue
+                after, column, m, n = right[to]
+                shape = left.dims[key], dims[after]
+                place = key, (p % d) * d + r % d
+                target = blocks.setdefault(place, np.zeros(shape, dtype=np.complex128))
+                part = ket[np.ix_(i, m)] * bra[np.ix_(j, n)].conj()
+                target[row : row + i.size, column : column + m.size] += part
+    return blocks

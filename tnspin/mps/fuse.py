@@ -13,13 +13,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tnspin.mps.blocks import UNLIMITED, Bond, tensor
-from tnspin.mps.purified.kraus import Blocks, least_kept
+from tnspin.mps.blocks import UNLIMITED, Blocks, Bond, tensor
+from tnspin.mps.purified.kraus import least_kept
 from tnspin.mps.state import MPS
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.sites import fused as fused_site
-
-__all__ = ["fuse", "pairs_of", "take_apart"]
 
 #: Smallest share of the weight that counts; below is round-off.
 _ROUND_OFF = 1e-30
@@ -111,9 +109,7 @@ def _split(
     first the tensor times V^H, without division by a Schmidt value.
     """
     rows, columns = _sectors(blocks, keys)
-    weights = dict(
-        zip(left.keys.tolist(), np.split(left.schmidt, np.cumsum(left.dims)[:-1]), strict=True)
-    )
+    weights = left.schmidt_by_key()
     matrices, found = {}, {}
     for mid in sorted(rows):
         matrix = _assembled(blocks, rows[mid], columns[mid], keys[1].size)
@@ -141,11 +137,7 @@ def _split(
             second[mid, r] = v[:kept, at : at + size]
             at += size
     values = np.concatenate(schmidt)
-    bond = Bond(
-        np.array(list(dims), dtype=np.int64),
-        np.array(list(dims.values()), dtype=np.int64),
-        values / np.linalg.norm(values),
-    )
+    bond = Bond.of(dims, values / np.linalg.norm(values))
     return bond, first, second, lost
 
 

@@ -1,18 +1,20 @@
-"""Block-sparse matrix product states with any number of U(1) charges."""
+"""Normalized matrix product states in charge blocks: canonical form, measurements, algebra."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from math import exp, log
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.mps import contract, convert
-from tnspin.mps import convert as storage
-from tnspin.mps import transfer as reduce
-from tnspin.mps.blocks import UNLIMITED, Bond, Tensor, tensor, trivial_bond
+from tnspin.mps import contract, formats
+from tnspin.mps.algebra import Summand, apply_mpo, direct_sum
+from tnspin.mps.blocks import UNLIMITED, BlockState, Bond, Tensor
 from tnspin.mps.kernels import canonical
+from tnspin.mps.transfer import rdm
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.sites import Site
 from tnspin.operators.state import PureState, von_neumann_entropy
@@ -21,46 +23,32 @@ if TYPE_CHECKING:
     import h5py
     import quimb.tensor as qtn
 
+#: Weight that a sum of states may lose to compression: round-off.
+_ROUND_OFF = 1e-28
+#: Norm below which a sum of normalized states is round-off.
+_VANISHING = 1e-13
 
-class MPS(PureState):
-    """A normalized open-boundary matrix product state.
+
+class MPS(BlockState, PureState):
+    """An open-boundary matrix product state.
+
+    Everything that measures does so in the canonical form, which is normalized, and restores it
+    if needed.  The vector itself is ``exp(log_norm)`` times the tensors; only arithmetic (sums
+    and multiples of states) makes ``log_norm`` differ from 0.
 
     Attributes
     ----------
-    sites
-        The local spaces.
-    code
-        How charges become sector keys.
-    bonds
-        ``length + 1`` bonds; ``bonds[i]`` is left of site i.
-    tensors
-        One per site; right-orthonormal once `canonicalize` has run.
-    canonical
-        Whether tensors and Schmidt values are those of the canonical form.  Everything that
-        measures asks for it and restores it if needed.
     divided
         Norm by which the last `canonicalize` has divided the tensors.
+    log_norm
+        Logarithm of the factor between the vector and the tensors.
     """
 
     noun = "matrix product state"
     formats = ("tnspin-mps-1",)
     gives = PureState.gives | {"ledger", "tensors"}
-
-    def __init__(
-        self,
-        sites: Sequence[Site],
-        code: ChargeCode,
-        bonds: Sequence[Bond],
-        tensors: Sequence[Tensor],
-        canonical: bool = False,
-    ) -> None:
-        self.sites = tuple(sites)
-        self.code = code
-        self.bonds = list(bonds)
-        self.tensors = list(tensors)
-        self.canonical = canonical
-        self.divided = 1.0
-        self.site_keys = [code.site_keys(site) for site in self.sites]
+    divided = 1.0
+    log_norm = 0.0
 
     # ------------------------------------------------------------------ construction
 
@@ -76,7 +64,8 @@ class MPS(PureState):
             If a vector is not an eigenstate of a charge in ``charge_names``.
         """
         code = ChargeCode.for_sites(charge_names, sites)
-        bonds, tensors, key = [trivial_bond(0)], [], 0
+        one = np.ones(1)
+        bonds, tensors, key = [Bond.of({0: 1}, one)], [], 0
         for i, (site, vector) in enumerate(zip(sites, vectors, strict=True)):
             local = np.asarray(vector, dtype=np.complex128)
             local = local / np.linalg.norm(local)
@@ -90,42 +79,22 @@ class MPS(PureState):
             offset[0, occupied] = np.arange(occupied.size)
             tensors.append(Tensor(offset, local[occupied]))
             key += int(keys[occupied[0]])
-            bonds.append(trivial_bond(key))
+            bonds.append(Bond.of({key: 1}, one))
         return cls(sites, code, bonds, tensors, canonical=True)
 
     def copy(self) -> MPS:
         """A state that shares its (never modified) arrays with this one."""
-        return MPS(self.sites, self.code, self.bonds, self.tensors, self.canonical)
+        return self._with(self.tensors)
 
-    # ------------------------------------------------------------------ what it is
+    def _with(self, tensors: Sequence[Tensor], log_norm: float = 0.0) -> MPS:
+        """State with other tensors on the same bonds, its norm larger by ``exp(log_norm)``."""
+        state = MPS(self.sites, self.code, self.bonds, tensors, self.canonical)
+        state.log_norm = self.log_norm + log_norm
+        return state
 
-    @property
-    def charge_names(self) -> tuple[str, ...]:
-        """Charges that the blocks conserve."""
-        return self.code.names
-
-    @property
-    def total_charge(self) -> dict[str, int]:
-        """Value of each conserved charge."""
-        values = self.code.decode(self.bonds[-1].keys)[0]
-        return dict(zip(self.charge_names, map(int, values), strict=True))
-
-    @property
-    def norm(self) -> float:
-        """sqrt(<psi|psi>), computed from the tensors."""
-        return float(np.sqrt(abs(self.overlap(self))))
-
-    def bond_dims(self) -> np.ndarray:
-        """Bond dimension of the ``length - 1`` inner bonds."""
-        return np.array([int(bond.dims.sum()) for bond in self.bonds[1:-1]], dtype=np.int64)
-
-    def _details(self) -> list[str]:
-        return [f"bond dimension {self.bond_dims().max(initial=1)}"]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of all amplitudes, bytes."""
-        return sum(tensor.data.nbytes for tensor in self.tensors)
+    def conj(self) -> MPS:
+        """Complex conjugate of the vector."""
+        return self._with([Tensor(offset, data.conj()) for offset, data in self.tensors])
 
     # ------------------------------------------------------------------ canonical form
 
@@ -231,6 +200,8 @@ class MPS(PureState):
         if i == 0:
             # What is left over is the norm and a phase; the phase belongs to the state.
             self.divided = float(abs(carry[0]))
+            if self.divided == 0:
+                raise InputError("state: its norm is zero")
             self.tensors[0] = Tensor(self.tensors[0].offset, data * (carry[0] / self.divided))
         else:
             self._absorb_from_right(i, dims, starts, carry)
@@ -268,7 +239,7 @@ class MPS(PureState):
 
     def _rdm(self, sites: list[int], keep: list[int]) -> np.ndarray:
         self.ensure_canonical()
-        return reduce.rdm(self, sites, keep)
+        return rdm(self, sites, keep)
 
     def schmidt(self, bond: int) -> np.ndarray:
         """Schmidt values, descending, of the cut between sites ``bond`` and ``bond + 1``."""
@@ -278,12 +249,11 @@ class MPS(PureState):
     def schmidt_by_charge(self, bond: int) -> dict[tuple[int, ...], np.ndarray]:
         """Schmidt values of each sector; the key is the charge to the left of the cut."""
         self.ensure_canonical()
-        keys, dims, values = self.bonds[bond + 1]
-        parts = np.split(values, np.cumsum(dims)[:-1])
-        charges = self.code.decode(keys)
+        parts = self.bonds[bond + 1].schmidt_by_key()
+        charges = self.code.decode(self.bonds[bond + 1].keys)
         return {
             tuple(map(int, charge)): np.sort(part)[::-1]
-            for charge, part in zip(charges, parts, strict=True)
+            for charge, part in zip(charges, parts.values(), strict=True)
         }
 
     def entropies(self) -> np.ndarray:
@@ -291,16 +261,88 @@ class MPS(PureState):
         self.ensure_canonical()
         return np.array([von_neumann_entropy(bond.schmidt**2) for bond in self.bonds[1:-1]])
 
+    def _details(self) -> list[str]:
+        return [f"bond dimension {self.bond_dims().max(initial=1)}"]
+
+    @property
+    def norm(self) -> float:
+        """sqrt(<psi|psi>), computed from the tensors."""
+        return float(np.sqrt(abs(self.overlap(self))))
+
     def overlap(self, other: MPS) -> complex:
         """<self|other>; both must use the same charges."""
-        return contract.overlap(self, other)
+        return contract.overlap(self, other) * exp(self.log_norm + other.log_norm)
 
     def amplitudes(self, states: np.ndarray) -> np.ndarray:
         """<states|psi> for basis states (n, length) given by their local indices."""
         self.ensure_canonical()
-        return contract.amplitudes(self, np.asarray(states, dtype=np.int64))
+        found = contract.amplitudes(self, np.asarray(states, dtype=np.int64))
+        return found * exp(self.log_norm)
 
-    # ------------------------------------------------------------------ operators, other formats
+    # ------------------------------------------------------------------ algebra
+
+    def __mul__(self, number: complex) -> MPS:
+        """Multiply the vector by a number; the norm goes into ``log_norm``."""
+        if number == 0:
+            raise InputError("state: 0 times a state has no canonical form")
+        offset, data = self.tensors[0]
+        first = Tensor(offset, data * (number / abs(number)))
+        return self._with([first, *self.tensors[1:]], log(abs(number)))
+
+    def __add__(self, other: MPS) -> MPS:
+        """Sum of two vectors in canonical form, compressed to round-off.
+
+        Raises
+        ------
+        InputError
+            If the states have other sites, charges or totals, or their sum vanishes.
+        """
+        contract.check_alike(self, other, "sum")
+        if self.total_charge != other.total_charge:
+            raise InputError(
+                f"sum: the states have charges {self.total_charge} and {other.total_charge}; "
+                "drop those that differ with with_charges"
+            )
+        largest = max(self.log_norm, other.log_norm)
+        parts = [Summand(one, exp(one.log_norm - largest)) for one in (self, other)]
+        state = MPS.from_blocks(self.sites, self.code, *direct_sum(parts))
+        state.canonicalize(_ROUND_OFF)
+        if state.divided < _VANISHING:
+            raise InputError("sum: the states cancel each other")
+        state.log_norm = largest + log(state.divided)
+        return state
+
+    def with_charges(self, names: Sequence[str]) -> MPS:
+        """The state in blocks of other charges.
+
+        Sectors that only charges left out tell apart are put side by side, which keeps the
+        canonical form; where charges are added, blocks are found by decompositions.
+
+        Raises
+        ------
+        InputError
+            If the state is no eigenstate of an added charge.
+        """
+        names = tuple(names)
+        if names == self.charge_names:
+            return self
+        code = ChargeCode.for_sites(names, self.sites)
+        if not set(names) <= set(self.charge_names):
+            self.ensure_canonical()
+            state = self._sorted([self.dense(i) for i in range(self.length)], self.sites, code)
+            state.log_norm = self.log_norm
+            return state
+        columns = [self.charge_names.index(name) for name in names]
+        new = [code.encode(self.code.decode(bond.keys)[:, columns]) for bond in self.bonds]
+        pairs = list(zip(self.bonds, new, strict=True))
+        keys = [dict(zip(bond.keys.tolist(), to.tolist(), strict=True)) for bond, to in pairs]
+        state = MPS.from_blocks(self.sites, code, *direct_sum([Summand(self, keys=keys)]))
+        if self.canonical:
+            for k, (bond, to) in enumerate(pairs):
+                order = np.argsort(np.repeat(to, bond.dims), kind="stable")
+                state.bonds[k] = state.bonds[k]._replace(schmidt=bond.schmidt[order])
+        state.canonical, state.log_norm = self.canonical, self.log_norm
+        return state
 
     def apply_mpo(self, ws: Sequence[np.ndarray], bond_charges: Sequence[np.ndarray]) -> MPS:
         """Exact product with a matrix product operator; the result is not canonical.
@@ -314,12 +356,16 @@ class MPS(PureState):
             to the left of the bond, so that W[a, b, out, in] is zero unless
             charge[b] = charge[a] + q[out] - q[in].
         """
-        return MPS.from_blocks(self.sites, self.code, *convert.apply_mpo(self, ws, bond_charges))
+        state = MPS.from_blocks(self.sites, self.code, *apply_mpo(self, ws, bond_charges))
+        state.log_norm = self.log_norm
+        return state
+
+    # ------------------------------------------------------------------ other formats
 
     def to_quimb(self) -> qtn.MatrixProductState:
-        """The same state as a dense quimb MPS."""
+        """The normalized state as a dense quimb MPS."""
         self.ensure_canonical()
-        return convert.to_quimb(self)
+        return formats.to_quimb(self)
 
     @classmethod
     def from_quimb(
@@ -330,55 +376,57 @@ class MPS(PureState):
         Raises
         ------
         InputError
-            If the state is no eigenstate of the charges.
+            If the state is no eigenstate of the charges, or on other sites.
         """
-        code = ChargeCode.for_sites(charge_names, sites)
-        state = cls.from_blocks(sites, code, *convert.from_quimb(psi, sites, code))
+        arrays = formats.from_quimb(psi, sites)
+        return cls._sorted(arrays, sites, ChargeCode.for_sites(charge_names, sites))
+
+    @classmethod
+    def _sorted(cls, arrays: Sequence[np.ndarray], sites: Sequence[Site], code: ChargeCode) -> MPS:
+        state = cls.from_blocks(sites, code, *formats.sorted_into_blocks(arrays, sites, code))
         state.canonicalize()
         return state
 
+    def save(self, target: str | Path | h5py.Group) -> None:
+        """Write to a new HDF5 file, with the sites, or to an open group, without them."""
+        if not isinstance(target, str | Path):
+            return super().save(target)
+        import h5py
+
+        with h5py.File(target, "w") as file:
+            super().save(file)
+            formats.save_sites(self.sites, file.create_group("sites"))
+
+    @classmethod
+    def load(cls, source: str | Path | h5py.Group, sites: Sequence[Site] | None = None) -> Self:
+        """Read what `save` wrote, bit for bit.
+
+        Parameters
+        ----------
+        source
+            File or open group.
+        sites
+            The chain; default the sites that the file holds.
+
+        Raises
+        ------
+        InputError
+            If there is no such state, or it lives on other sites.
+        """
+        if isinstance(source, str | Path):
+            import h5py
+
+            with h5py.File(source) as file:
+                return cls.load(file, sites)
+        return super().load(source, formats.load_sites(source) if sites is None else sites)
+
     def _write(self, group: h5py.Group) -> None:
-        storage.save(self, group)
+        formats.save(self, group)
+        if self.log_norm:
+            group.attrs["log_norm"] = self.log_norm
 
     @classmethod
-    def _read(cls, group: h5py.Group, sites: Sequence[Site]) -> MPS:
-        return cls(sites, *storage.load(group, sites))
-
-    # ------------------------------------------------------------------ blocks, for slow paths
-
-    def blocks(self, i: int) -> dict[tuple[int, int], np.ndarray]:
-        """Blocks of site i as ``{(left key, p): matrix (dl, dr)}`` (views)."""
-        left, right = self.bonds[i], self.bonds[i + 1]
-        offset, data = self.tensors[i]
-        dims = dict(zip(right.keys.tolist(), right.dims.tolist(), strict=True))
-        out = {}
-        for sector, p in zip(*np.nonzero(offset >= 0), strict=True):
-            key = int(left.keys[sector])
-            shape = int(left.dims[sector]), dims[key + int(self.site_keys[i][p])]
-            at = int(offset[sector, p])
-            out[key, int(p)] = data[at : at + shape[0] * shape[1]].reshape(shape)
-        return out
-
-    def dense(self, i: int) -> np.ndarray:
-        """Site i as an array (left, p, right), sectors side by side in ascending key order."""
-        return convert.dense(self, i)
-
-    @classmethod
-    def from_blocks(
-        cls,
-        sites: Sequence[Site],
-        code: ChargeCode,
-        dims: Sequence[Mapping[int, int]],
-        blocks: Sequence[Mapping[tuple[int, int], np.ndarray]],
-    ) -> MPS:
-        """From ``{key: dimension}`` per bond (length + 1) and `blocks` per site; not canonical."""
-        bonds = [
-            Bond(
-                np.array(sorted(d), dtype=np.int64),
-                np.array([d[k] for k in sorted(d)], dtype=np.int64),
-                np.ones(1 if i in (0, len(sites)) else 0),
-            )
-            for i, d in enumerate(dims)
-        ]
-        tensors = [tensor(bonds[i].keys, site.dim, blocks[i]) for i, site in enumerate(sites)]
-        return cls(sites, code, bonds, tensors)
+    def _read(cls, group: h5py.Group, sites: Sequence[Site]) -> Self:
+        state = cls(sites, *formats.load(group, sites))
+        state.log_norm = float(group.attrs.get("log_norm", 0.0))
+        return state

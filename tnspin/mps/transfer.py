@@ -15,15 +15,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-
-if TYPE_CHECKING:
-    from tnspin.mps.state import MPS
+from tnspin.mps.blocks import BlockState
 
 Ints: TypeAlias = NDArray[np.int64]
 Matrix: TypeAlias = NDArray[np.complex128]
@@ -53,7 +51,7 @@ class Environment(NamedTuple):
     labels: dict[int, Ints]
 
 
-def steps(mps: MPS, i: int, *, rightward: bool) -> dict[int, list[Step]]:
+def steps(mps: BlockState, i: int, *, rightward: bool) -> dict[int, list[Step]]:
     """Blocks of site ``i`` by the sector that they start from, in either direction."""
     out: dict[int, list[Step]] = defaultdict(list)
     q = mps.site_keys[i]
@@ -66,30 +64,27 @@ def steps(mps: MPS, i: int, *, rightward: bool) -> dict[int, list[Step]]:
     return dict(out)
 
 
-def left_edge(mps: MPS, bond: int) -> Environment:
+def left_edge(mps: BlockState, bond: int) -> Environment:
     """Everything left of ``bond`` traced out: the Schmidt weights."""
-    keys, dims, values = mps.bonds[bond]
-    parts = np.split(values, np.cumsum(dims)[:-1])
     blocks = {
         (key, key): np.diag(part.astype(np.complex128) ** 2)[:, None, :]
-        for key, part in zip(keys.tolist(), parts, strict=True)
+        for key, part in mps.bonds[bond].schmidt_by_key().items()
     }
     return Environment(blocks, {0: np.zeros(1, dtype=np.int64)})
 
 
-def right_edge(mps: MPS, bond: int) -> Environment:
+def right_edge(mps: BlockState, bond: int) -> Environment:
     """Everything right of ``bond`` traced out: one, as the tensors are right-orthonormal."""
-    keys, dims, _ = mps.bonds[bond]
     blocks = {
         (key, key): np.eye(dim, dtype=np.complex128)[:, None, :]
-        for key, dim in zip(keys.tolist(), dims.tolist(), strict=True)
+        for key, dim in mps.bonds[bond].sizes().items()
     }
     return Environment(blocks, {0: np.zeros(1, dtype=np.int64)})
 
 
 def take_in(
     environment: Environment,
-    mps: MPS,
+    mps: BlockState,
     i: int,
     *,
     rightward: bool,
@@ -181,11 +176,7 @@ def _add(
     out[at][:, np.searchsorted(labels, new)] += value
 
 
-if TYPE_CHECKING:
-    from tnspin.mps.state import MPS
-
-
-def rdm(mps: MPS, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
+def rdm(mps: BlockState, sites: Sequence[int], keep: Sequence[int] | None = None) -> Matrix:
     """Reduced density matrix of ``sites`` in the order given; see `MPS.rdm`.
 
     With ``D`` configurations on the wider side of the middle and bonds of dimension chi the
@@ -206,7 +197,7 @@ def rdm(mps: MPS, sites: Sequence[int], keep: Sequence[int] | None = None) -> Ma
     return np.ascontiguousarray(tensor).reshape(size, size)
 
 
-def _in_chain_order(mps: MPS, kept: dict[int, int]) -> Matrix:
+def _in_chain_order(mps: BlockState, kept: dict[int, int]) -> Matrix:
     """(D, D) density matrix of the sites in ``kept``, ascending, of the dimensions given there."""
     sites = list(kept)
     if not sites:

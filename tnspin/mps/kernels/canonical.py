@@ -247,7 +247,8 @@ def orthonormalize_right(l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff
                 kept[m], side.width[m], side.column[m], side.right[m], r_dims,
                 side.data[side.start[m] :], new_offset[m], new_data, to,
             )  # fmt: skip
-    return kept, schmidt, new_offset, new_data, c_start, carry, discarded / total
+    share = discarded / total if total > 0.0 else 0.0
+    return kept, schmidt, new_offset, new_data, c_start, carry, share
 
 
 @njit(cache=True, nogil=True)

@@ -31,11 +31,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tnspin.mps.blocks import Bond, Tensor, tensor
-from tnspin.mps.purified.kraus import Blocks, least_kept, left_spectrum
+from tnspin.mps.blocks import Blocks, Bond, Tensor, tensor
+from tnspin.mps.purified.kraus import least_kept, left_spectrum
 from tnspin.operators.sites import Matrix, kron
 
-__all__ = ["LARGEST", "Cut", "Stretch", "condense", "split"]
+__all__ = ["LARGEST", "Cut", "Stretch", "compress_ancillas", "split"]
 
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -66,7 +66,7 @@ class Cut(NamedTuple):
     most: int
 
 
-def condense(part: Stretch, cut: Cut) -> tuple[Matrix, list[Ints], float] | None:
+def compress_ancillas(part: Stretch, cut: Cut) -> tuple[Matrix, list[Ints], float] | None:
     """Find smaller ancillas for a stretch.
 
     Parameters
@@ -137,7 +137,7 @@ def split(
         matrix = rest.reshape(len(rows), len(columns))
         weights = np.repeat(part.schmidt, len(rows) // len(part.schmidt))
         frame, bond, lost = _right_frame(matrix, weights, rows, columns, cut)
-        keys = np.repeat(bond.keys, bond.dims)
+        keys = bond.states()
         tensors.insert(0, _tensor(frame, keys, local[i], right))
         bonds.insert(0, bond)
         discarded.insert(0, lost)

@@ -1,47 +1,25 @@
-"""Sites with a Kraus index in front, and blocks of theirs: the parts of `PurifiedMPS`."""
+"""Kraus indices in front of sites: their charges, their truncation, and states that have them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnspin.mps.blocks import Bond
-from tnspin.operators.sites import Matrix, Site
-
-__all__ = [
-    "Blocks", "Side", "appended", "enlarged", "least_kept", "left_spectrum", "product", "side",
-]  # fmt: skip
+from tnspin.errors import InputError
+from tnspin.mps.algebra import Summand, direct_sum
+from tnspin.mps.blocks import Tensor
+from tnspin.mps.state import MPS
+from tnspin.operators.charges import ChargeCode
+from tnspin.operators.sites import Matrix, Site, purified
 
 Ints = NDArray[np.int64]
-#: ``{(left key, local state): matrix}``, as `MPS.blocks`.
-Blocks = dict[tuple[int, int], Matrix]
 # Eigenvalues below this share of their sum are round-off.
 _RANK = 1e-16
-
-
-class Side(NamedTuple):
-    """A bond after an operator: keys that its states add, dimensions of the new sectors, and where
-    each old sector lies in them, by (operator state, old key).
-    """
-
-    shifts: list[int]
-    dims: dict[int, int]
-    place: dict[tuple[int, int], int]
-
-
-def side(bond: Bond, shifts: Sequence[int]) -> Side:
-    """Put the sectors of a bond side by side, once for each state of an operator's bond."""
-    dims: dict[int, int] = defaultdict(int)
-    place = {}
-    for a, added in enumerate(shifts):
-        for key, size in zip(bond.keys.tolist(), bond.dims.tolist(), strict=True):
-            place[a, key] = dims[key + added]
-            dims[key + added] += size
-    return Side(list(shifts), dict(dims), place)
+# Bits of a sector key.
+_BITS = 60
 
 
 def enlarged(sites: Sequence[Site], kraus: Sequence[Ints], names: Sequence[str]) -> list[Site]:
@@ -77,51 +55,6 @@ def appended(kraus: Ints, changes: Ints) -> Ints:
     return (kraus[:, None, :] - changes[None, :, :]).reshape(count, kraus.shape[1])
 
 
-def product(
-    w: Matrix, blocks: Mapping[tuple[int, int], Matrix], site_keys: Ints, rest: int,
-    left: Side, right: Side,
-) -> Blocks:  # fmt: skip
-    """Blocks of a site after one tensor of a channel has acted on it.
-
-    Parameters
-    ----------
-    w
-        (w, w', n, d, d), [left, right, Kraus, out, in], on the trailing factor d of the site.
-    blocks, site_keys
-        The site, its local states being (Kraus, rest, d).
-    rest
-        Dimension of what lies between.
-    left, right
-        The bonds afterwards.
-    """
-    n, d = w.shape[2], w.shape[3]
-    actions = defaultdict(list)
-    for a, b, into in zip(*np.nonzero(w.any(axis=(2, 3))), strict=True):
-        x, out = np.nonzero(w[a, b, :, :, into])
-        values = w[a, b, x, out, into][:, None, None]
-        actions[int(into)].append((int(a), int(b), x, out, values))
-    # All new local states that lead from one sector to another are filled together.
-    stacks: dict[tuple[int, int], Matrix] = {}
-    width = len(site_keys) * n
-    for (key, local), block in blocks.items():
-        lead, into = divmod(local, d)
-        k, r = divmod(lead, rest)
-        to = key + int(site_keys[local])
-        for a, b, x, out, values in actions[into]:
-            at = key + left.shifts[a], to + right.shifts[b]
-            if at not in stacks:
-                shape = width, left.dims[at[0]], right.dims[at[1]]
-                stacks[at] = np.zeros(shape, dtype=np.complex128)
-            i, j = left.place[a, key], right.place[b, to]
-            rows, columns = slice(i, i + block.shape[0]), slice(j, j + block.shape[1])
-            stacks[at][((k * n + x) * rest + r) * d + out, rows, columns] += values * block
-    return {
-        (key, int(local)): stack[local]
-        for (key, _), stack in stacks.items()
-        for local in np.flatnonzero(stack.any(axis=(1, 2)))
-    }
-
-
 def least_kept(
     values: NDArray[np.float64], cutoff: float, most: int, round_off: float = _RANK
 ) -> tuple[float, float]:
@@ -155,3 +88,120 @@ def left_spectrum(matrix: Matrix) -> tuple[NDArray[np.float64], Matrix]:
         return s**2, u
     values, vectors = np.linalg.eigh(matrix @ matrix.conj().T)
     return np.clip(values[::-1], 0.0, None), vectors[:, ::-1]
+
+
+# ---------------------------------------------------------------------- states
+
+
+class Part(NamedTuple):
+    """A member of a mixture: its weight, and a pure state with the charges of its Kraus states."""
+
+    weight: float
+    state: MPS
+    kraus: Sequence[Ints]
+
+
+def with_kraus(state: Any, chain: Sequence[Site]) -> tuple[MPS, list[Ints]]:
+    """A pure state with its ancillas, if any, as Kraus indices, and the charges of these.
+
+    Parameters
+    ----------
+    state
+        `MPS` on the sites of the chain, or on `tnspin.operators.sites.purified` of them.
+    chain
+        Sites without ancillas.
+
+    Raises
+    ------
+    InputError
+        If the state is of another kind, or on other sites.
+    """
+    if not isinstance(state, MPS) or len(state.sites) != len(chain):
+        raise InputError(
+            f"state: a {type(state).__name__} is no matrix product state of {len(chain)} sites"
+        )
+    names = state.charge_names
+    kraus, tensors = [], []
+    for i, (site, own) in enumerate(zip(chain, state.sites, strict=True)):
+        if own.labels == site.labels:
+            kraus.append(np.zeros((1, len(names)), dtype=np.int64))
+            tensors.append(state.tensors[i])
+            continue
+        if own.labels != purified(site).labels:
+            raise InputError(f"state: site {i} is a {own.name} site, not a {site.name} site")
+        d = site.spin_dim
+        doubled = 2 * np.arange(d) - (d - 1)
+        table = [doubled if name == "2Sz" else 0 * doubled for name in names]
+        kraus.append(np.array(table, dtype=np.int64).reshape(-1, d).T)
+        # States in the order (rest, ancilla, spin) become (ancilla, rest, spin).
+        order = np.arange(own.dim).reshape(-1, d, d).transpose(1, 0, 2).ravel()
+        offset, data = state.tensors[i]
+        tensors.append(Tensor(np.ascontiguousarray(offset[:, order]), data))
+    sites = enlarged(chain, kraus, names)
+    return MPS(sites, state.code, state.bonds, tensors, state.canonical), kraus
+
+
+def mixture(
+    chain: Sequence[Site], parts: Sequence[Part], names: tuple[str, ...]
+) -> tuple[MPS, list[Ints]]:
+    """Mixture of purified states, told apart by the Kraus index of the first site.
+
+    Parameters
+    ----------
+    chain
+        Sites without ancillas.
+    parts
+        The members; one is fine, to drop charges.
+    names
+        Charges of the blocks, which all parts have.
+
+    Raises
+    ------
+    InputError
+        If a part lacks one of the charges.
+    """
+    for part in parts:
+        missing = [name for name in names if name not in part.state.charge_names]
+        if missing:
+            raise InputError(f"state: it has no blocks of {missing[0]!r}")
+    # Kraus states count what has gone to the baths, so no charge of theirs is ever too large.
+    shift = _BITS // max(len(names), 1)
+    code = ChargeCode(names, tuple(2 ** (shift * c) for c in range(len(names))))
+    columns = [[part.state.charge_names.index(name) for name in names] for part in parts]
+    totals = [
+        part.state.code.decode(part.state.bonds[-1].keys)[0, own]
+        for part, own in zip(parts, columns, strict=True)
+    ]
+    # The first site's Kraus states make up for different total charges.
+    offsets = [totals[0] - total for total in totals]
+    kraus, starts = _joined(parts, columns, offsets)
+    summands = []
+    for part, own, offset, start in zip(parts, columns, offsets, starts, strict=True):
+        keys = []
+        for k, bond in enumerate(part.state.bonds):
+            charges = part.state.code.decode(bond.keys)[:, own] + offset * (k > 0)
+            keys.append(dict(zip(bond.keys.tolist(), code.encode(charges).tolist(), strict=True)))
+        first = [n * site.dim for n, site in zip(start, chain, strict=True)]
+        factor = np.sqrt(part.weight) / part.state.norm
+        summands.append(Summand(part.state, factor, keys, first))
+    state = MPS.from_blocks(enlarged(chain, kraus, names), code, *direct_sum(summands))
+    state.canonicalize()
+    return state, kraus
+
+
+def _joined(
+    parts: Sequence[Part], columns: Sequence[list[int]], offsets: Sequence[Ints]
+) -> tuple[list[Ints], list[list[int]]]:
+    """Kraus states of a sum, and where those of each part begin at every site."""
+    tables: list[Ints] = []
+    starts: list[list[int]] = [[] for _ in parts]
+    for i in range(parts[0].state.length):
+        own = [part.kraus[i][:, c] for part, c in zip(parts, columns, strict=True)]
+        if i == 0:
+            own = [table + offset for table, offset in zip(own, offsets, strict=True)]
+        # Beyond the first site members may share theirs.
+        shared = i > 0 and all(np.array_equal(table, own[0]) for table in own)
+        for m in range(len(own)):
+            starts[m].append(0 if shared else sum(len(one) for one in own[:m]))
+        tables.append(own[0] if shared else np.concatenate(own))
+    return tables, starts

@@ -25,28 +25,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnspin.mps.blocks import Tensor, tensor
-from tnspin.mps.purified.ancillas import LARGEST, Cut, Stretch, condense
+from tnspin.mps.algebra import operator_on_site, widened_bond
+from tnspin.mps.blocks import Blocks, Tensor, tensor
+from tnspin.mps.purified.ancillas import LARGEST, Cut, Stretch, compress_ancillas
 from tnspin.mps.purified.ancillas import split as split_stretch
 from tnspin.mps.purified.channels import Channel, Split
 from tnspin.mps.purified.kraus import (
-    Blocks,
+    Part,
     appended,
     enlarged,
     least_kept,
     left_spectrum,
-    product,
-    side,
+    mixture,
+    with_kraus,
 )
-from tnspin.mps.purified.mixtures import Part, direct_sum, with_kraus
 from tnspin.mps.state import MPS
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import State
 
 if TYPE_CHECKING:
     import h5py
-
-__all__ = ["PurifiedMPS"]
 
 Ints = NDArray[np.int64]
 # Weight of ancilla states that leave no trace in the canonical form when they are dropped.
@@ -96,15 +94,15 @@ class PurifiedMPS(State):
         InputError
             If the state is of another kind, on other sites, or lacks one of the charges.
         """
+        members: Any = state.members if isinstance(state, State) else ((1.0, state),)
         chain = tuple(state.sites if sites is None else sites)
         parts = []
-        members: Any = state.members if isinstance(state, State) else ((1.0, state),)
         for weight, one in members:
             known = isinstance(one, PurifiedMPS)
             pair = (one.purification, one.kraus) if known else with_kraus(one, chain)
             parts.append(Part(weight, *pair))
         chosen = parts[0].state.charge_names if names is None else tuple(names)
-        return cls(chain, *direct_sum(chain, parts, chosen))
+        return cls(chain, *mixture(chain, parts, chosen))
 
     def copy(self) -> PurifiedMPS:
         """A state that shares its (never modified) arrays with this one."""
@@ -126,6 +124,10 @@ class PurifiedMPS(State):
         """Bond dimension of the L - 1 bonds of the purification."""
         return self.purification.bond_dims()
 
+    def entropies(self) -> NDArray[np.float64]:
+        """Entropy of every cut of the purification, which decides the bond dimension, (L - 1,)."""
+        return self.purification.entropies()
+
     def kraus_dims(self) -> Ints:
         """Dimension of the Kraus index of every site, (L,)."""
         return np.array([len(charges) for charges in self.kraus], dtype=np.int64)
@@ -134,10 +136,6 @@ class PurifiedMPS(State):
 
     def _rdm(self, sites: list[int], keep: list[int]) -> Matrix:
         return self.purification.rdm(sites, keep)
-
-    def entropies(self) -> NDArray[np.float64]:
-        """Entropy of every cut of the purification: what the state takes to store, (L - 1,)."""
-        return self.purification.entropies()
 
     # ------------------------------------------------------------------ channels
 
@@ -148,8 +146,8 @@ class PurifiedMPS(State):
         none = np.zeros((1, len(state.charge_names)), dtype=np.int64)
         # Bond i + 1 is right of site i; the operators begin and end with charge 0.
         added = [none, *(owners[i].bonds[i] if i in owners else none for i in range(self.length))]
-        sides = [
-            side(bond, state.code.encode(charges).tolist())
+        bonds = [
+            widened_bond(bond, state.code.encode(charges).tolist())
             for bond, charges in zip(state.bonds, added, strict=True)
         ]
         blocks = []
@@ -160,11 +158,14 @@ class PurifiedMPS(State):
             one = owners[i]
             w = one.tensors[i]
             rest = site.dim // w.shape[3]
-            blocks.append(product(w, state.blocks(i), state.site_keys[i], rest, *sides[i : i + 2]))
+            around = bonds[i : i + 2]
+            blocks.append(operator_on_site(w, state.blocks(i), state.site_keys[i], around, rest))
             if i == one.centre:
                 self.kraus[i] = appended(self.kraus[i], one.charges)
         sites = enlarged(self.sites, self.kraus, state.charge_names)
-        self.purification = MPS.from_blocks(sites, state.code, [s.dims for s in sides], blocks)
+        self.purification = MPS.from_blocks(
+            sites, state.code, [bond.sizes for bond in bonds], blocks
+        )
 
     def apply_local(self, channels: Sequence[Channel]) -> None:
         """Apply channels on single sites, which leave the canonical form as it is."""
@@ -172,9 +173,9 @@ class PurifiedMPS(State):
         tensors = list(state.tensors)
         for channel in channels:
             (i,) = channel.where
-            sides = [side(bond, [0]) for bond in state.bonds[i : i + 2]]
+            around = [widened_bond(bond, [0]) for bond in state.bonds[i : i + 2]]
             w, rest = channel.operators[None, None], self.sites[i].dim // channel.dims[0]
-            blocks = product(w, state.blocks(i), state.site_keys[i], rest, *sides)
+            blocks = operator_on_site(w, state.blocks(i), state.site_keys[i], around, rest)
             self.kraus[i] = appended(self.kraus[i], channel.charges)
             width = len(self.kraus[i]) * self.sites[i].dim
             tensors[i] = tensor(state.bonds[i].keys, width, blocks)
@@ -209,8 +210,7 @@ class PurifiedMPS(State):
 
     def _compressed(self, i: int, cutoff: float, kraus_dim: int) -> tuple[Tensor, Ints, float]:
         state, d = self.purification, self.sites[i].dim
-        keys, dims, schmidt = state.bonds[i]
-        weight = dict(zip(keys.tolist(), np.split(schmidt, np.cumsum(dims)[:-1]), strict=True))
+        keys, weight = state.bonds[i].keys, state.bonds[i].schmidt_by_key()
         labels, label = np.unique(self.kraus[i], axis=0, return_inverse=True)
         label = label.ravel()
         rows = [np.flatnonzero(label == c) for c in range(len(labels))]
@@ -245,10 +245,10 @@ class PurifiedMPS(State):
         table = np.array(charges, dtype=np.int64).reshape(len(charges), -1)
         return tensor(keys, len(charges) * d, new), table, lost
 
-    def condense_kraus(
+    def compress_ancillas(
         self, sites: Sequence[int], kraus: Cut, bonds: Cut
     ) -> tuple[float, dict[int, float]]:
-        """Compress the Kraus indices of neighbouring sites together.
+        """Compress the Kraus indices (ancillas) of neighbouring sites together.
 
         Parameters
         ----------
@@ -267,7 +267,7 @@ class PurifiedMPS(State):
         """
         self.purification.ensure_canonical()
         part = self._stretch(self._affordable(sites))
-        found = condense(part, kraus)
+        found = compress_ancillas(part, kraus)
         if found is None:
             return 0.0, {}
         whole, keys, lost = found
@@ -303,7 +303,7 @@ class PurifiedMPS(State):
             one = state.dense(i)
             shape = len(one), len(self.kraus[i]), self.sites[i].dim, one.shape[2]
             tensors.append(one.reshape(shape))
-        states = [np.repeat(bond.keys, bond.dims) for bond in bonds]
+        states = [bond.states() for bond in bonds]
         return Stretch(sites[0], tensors, bonds[0].schmidt, states, kraus, keys)
 
     def _replace(self, tensors: Sequence[Tensor], canonical: bool) -> None:

@@ -227,7 +227,7 @@ def _compress(engine: KrausTebd, limits: _Limits, grown: Sequence[int]) -> None:
         first = min(max(site - width // 2, 0), state.length - width)
         covered = first + width - 1
         share = Cut((1 - _ALONE) * cutoff, most)
-        weights[site], between = state.condense_kraus(
+        weights[site], between = state.compress_ancillas(
             range(first, covered + 1), share, limits.bonds
         )
         for bond, weight in between.items():

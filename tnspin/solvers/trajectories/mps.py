@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.mps.apply import Operator, apply_operator, drop_charges, joined, spin_mpo
+from tnspin.mps.apply import apply_operator, joined
 from tnspin.mps.expectation import Expectation
 from tnspin.mps.ledger import Ledger
 from tnspin.mps.state import MPS
@@ -29,7 +29,7 @@ from tnspin.numerics.parallel import threads_here
 from tnspin.operators.bonds import bonds
 from tnspin.operators.dissipator import decay
 from tnspin.operators.operator_sum import OperatorSum
-from tnspin.operators.spin_mpo import SpinOperator
+from tnspin.operators.spin_mpo import Operator, SpinOperator
 from tnspin.solvers.lindblad.jumps_on_states import damping, reduced_rates, remembered
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class ProductBackend(ABC):
 
     def start(self, state: MPS) -> Walk:
         """The normalized state with the charges that stay definite."""
-        kept = drop_charges(state, self.names).copy()
+        kept = state.with_charges(self.names).copy()
         kept.canonicalize()
         return Walk(kept, 1.0, Ledger.empty(kept.length))
 
@@ -243,10 +243,11 @@ class MPSBackend(ProductBackend):
         """exp(-span/2 sum L+L), group by group."""
 
         def operators() -> list[Operator]:
-            found = []
+            found, chain, code = [], walk.state.sites, walk.state.code
             for sites, (rates, vectors) in self._spectra.items():
                 matrix = (vectors * np.exp(-span / 2 * rates)) @ vectors.conj().T
-                found.append(spin_mpo(matrix, sites, walk.state.sites, walk.state.code))
+                operator = SpinOperator.from_matrix(matrix, sites, chain, "2Sz" in code.names)
+                found.append(operator.on_chain(chain, code))
             return joined(found, list(self._spectra))
 
         for operator in remembered(self._factors, span, operators, _REMEMBERED):

@@ -84,10 +84,7 @@ class GroundState:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        mps = found.state
-        if ordered == tuple(charge_names):
-            return mps
-        return MPS.from_quimb(mps.to_quimb(), self.model.local_sites, charge_names)
+        return found.state.with_charges(charge_names)
 
     def to_vector(self, basis: ChargeBasis | None = None) -> VectorState:
         """Lowest eigenvector in a charge sector or in the full space."""

@@ -41,7 +41,7 @@ def density(state):
 def test_the_density_matrix_stays(names, sites):
     state = mixed(names)
     before, rho = state.kraus_dims(), density(state)
-    lost, shares = state.condense_kraus(sites, TINY, BONDS)
+    lost, shares = state.compress_ancillas(sites, TINY, BONDS)
     after = state.kraus_dims()
     assert lost <= 1e-13 and all(share <= 1e-14 for share in shares.values())
     # Weight that a bond loses is the square of what the matrix elements may miss.
@@ -58,7 +58,7 @@ def test_what_is_dropped_bounds_the_trace_distance(names):
     rho, dims = density(state), state.kraus_dims()
     for cutoff in (1e-2, 3e-2):
         one = state.copy()
-        lost, _ = one.condense_kraus(range(1, 4), Cut(cutoff, 64), BONDS)
+        lost, _ = one.compress_ancillas(range(1, 4), Cut(cutoff, 64), BONDS)
         one.purification.ensure_canonical()
         gap = density(one) * (1 - lost) - rho
         assert 0 < lost <= cutoff and one.kraus_dims().prod() < dims.prod()
@@ -80,14 +80,14 @@ def test_together_they_are_fewer_than_alone():
         state.compress_kraus(1e-13, 64)
     rho = density(state)
     assert state.kraus_dims().prod() > 12
-    state.condense_kraus(range(3), TINY, BONDS)
+    state.compress_ancillas(range(3), TINY, BONDS)
     assert state.kraus_dims().prod() <= 12
     assert np.abs(density(state) - rho).max() < 1e-7
 
 
 def test_a_largest_dimension_is_kept():
     state = mixed(())
-    lost, _ = state.condense_kraus(range(1, 4), Cut(1e-13, 2), BONDS)
+    lost, _ = state.compress_ancillas(range(1, 4), Cut(1e-13, 2), BONDS)
     assert lost > 1e-6 and state.kraus_dims()[1:4].max() <= 2
 
 
@@ -96,6 +96,6 @@ def test_stretches_that_do_not_fit_get_shorter(monkeypatch):
     rho = density(state)
     monkeypatch.setattr(purified_module, "LARGEST", 1)
     before = state.kraus_dims()
-    state.condense_kraus(range(1, 4), TINY, BONDS)
+    state.compress_ancillas(range(1, 4), TINY, BONDS)
     assert np.array_equal(state.kraus_dims()[[0, 1, 3, 4]], before[[0, 1, 3, 4]])
     assert np.abs(density(state) - rho).max() < 1e-12
