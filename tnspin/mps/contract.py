@@ -9,38 +9,8 @@ from numba import njit
 
 from tnspin.errors import InputError
 from tnspin.mps.blocks import Blocks, BlockState
-from tnspin.mps.kernels.layout import find, gather_columns, gather_rows
+from tnspin.mps.kernels.layout import find, gather_columns, gather_rows, starts_of
 from tnspin.mps.kernels.update import multiply_sites
-
-
-@njit(cache=True, nogil=True)
-def site_rdm(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data):  # type: ignore[no-untyped-def]
-    """rho[p, p'] = sum_{l, r} |lambda_l B[l, p, r]> <...p'| of a right-orthonormal tensor."""
-    d = q.size
-    rho = np.zeros((d, d), dtype=np.complex128)
-    start = 0
-    for sector in range(l_keys.size):
-        rows = l_dims[sector]
-        for p in range(d):
-            if offset[sector, p] < 0:
-                continue
-            cols = r_dims[find(r_keys, l_keys[sector] + q[p])]
-            for other in range(p + 1):
-                if offset[sector, other] < 0 or q[other] != q[p]:
-                    continue
-                value = 0.0j
-                for i in range(rows):
-                    weight = l_schmidt[start + i] ** 2
-                    a, b = offset[sector, p] + i * cols, offset[sector, other] + i * cols
-                    part = 0.0j
-                    for j in range(cols):
-                        part += data[a + j] * data[b + j].conjugate()
-                    value += weight * part
-                rho[p, other] += value
-                if other != p:
-                    rho[other, p] += value.conjugate()
-        start += rows
-    return rho
 
 
 @njit(cache=True, nogil=True)
@@ -59,41 +29,64 @@ def _inner(rows, cols, weights, flat, a, b, stride_a, stride_b):  # type: ignore
 
 
 @njit(cache=True, nogil=True)
+def _density(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, data, at, stride):  # type: ignore[no-untyped-def]
+    """Density matrix of local states of keys ``q`` from right-orthonormal blocks.
+
+    ``at``, ``stride (left sector, state)``: where a block begins in ``data``, -1 where there is
+    none, and how far its rows are apart.
+    """
+    flat = data.view(np.float64)
+    rho = np.zeros((q.size, q.size), dtype=np.complex128)
+    start = starts_of(l_dims)
+    for k in range(l_keys.size):
+        weights = l_schmidt[start[k] : start[k + 1]]
+        for p in range(q.size):
+            if at[k, p] < 0:
+                continue
+            cols = r_dims[find(r_keys, l_keys[k] + q[p])]
+            for r in range(p + 1):
+                if at[k, r] < 0 or q[r] != q[p]:
+                    continue
+                value = _inner(l_dims[k], cols, weights, flat, at[k, p], at[k, r], stride[k, p],
+                               stride[k, r])  # fmt: skip
+                rho[p, r] += value
+                if r != p:
+                    rho[r, p] += value.conjugate()
+    return rho
+
+
+@njit(cache=True, nogil=True)
+def site_rdm(l_keys, l_dims, l_schmidt, r_keys, r_dims, offset, data, q):  # type: ignore[no-untyped-def]
+    """Density matrix of a right-orthonormal site between two bonds."""
+    stride = np.zeros(offset.shape, dtype=np.int64)
+    for k in range(l_keys.size):
+        for p in range(q.size):
+            if offset[k, p] >= 0:
+                stride[k, p] = r_dims[find(r_keys, l_keys[k] + q[p])]
+    return _density(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, data, offset, stride)
+
+
+@njit(cache=True, nogil=True)
 def bond_rdm(  # type: ignore[no-untyped-def]
     l_keys, l_dims, l_schmidt, m_keys, m_dims, r_keys, r_dims, a_offset, a_data,
     b_offset, b_data, q1, q2,
 ):  # fmt: skip
-    """Reduced density matrix (d1 d2, d1 d2) of two neighbouring right-orthonormal sites."""
-    d1, d2 = q1.size, q2.size
+    """Density matrix (d1 d2, d1 d2) of two neighbouring right-orthonormal sites."""
+    d2 = q2.size
     stack = gather_rows(m_keys, m_dims, l_keys, l_dims, q1, a_offset, a_data)
     side = gather_columns(m_keys, m_dims, r_keys, r_dims, q2, b_offset, b_data)
     start, product = multiply_sites(m_dims, stack, side)
-    row, column, width = stack.row, side.column, side.width
-    flat = product.view(np.float64)
-    rho = np.zeros((d1 * d2, d1 * d2), dtype=np.complex128)
-    at = 0
-    for sector in range(l_keys.size):
-        weights = l_schmidt[at : at + l_dims[sector]]
-        at += l_dims[sector]
-        for first in range(d1 * d2):
-            m = find(m_keys, l_keys[sector] + q1[first // d2])
-            if m < 0 or row[m, first // d2] < 0 or column[m, first % d2] < 0:
-                continue
-            charge = q1[first // d2] + q2[first % d2]
-            cols = r_dims[find(r_keys, l_keys[sector] + charge)]
-            a = start[m] + row[m, first // d2] * width[m] + column[m, first % d2]
-            for second in range(first + 1):
-                if q1[second // d2] + q2[second % d2] != charge:
-                    continue
-                k = find(m_keys, l_keys[sector] + q1[second // d2])
-                if k < 0 or row[k, second // d2] < 0 or column[k, second % d2] < 0:
-                    continue
-                b = start[k] + row[k, second // d2] * width[k] + column[k, second % d2]
-                value = _inner(l_dims[sector], cols, weights, flat, a, b, width[m], width[k])
-                rho[first, second] += value
-                if second != first:
-                    rho[second, first] += value.conjugate()
-    return rho
+    at = np.full((l_keys.size, q1.size * d2), -1, dtype=np.int64)
+    stride, q = np.zeros(at.shape, dtype=np.int64), np.empty(q1.size * d2, dtype=np.int64)
+    for s in range(q.size):
+        p1, p2 = s // d2, s % d2
+        q[s] = q1[p1] + q2[p2]
+        for k in range(l_keys.size):
+            m = find(m_keys, l_keys[k] + q1[p1])
+            if m >= 0 and stack.row[m, p1] >= 0 and side.column[m, p2] >= 0:
+                stride[k, s] = side.width[m]
+                at[k, s] = start[m] + stack.row[m, p1] * side.width[m] + side.column[m, p2]
+    return _density(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, product, at, stride)
 
 
 def check_alike(one: BlockState, other: BlockState, what: str) -> None:

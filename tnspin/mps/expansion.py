@@ -13,8 +13,6 @@ from tnspin.mps.kernels.effective import Environment, Leg, sketch
 from tnspin.mps.kernels.split import Plan
 from tnspin.mps.mpo_tables import Channels, Hops
 
-__all__ = ["Rows", "Side", "expanded"]
-
 #: Directions tried per sector, at least and as a share of those kept.
 _PROBES = 12, 8
 #: Squared directions below this are round-off.

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from tnspin.mps.kernels.effective import Leg, absorb, edge, mirror
+from tnspin.mps.kernels.effective import Leg, absorb_site, edge
 from tnspin.mps.mpo_tables import DrivenMpo
 from tnspin.mps.state import MPS
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.mpo_sum import Automaton
 from tnspin.operators.operator_sum import OperatorSum
-
-__all__ = ["Expectation", "mpo_expectation"]
 
 
 class Expectation:
@@ -43,16 +41,9 @@ class Expectation:
         self._mpo.set_time(time)
         tables, q = self._mpo.tables, state.site_keys
         legs = [Leg(bond.keys, bond.dims) for bond in state.bonds]
-        channels = tables.channels[-1]
-        environment = edge(channels, channels.after)
+        environment = edge(tables.channels[-1], tables.channels[-1].after)
         for i in reversed(range(state.length)):
-            left, right = legs[i : i + 2]
-            tensor, channels = state.tensors[i], tables.channels[i]
-            offset, data = mirror(left, right, q[i], tensor.offset, tensor.data)
-            environment = absorb(
-                environment, tables.from_right[i], right, left, -q[i], offset, data,
-                channels.charges, channels.widths, channels.after,
-            )  # fmt: skip
+            environment = absorb_site(environment, tables, i, legs, q[i], state.tensors[i], False)
         return complex(environment.data[0])
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tnspin.mps.algebra import Summand, direct_sum
+from tnspin.mps.blocks import Blocks, BlockState
 from tnspin.mps.state import MPS
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.operator_sum import OperatorSum
@@ -135,31 +137,24 @@ def _superposition(
     rng: np.random.Generator,
     dtype: np.dtype,
 ) -> MPS:
-    """Sum of product states, one bond state per path, local states mixed within their charge."""
+    """Sum of product states, one per path, local states mixed within their charge."""
     count, length = paths.shape
+    sizes = [[{0: 1}] for _ in range(count)]
+    blocks: list[list[Blocks]] = [[] for _ in range(count)]
     at = np.zeros(count, dtype=np.int64)
-    before = np.zeros(count, dtype=np.int64)
-    dims, blocks = [{0: 1}], []
     for i in range(length):
-        after = at + keys[i][paths[:, i]]
-        place = np.zeros(count, dtype=np.int64)
-        if i + 1 < length:
-            for key in np.unique(after):
-                place[after == key] = np.arange(np.sum(after == key))
-            dims.append({int(key): int(np.sum(after == key)) for key in np.unique(after)})
-        else:
-            dims.append({int(after[0]): 1})
-        site: dict[tuple[int, int], np.ndarray] = {}
         for n in range(count):
+            site: Blocks = {}
             for p in np.flatnonzero(keys[i] == keys[i][paths[n, i]]):
                 amplitude = complex(p == paths[n, i]) + _ADMIXTURE * rng.normal()
                 if dtype.kind == "c":
                     amplitude = amplitude + 1j * _ADMIXTURE * rng.normal()
-                block = (int(at[n]), int(p))
-                if block not in site:
-                    shape = dims[i][block[0]], dims[i + 1][int(after[n])]
-                    site[block] = np.zeros(shape, dtype=np.complex128)
-                site[block][before[n], place[n]] += amplitude
-        blocks.append(site)
-        at, before = after, place
-    return MPS.from_blocks(os.sites, code, dims, blocks)
+                site[int(at[n]), int(p)] = np.array([[amplitude]])
+            blocks[n].append(site)
+        at = at + keys[i][paths[:, i]]
+        for n, key in enumerate(at.tolist()):
+            sizes[n].append({key: 1})
+    parts = [
+        BlockState.from_blocks(os.sites, code, *one) for one in zip(sizes, blocks, strict=True)
+    ]
+    return MPS.from_blocks(os.sites, code, *direct_sum([Summand(part) for part in parts]))

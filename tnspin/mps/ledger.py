@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import h5py
+
+#: Numbers of a ledger and their types.
+_NUMBERS: dict[str, type] = {
+    "log_kept": float,
+    "dt": float,
+    "order": int,
+    "steps": int,
+    "layers": int,
+}
 
 
 @dataclass
@@ -68,18 +77,12 @@ class Ledger:
     def copy(self) -> Ledger:
         """An independent copy, for a snapshot."""
         kraus = None if self.kraus is None else self.kraus.copy()
-        return Ledger(
-            self.discarded.copy(), self.log_kept, self.dt, self.order, self.steps, self.layers,
-            kraus,
-        )  # fmt: skip
+        return replace(self, discarded=self.discarded.copy(), kraus=kraus)
 
     def save(self, group: h5py.Group) -> None:
         """Write to an open HDF5 group."""
         group["discarded"] = self.discarded
-        group.attrs["log_kept"] = self.log_kept
-        group.attrs["dt"] = self.dt
-        for name in ("order", "steps", "layers"):
-            group.attrs[name] = getattr(self, name)
+        group.attrs.update({name: getattr(self, name) for name in _NUMBERS})
         if self.kraus is not None:
             group["kraus"] = self.kraus
 
@@ -89,10 +92,9 @@ class Ledger:
         if "weights" in group:
             weights = group["weights"][:].tolist()
             return MergedLedger.of([cls.load(group[str(k)]) for k in range(len(weights))], weights)
-        counts = {name: int(group.attrs[name]) for name in ("order", "steps", "layers")}
-        log_kept, dt = float(group.attrs["log_kept"]), float(group.attrs["dt"])
+        numbers = {name: kind(group.attrs[name]) for name, kind in _NUMBERS.items()}
         kraus = group["kraus"][:] if "kraus" in group else None
-        return cls(group["discarded"][:], log_kept, dt, **counts, kraus=kraus)
+        return cls(group["discarded"][:], **numbers, kraus=kraus)
 
 
 @dataclass

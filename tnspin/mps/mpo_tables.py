@@ -21,8 +21,6 @@ from tnspin.operators.mpo import mpo_tensors
 from tnspin.operators.mpo_sum import Automaton
 from tnspin.operators.operator_sum import LocalTerm, OperatorSum
 
-__all__ = ["Channels", "Hops", "MpoTables", "lift"]
-
 #: Entries of W below this are round-off of its orthonormal frames.
 _ZERO = 1e-15
 #: Fewer entries than this are added one by one whatever the size of the matrix.

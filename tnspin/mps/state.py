@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import exp, log
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -135,78 +135,65 @@ class MPS(BlockState, PureState):
     def _restore(self) -> None:
         """Right-orthonormal tensors by a sweep to the left, Schmidt bases by one to the right."""
         for i in reversed(range(1, self.length)):
-            left, right = self.bonds[i], self.bonds[i + 1]
-            dims, offset, data, starts, carry = canonical.right_isometry(
-                *left[:2], *right[:2], self.site_keys[i], *self.tensors[i]
-            )
-            alive = np.flatnonzero(dims)
-            self.tensors[i] = Tensor(np.ascontiguousarray(offset[alive]), data)
-            self._absorb_from_right(i, dims, starts, carry)
-            self.bonds[i] = Bond(left.keys[alive], dims[alive], np.empty(0))
+            dims, offset, data, *carry = canonical.right_isometry(*self._site(i))
+            self._carry_left(i, dims, np.empty(0), offset, data, carry)
         offset, data = self.tensors[0]
         self.divided = float(np.linalg.norm(data))
         self.tensors[0] = Tensor(offset, data / self.divided)
         for i in range(self.length - 1):
-            left, right = self.bonds[i], self.bonds[i + 1]
-            dims, schmidt, offset, data, starts, carry = canonical.rotate_to_schmidt(
-                *left, *right[:2], self.site_keys[i], *self.tensors[i]
+            schmidt = self.bonds[i].schmidt
+            dims, new, *tensor, starts, factors = canonical.rotate_to_schmidt(
+                schmidt, *self._site(i)
             )
-            self.tensors[i] = Tensor(offset, data)
-            self._absorb_from_left(i + 1, dims, starts, carry)
-            alive = np.flatnonzero(dims)
-            self.bonds[i + 1] = Bond(right.keys[alive], dims[alive], schmidt)
-
-    def _absorb_from_left(
-        self, i: int, dims: np.ndarray, starts: np.ndarray, carry: np.ndarray
-    ) -> None:
-        """Multiply site i from the left by ``carry (new, old)``; empty sectors go."""
-        left, right = self.bonds[i : i + 2]
-        offset, data = canonical.absorb_from_left(
-            left.dims, dims, starts, carry, *right[:2], left.keys, self.site_keys[i],
-            *self.tensors[i],
-        )  # fmt: skip
-        self.tensors[i] = Tensor(np.ascontiguousarray(offset[dims > 0]), data)
-
-    def _absorb_from_right(
-        self, i: int, dims: np.ndarray, starts: np.ndarray, carry: np.ndarray
-    ) -> None:
-        """Multiply site i - 1 from the right by ``carry (old, new)``."""
-        before, left = self.bonds[i - 1 : i + 1]
-        self.tensors[i - 1] = Tensor(
-            *canonical.absorb_from_right(
-                *before[:2], *left[:2], dims, starts, carry, self.site_keys[i - 1],
-                *self.tensors[i - 1],
-            )
-        )  # fmt: skip
+            self._carry_right(i, dims, new, tensor, (starts, factors))
 
     def _orthonormalize_left(self) -> None:
+        """Left-orthonormal tensors but for the last, by a sweep to the right."""
         for i in range(self.length - 1):
-            left, right = self.bonds[i : i + 2]
-            dims, offset, data, starts, carry = canonical.orthonormalize_left(
-                *left[:2], *right[:2], self.site_keys[i], *self.tensors[i]
-            )
-            self.tensors[i] = Tensor(offset, data)
-            self._absorb_from_left(i + 1, dims, starts, carry)
-            alive = np.flatnonzero(dims)
-            self.bonds[i + 1] = Bond(right.keys[alive], dims[alive], np.empty(0))
+            dims, *tensor, starts, factors = canonical.orthonormalize_left(*self._site(i))
+            self._carry_right(i, dims, np.empty(0), tensor, (starts, factors))
 
     def _orthonormalize_right(self, i: int, cutoff: float, limit: int) -> float:
-        left, right = self.bonds[i : i + 2]
-        dims, schmidt, offset, data, starts, carry, discarded = canonical.orthonormalize_right(
-            *left[:2], *right[:2], self.site_keys[i], *self.tensors[i], cutoff, limit
+        """Make site i right-orthonormal and truncate its left bond; returns the share discarded."""
+        dims, schmidt, offset, data, *carry, discarded = canonical.orthonormalize_right(
+            cutoff, limit, *self._site(i)
         )
-        alive = np.flatnonzero(dims)
-        self.tensors[i] = Tensor(np.ascontiguousarray(offset[alive]), data)
-        if i == 0:
-            # What is left over is the norm and a phase; the phase belongs to the state.
-            self.divided = float(abs(carry[0]))
-            if self.divided == 0:
-                raise InputError("state: its norm is zero")
-            self.tensors[0] = Tensor(self.tensors[0].offset, data * (carry[0] / self.divided))
-        else:
-            self._absorb_from_right(i, dims, starts, carry)
-            self.bonds[i] = Bond(left.keys[alive], dims[alive], schmidt)
+        if i:
+            self._carry_left(i, dims, schmidt, offset, data, carry)
+            return float(discarded)
+        # What is left over is the norm and a phase; the phase belongs to the state.
+        left_over = carry[1][0]
+        self.divided = float(abs(left_over))
+        if self.divided == 0:
+            raise InputError("state: its norm is zero")
+        self.tensors[0] = Tensor(offset, data * (left_over / self.divided))
         return float(discarded)
+
+    def _site(self, i: int) -> Any:
+        """Site i as the kernels take it: keys and dims of both bonds, local keys, blocks."""
+        left, right = self.bonds[i : i + 2]
+        return *left[:2], *right[:2], self.site_keys[i], *self.tensors[i]
+
+    def _carry_right(
+        self, i: int, dims: np.ndarray, schmidt: np.ndarray, tensor: Sequence[np.ndarray],
+        carry: Sequence[np.ndarray],
+    ) -> None:  # fmt: skip
+        """Set site i and the bond on its right; multiply the next site by ``carry (new, old)``."""
+        self.tensors[i] = Tensor(*tensor)
+        offset, data = canonical.absorb(True, dims, *carry, *self._site(i + 1))
+        alive = dims > 0
+        self.tensors[i + 1] = Tensor(np.ascontiguousarray(offset[alive]), data)
+        self.bonds[i + 1] = Bond(self.bonds[i + 1].keys[alive], dims[alive], schmidt)
+
+    def _carry_left(
+        self, i: int, dims: np.ndarray, schmidt: np.ndarray, offset: np.ndarray, data: np.ndarray,
+        carry: Sequence[np.ndarray],
+    ) -> None:  # fmt: skip
+        """Set site i and the bond on its left; multiply the site before by ``carry (old, new)``."""
+        self.tensors[i - 1] = Tensor(*canonical.absorb(False, dims, *carry, *self._site(i - 1)))
+        alive = dims > 0
+        self.tensors[i] = Tensor(np.ascontiguousarray(offset[alive]), data)
+        self.bonds[i] = Bond(self.bonds[i].keys[alive], dims[alive], schmidt)
 
     def ensure_canonical(self) -> None:
         """Restore the canonical form unless it holds already."""
@@ -219,20 +206,17 @@ class MPS(BlockState, PureState):
         """Reduced density matrix (dim, dim) of every site."""
         self.ensure_canonical()
         return [
-            contract.site_rdm(
-                self.bonds[i].keys, self.bonds[i].dims, self.bonds[i].schmidt,
-                self.bonds[i + 1].keys, self.bonds[i + 1].dims, q, *self.tensors[i],
-            )
+            contract.site_rdm(*self.bonds[i], *self.bonds[i + 1][:2], *self.tensors[i], q)
             for i, q in enumerate(self.site_keys)
-        ]  # fmt: skip
+        ]
 
     def bond_rdms(self) -> list[np.ndarray]:
         """Reduced density matrix (d_i d_{i+1}, same) of every pair of neighbours."""
         self.ensure_canonical()
         return [
             contract.bond_rdm(
-                *self.bonds[i], *self.bonds[i + 1][:2], *self.bonds[i + 2][:2],
-                *self.tensors[i], *self.tensors[i + 1], self.site_keys[i], self.site_keys[i + 1],
+                *self.bonds[i], *self.bonds[i + 1][:2], *self.bonds[i + 2][:2], *self.tensors[i],
+                *self.tensors[i + 1], self.site_keys[i], self.site_keys[i + 1],
             )
             for i in range(self.length - 1)
         ]  # fmt: skip

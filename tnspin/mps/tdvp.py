@@ -26,17 +26,16 @@ from tnspin.mps.blocks import Bond, Tensor
 from tnspin.mps.expansion import Rows, Side, expanded
 from tnspin.mps.guess import reachable
 from tnspin.mps.kernels.decompose import GRAM, SVD
-from tnspin.mps.kernels.effective import Leg, absorb, apply, edge, merge, mirror, room
+from tnspin.mps.kernels.effective import Leg, absorb_site, apply, edge, merge, mirror, room
 from tnspin.mps.kernels.split import Plan, best_rows, form, matrices
 from tnspin.mps.ledger import Ledger
 from tnspin.mps.mpo_tables import DrivenMpo, Hops, lift
 from tnspin.mps.state import MPS
-from tnspin.mps.tebd import EXACT_BOND_DIM, GRAM_LIMIT, default_threads, single_threaded_blas
+from tnspin.mps.tebd import EXACT_BOND_DIM, GRAM_LIMIT, single_threaded_blas
 from tnspin.numerics.krylov import exponential
+from tnspin.numerics.parallel import default_workers
 from tnspin.operators.mpo_sum import Automaton
 from tnspin.operators.operator_sum import OperatorSum
-
-__all__ = ["Tdvp"]
 
 #: Amplitudes times MPO states below which waking threads costs more than it gains.
 _PARALLEL_FROM = 50_000
@@ -99,7 +98,7 @@ class Tdvp:
         self.bond_dim = bond_dim
         self.cutoff = cutoff
         self.tolerance = tolerance
-        self.threads = threads or default_threads()
+        self.threads = threads or default_workers()
         self.ledger = Ledger.empty(state.length) if ledger is None else ledger.copy()
         self.ledger.order = 2
         self.log_norm = 0.0
@@ -188,20 +187,14 @@ class Tdvp:
     # ------------------------------------------------------------------ environments
 
     def _absorb_left(self, i: int) -> None:
-        channels = self.mpo.tables.channels[i + 1]
-        self.left[i + 1] = absorb(
-            self.left[i], self.mpo.tables.from_left[i], self.legs[i], self.legs[i + 1], self.q[i],
-            *self.tensors[i], channels.charges, channels.widths, channels.before,
-        )  # fmt: skip
+        self.left[i + 1] = absorb_site(
+            self.left[i], self.mpo.tables, i, self.legs, self.q[i], self.tensors[i], True
+        )
 
     def _absorb_right(self, i: int) -> None:
-        channels = self.mpo.tables.channels[i]
-        left, right = self.legs[i : i + 2]
-        offset, data = mirror(left, right, self.q[i], *self.tensors[i])
-        self.right[i] = absorb(
-            self.right[i + 1], self.mpo.tables.from_right[i], right, left, -self.q[i], offset,
-            data,             channels.charges, channels.widths, channels.after,
-        )  # fmt: skip
+        self.right[i] = absorb_site(
+            self.right[i + 1], self.mpo.tables, i, self.legs, self.q[i], self.tensors[i], False
+        )
 
     # ------------------------------------------------------------------ local problems
 
@@ -297,7 +290,7 @@ class Tdvp:
         *best, discarded = best_rows(plan, blocks, self.cutoff, min_dim, self.bond_dim, self.method)
         certain = best[0]
         rows = self._expand(i, side, plan, Rows(*best), dt, rightwards)
-        keys, new, *parts, _ = form(
+        keys, new, *parts = form(
             plan, blocks, rows.kept, rows.start, rows.vectors, certain, side.near, side.far
         )
         self.legs[i + 1] = leg = Leg(keys, new)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import repeat
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +19,7 @@ from tnspin.mps.kernels.decompose import METHODS, SVD
 from tnspin.mps.kernels.update import update_bond
 from tnspin.mps.ledger import Ledger
 from tnspin.mps.state import MPS
+from tnspin.numerics.parallel import default_workers
 from tnspin.numerics.trotter import TimedLayer, layers_of_run, schedule
 
 #: Below this discarded weight a Gram matrix no longer resolves the Schmidt values.
@@ -34,11 +32,6 @@ _PARALLEL_FROM = 100_000
 
 #: Bond Hamiltonian at a time, (bond, time) -> (D, D).
 BondMatrix = Callable[[int, float], np.ndarray]
-
-
-def default_threads() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +94,7 @@ class Tebd:
         self.min_dim = EXACT_BOND_DIM if cutoff < GRAM_LIMIT else 1
         if method == "auto" and cutoff < GRAM_LIMIT:
             self.method = SVD
-        self.threads = threads or default_threads()
+        self.threads = threads or default_workers()
         self.ledger = Ledger.empty(state.length) if ledger is None else ledger.copy()
         self.ledger.order = order
         #: Log of the factor by which the state has been divided so far.  It matters where gates are
@@ -136,51 +129,37 @@ class Tebd:
         self.log_norm += float(np.log(self.state.divided))
 
     def _apply(self, layer: TimedLayer) -> None:
-        bonds = list(range(layer.parity, self.state.length - 1, 2))
-        gates = [self._gate(bond, layer) for bond in bonds]
-        work = list(zip(bonds, gates, strict=True))
-        sizes = [self._size(bond) for bond in bonds]
-        seed = self.ledger.layers * self.state.length
+        tensors, seed = self.state.tensors, self.ledger.layers * self.state.length
+        work = []
+        for bond in range(layer.parity, self.state.length - 1, 2):
+            size = tensors[bond].data.size + tensors[bond + 1].data.size
+            work.append((size, bond, self._gate(bond, layer)))
         self.state.canonical = False
         self._log_norms[:] = 0.0
-        if self._pool is None or sum(sizes) < _PARALLEL_FROM:
-            weights = [(bond, self._update(bond, gate, seed)) for bond, gate in work]
+
+        def update(item: tuple[int, int, Gate]) -> tuple[int, float]:
+            return item[1], self._update(*item[1:], seed)
+
+        if self._pool is None or sum(size for size, *_ in work) < _PARALLEL_FROM:
+            weights = [update(item) for item in work]
         else:
             # Largest first, taken one by one: no thread is left with a big bond at the end.
-            queue = iter([work[k] for k in np.argsort(sizes)[::-1]])
-            lock = Lock()
-            drained = self._pool.map(
-                self._drain, repeat(queue, self.threads), repeat(lock), repeat(seed)
-            )
-            weights = sorted(entry for part in drained for entry in part)
+            work.sort(key=lambda item: item[0], reverse=True)
+            weights = sorted(self._pool.map(update, work))
         # Entered in chain order, so that sums do not depend on who finished first.
         for bond, weight in weights:
             self.ledger.add(bond, weight)
         self.log_norm += float(self._log_norms.sum())
         self.ledger.layers += 1
 
-    def _drain(
-        self, queue: Iterator[tuple[int, Gate]], lock: Lock, seed: int
-    ) -> list[tuple[int, float]]:
-        done: list[tuple[int, float]] = []
-        while True:
-            with lock:
-                item = next(queue, None)
-            if item is None:
-                return done
-            done.append((item[0], self._update(*item, seed)))
-
-    def _size(self, bond: int) -> int:
-        tensors = self.state.tensors
-        return tensors[bond].data.size + tensors[bond + 1].data.size
-
     def _gate(self, bond: int, layer: TimedLayer) -> Gate:
-        if self.driven[bond]:
-            return evolution_gate(self.matrix(bond, layer.time), layer.span)
         key = bond, layer.span
-        if key not in self._gates:
-            self._gates[key] = evolution_gate(self.matrix(bond, layer.time), layer.span)
-        return self._gates[key]
+        if key in self._gates:
+            return self._gates[key]
+        gate = evolution_gate(self.matrix(bond, layer.time), layer.span)
+        if not self.driven[bond]:
+            self._gates[key] = gate
+        return gate
 
     def _only_phase(self, bond: int, gate: Gate) -> bool:
         """Update two sites in one common basis state that the gate leaves alone, if they are.

@@ -215,11 +215,11 @@ def _in_chain_order(mps: BlockState, kept: dict[int, int]) -> Matrix:
     first, last = left[0], right[-1] if right else bond - 1
     from_left = left_edge(mps, first)
     for i in range(first, bond):
-        rule = _appended(left_dim, kept[i]) if i in kept else None
+        rule = _pairs(left_dim, kept[i], 1) if i in kept else None
         from_left = take_in(from_left, mps, i, rightward=True, kept=kept.get(i, 1), rule=rule)
     from_right, taken = right_edge(mps, last + 1), 1
     for i in reversed(range(bond, last + 1)):
-        rule = _prepended(right_dim, taken) if i in kept else None
+        rule = _pairs(right_dim, 1, taken) if i in kept else None
         taken *= kept.get(i, 1)
         from_right = take_in(from_right, mps, i, rightward=False, kept=kept.get(i, 1), rule=rule)
     return _meet(from_left, left_dim, from_right, right_dim)
@@ -229,24 +229,12 @@ def _side(kept: dict[int, int], sites: Sequence[int]) -> int:
     return prod(kept[i] for i in sites)
 
 
-def _appended(size: int, kept: int) -> Rule:
-    """Rule of pairs ``i size + i'`` of configurations, of which a new site is the fastest."""
+def _pairs(size: int, old: int, new: int) -> Rule:
+    """Rule of pairs ``i size + i'`` of configurations that a site extends to ``old i + new s``."""
 
     def rule(labels: Ints, s: int, t: int) -> Ints:
         i, j = labels // size, labels % size
-        new = (i * kept + s) * size + (j * kept + t)
-        return np.where((i == j) & (s < t), -1, new)
-
-    return rule
-
-
-def _prepended(size: int, taken: int) -> Rule:
-    """Rule of pairs ``i size + i'`` of configurations, of which a new site is the slowest."""
-
-    def rule(labels: Ints, s: int, t: int) -> Ints:
-        i, j = labels // size, labels % size
-        new = (i + s * taken) * size + (j + t * taken)
-        return np.where((i == j) & (s < t), -1, new)
+        return np.where((i == j) & (s < t), -1, (old * i + new * s) * size + old * j + new * t)
 
     return rule
 

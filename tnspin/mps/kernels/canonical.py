@@ -4,13 +4,18 @@ A sweep is a loop over sites in `state`; these kernels do the work of one site f
 charge sectors.  No step divides by a Schmidt value.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 
 from tnspin.mps.kernels.decompose import select
-from tnspin.mps.kernels.layout import find, gather_columns, gather_rows, scatter_columns, starts_of
+from tnspin.mps.kernels.layout import (
+    find,
+    gather_columns,
+    gather_rows,
+    scatter_columns,
+    set_rows,
+    starts_of,
+)
 from tnspin.numerics.eigen import eigh
 from tnspin.numerics.lapack import (
     ADJOINT,
@@ -50,30 +55,42 @@ def orthonormalize_left(l_keys, l_dims, r_keys, r_dims, q, offset, data):
         block = stack.data[stack.start[m] : stack.start[m + 1]]
         qr(stack.height[m], r_dims[m], block, carry[r_start[m] :])
         new_data[start[m] : start[m + 1]] = block[: stack.height[m] * dims[m]]
-        for p in range(q.size):
-            if stack.row[m, p] >= 0:
-                new_offset[stack.left[m, p], p] = start[m] + stack.row[m, p] * dims[m]
+        set_rows(stack.row[m], stack.left[m], start[m], dims[m], new_offset)
     return dims, new_offset, new_data, r_start, carry
 
 
 @njit(cache=True, nogil=True)
-def absorb_from_left(l_dims, new_dims, c_start, carry, r_keys, r_dims, l_keys, q, offset, data):
-    """Multiply every block by its left sector's factor ``carry (new, old)``."""
+def absorb(on_left, dims, c_start, carry, l_keys, l_dims, r_keys, r_dims, q, offset, data):
+    """Multiply every block by the factor of its sector on one side.
+
+    ``dims``: new dimensions of these sectors; ``carry``: (new, old) on the left, (old, new) on the
+    right.
+    """
+    new_left, new_right = (dims, r_dims) if on_left else (l_dims, dims)
     new_offset = np.full(offset.shape, -1, dtype=np.int64)
+    right = np.full(offset.shape, -1, dtype=np.int64)
     size = 0
     for sector in range(l_keys.size):
         for p in range(q.size):
-            if offset[sector, p] >= 0 and new_dims[sector] > 0:
-                new_offset[sector, p] = size
-                size += new_dims[sector] * r_dims[find(r_keys, l_keys[sector] + q[p])]
+            if offset[sector, p] >= 0:
+                r = find(r_keys, l_keys[sector] + q[p])
+                if dims[sector if on_left else r] > 0:
+                    new_offset[sector, p], right[sector, p] = size, r
+                    size += new_left[sector] * new_right[r]
     out = np.empty(size, dtype=np.complex128)
     for sector in range(l_keys.size):
         for p in range(q.size):
-            if new_offset[sector, p] >= 0:
-                right = r_dims[find(r_keys, l_keys[sector] + q[p])]
-                gemm(PLAIN, PLAIN, new_dims[sector], right, l_dims[sector], 1.0,
-                     carry[c_start[sector] :], l_dims[sector], data[offset[sector, p] :], right,
-                     0.0, out[new_offset[sector, p] :], right)  # fmt: skip
+            r = right[sector, p]
+            if r < 0:
+                continue
+            height, width = new_left[sector], new_right[r]
+            block, to = data[offset[sector, p] :], out[new_offset[sector, p] :]
+            if on_left:
+                gemm(PLAIN, PLAIN, height, width, l_dims[sector], 1.0, carry[c_start[sector] :],
+                     l_dims[sector], block, width, 0.0, to, width)  # fmt: skip
+            else:
+                gemm(PLAIN, PLAIN, height, width, r_dims[r], 1.0, block, r_dims[r],
+                     carry[c_start[r] :], width, 0.0, to, width)  # fmt: skip
     return new_offset, out
 
 
@@ -140,7 +157,7 @@ def _weighted_rows(m, k, stack, l_dims, l_start, l_schmidt):
 
 
 @njit(cache=True, nogil=True)
-def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data):
+def rotate_to_schmidt(l_schmidt, l_keys, l_dims, r_keys, r_dims, q, offset, data):
     """Turn the right bond of a right-orthonormal site into its Schmidt basis.
 
     The left bond must be in its Schmidt basis.  The reduced density matrix of the right bond is
@@ -179,9 +196,7 @@ def rotate_to_schmidt(l_keys, l_dims, l_schmidt, r_keys, r_dims, q, offset, data
             turn[j * k : (j + 1) * k] = g[(k - 1 - j) * k : (k - j) * k]
         gemm(PLAIN, ADJOINT, height, keep, k, 1.0, stack.data[stack.start[m] :], k, turn, k, 0.0,
              new_data[to:], keep)  # fmt: skip
-        for p in range(q.size):
-            if stack.row[m, p] >= 0:
-                new_offset[stack.left[m, p], p] = to + stack.row[m, p] * keep
+        set_rows(stack.row[m], stack.left[m], to, keep, new_offset)
         to += height * keep
     return dims, schmidt[:at], new_offset, new_data[:to], c_start, turns
 
@@ -208,7 +223,7 @@ def _split_rows(rows, cols, block, found, low):
 
 
 @njit(cache=True, nogil=True)
-def orthonormalize_right(l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff, max_dim):
+def orthonormalize_right(cutoff, max_dim, l_keys, l_dims, r_keys, r_dims, q, offset, data):
     """Split a site by left sector into right-orthonormal rows and what stays on its left.
 
     With orthonormal tensors on the left, the norms of the factors are the Schmidt values, and
@@ -249,28 +264,3 @@ def orthonormalize_right(l_keys, l_dims, r_keys, r_dims, q, offset, data, cutoff
             )  # fmt: skip
     share = discarded / total if total > 0.0 else 0.0
     return kept, schmidt, new_offset, new_data, c_start, carry, share
-
-
-@njit(cache=True, nogil=True)
-def absorb_from_right(l_keys, l_dims, r_keys, r_dims, new_dims, c_start, carry, q, offset, data):
-    """Multiply every block by its right sector's factor ``carry (old, new)``."""
-    new_offset = np.full(offset.shape, -1, dtype=np.int64)
-    size = 0
-    for sector in range(l_keys.size):
-        for p in range(q.size):
-            if offset[sector, p] >= 0:
-                right = find(r_keys, l_keys[sector] + q[p])
-                if new_dims[right] > 0:
-                    new_offset[sector, p] = size
-                    size += l_dims[sector] * new_dims[right]
-    out = np.empty(size, dtype=np.complex128)
-    for sector in range(l_keys.size):
-        for p in range(q.size):
-            if new_offset[sector, p] >= 0:
-                right = find(r_keys, l_keys[sector] + q[p])
-                gemm(
-                    PLAIN, PLAIN, l_dims[sector], new_dims[right], r_dims[right], 1.0,
-                    data[offset[sector, p] :], r_dims[right], carry[c_start[right] :],
-                    new_dims[right], 0.0, out[new_offset[sector, p] :], new_dims[right],
-                )  # fmt: skip
-    return new_offset, out

@@ -7,8 +7,6 @@ values and right singular vectors; the left tensor is then ``c v^H``, which neve
 by a Schmidt value (Hastings, J. Math. Phys. 50, 095207 (2009)).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 

@@ -1,9 +1,9 @@
-"""Compiled action of an MPO between two environments on a tensor of zero, one or two sites.
+"""Compiled action of an MPO between two environments on a tensor of one or two sites.
 
-A tensor of any number of sites is stored like that of one: blocks ``(left sector, local state)
--> matrix`` (`blocks.Tensor`), the local state of two sites being ``p d2 + q``, the bond's own
-tensor having a single one of charge zero.  Both ends of the chain look the same from inside: the
-right one is the left one of the mirrored chain (`mirror`), whose sites carry the negative keys.
+A tensor of two sites is stored like that of one: blocks ``(left sector, local state) -> matrix``
+(`blocks.Tensor`), the local state of two sites being ``p d2 + q``.  Both ends of the chain look
+the same from inside: the right one is the left one of the mirrored chain (`mirror`), whose sites
+carry the negative keys.
 
 Everything is done bra sector by bra sector, each step on contiguous memory::
 
@@ -17,14 +17,16 @@ multiplied.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from tnspin.mps.blocks import Tensor
 from tnspin.mps.kernels.decompose import fill_random
 from tnspin.mps.kernels.layout import find, starts_of
-from tnspin.mps.mpo_tables import Channels
+from tnspin.mps.mpo_tables import Channels, MpoTables
 from tnspin.numerics.lapack import ADJOINT, PLAIN, gemm
 
 #: BLAS flag: transposed, not conjugated.
@@ -102,7 +104,7 @@ def room(left, right, q):
 
 @njit(cache=True, nogil=True)
 def merge(left, middle, right, q1, q2, a_offset, a_data, b_offset, b_data, offset, size):
-    """Product of the tensors of two sites (one of which may be that of a bond: ``q = [0]``)."""
+    """Product of the tensors of two sites, laid out by ``offset``."""
     out = np.zeros(size, dtype=np.complex128)
     for k in range(left.keys.size):
         for p in range(q1.size):
@@ -247,7 +249,7 @@ def apply(sectors, sites, env_left, middle, env_right, hops1, hops2, left, right
     sectors
         Left bra sectors to work on.
     sites
-        0, 1 (``hops1``) or 2 (``hops1``, then ``hops2``, both lifted to the pair).
+        1 (``hops1``) or 2 (``hops1``, then ``hops2``, both lifted to the pair).
     env_left, middle, env_right
         Environments, and widths of the MPO classes between the two sites.
     left, right, q, offset
@@ -263,17 +265,12 @@ def apply(sectors, sites, env_left, middle, env_right, hops1, hops2, left, right
                 out[offset[a, s] : offset[a, s] + left.dims[a] * right.dims[b]] = 0.0
                 for c in range(env_right.charges.size):
                     need[c, s] = env_right.offset[b, c] >= 0
-        need1 = need
-        if sites == 2:
-            need1 = _needed_before(hops2, middle.size, need)
-        need0 = need1
-        if sites >= 1:
-            need0 = _needed_before(hops1, env_left.charges.size, need1)
+        need1 = _needed_before(hops2, middle.size, need) if sites == 2 else need
+        need0 = _needed_before(hops1, env_left.charges.size, need1)
         at, cols, data = _multiply_left(a, env_left, left, right, q, offset, vector, need0)
         high = left.dims[a]
-        if sites >= 1:
-            widths = middle if sites == 2 else env_right.widths
-            at, cols, data = _hop(high, at, cols, data, env_left.widths, widths, hops1, need1)
+        widths = middle if sites == 2 else env_right.widths
+        at, cols, data = _hop(high, at, cols, data, env_left.widths, widths, hops1, need1)
         if sites == 2:
             at, cols, data = _hop(high, at, cols, data, middle, env_right.widths, hops2, need)
         _close(a, env_right, left, right, q, offset, at, cols, data, out)
@@ -321,6 +318,25 @@ def absorb(env, hops, left, right, q, offset, data, charges, widths, one):
             for i in range(dim):
                 block[i * dim + i] = 1.0
     return Environment(charges, widths, one, new, out)
+
+
+def absorb_site(
+    env: Environment,
+    tables: MpoTables,
+    i: int,
+    legs: Sequence[Leg],
+    q: np.ndarray,
+    tensor: Tensor,
+    rightwards: bool,
+) -> Environment:
+    """The environment grown by the isometry of site i: from the left if ``rightwards``."""
+    left, right = legs[i : i + 2]
+    if rightwards:
+        new = tables.channels[i + 1]
+        return absorb(env, tables.from_left[i], left, right, q, *tensor, *new[:2], new.before)
+    new = tables.channels[i]
+    offset, data = mirror(left, right, q, *tensor)
+    return absorb(env, tables.from_right[i], right, left, -q, offset, data, *new[:2], new.after)
 
 
 @njit(cache=True, nogil=True)

@@ -6,8 +6,6 @@ additive integer key (see `charges`), so a site tensor is a set of blocks
 ``offset[left sector, p]`` (-1: no block) into one flat buffer of row-major blocks.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -65,19 +63,39 @@ def starts_of(dims):
 
 
 @njit(cache=True, nogil=True)
+def stacked(sector, dims):
+    """Places of blocks one after the other in each matrix: first row (m, p), and total rows (m).
+
+    ``sector (m, p)``: sector of ``dims`` from which a block comes, -1 where there is none.
+    """
+    first, total = np.full(sector.shape, -1, dtype=np.int64), np.zeros(len(sector), dtype=np.int64)
+    for m in range(sector.shape[0]):
+        for p in range(sector.shape[1]):
+            if sector[m, p] >= 0:
+                first[m, p] = total[m]
+                total[m] += dims[sector[m, p]]
+    return first, total
+
+
+@njit(cache=True, nogil=True)
+def set_rows(row, left, at, width, offset):
+    """Enter where the blocks of one matrix (rows, width) at ``at`` begin into ``offset``."""
+    for p in range(row.size):
+        if row[p] >= 0:
+            offset[left[p], p] = at + row[p] * width
+
+
+@njit(cache=True, nogil=True)
 def gather_rows(m_keys, m_dims, l_keys, l_dims, q, offset, data):
     """`Stack` of a tensor whose right bond is (m_keys, m_dims)."""
     n, d = m_keys.size, q.size
-    row = np.full((n, d), -1, dtype=np.int64)
     left = np.full((n, d), -1, dtype=np.int64)
-    height = np.zeros(n, dtype=np.int64)
     for m in range(n):
         for p in range(d):
             sector = find(l_keys, m_keys[m] - q[p])
             if sector >= 0 and offset[sector, p] >= 0:
-                row[m, p] = height[m]
                 left[m, p] = sector
-                height[m] += l_dims[sector]
+    row, height = stacked(left, l_dims)
     start = starts_of(height * m_dims)
     out = np.empty(start[n], dtype=np.complex128)
     for m in range(n):
@@ -93,15 +111,12 @@ def gather_rows(m_keys, m_dims, l_keys, l_dims, q, offset, data):
 def gather_columns(m_keys, m_dims, r_keys, r_dims, q, offset, data):
     """`Side` of a tensor whose left bond is (m_keys, m_dims)."""
     n, d = m_keys.size, q.size
-    column = np.full((n, d), -1, dtype=np.int64)
     right = np.full((n, d), -1, dtype=np.int64)
-    width = np.zeros(n, dtype=np.int64)
     for m in range(n):
         for p in range(d):
             if offset[m, p] >= 0:
-                column[m, p] = width[m]
                 right[m, p] = find(r_keys, m_keys[m] + q[p])
-                width[m] += r_dims[right[m, p]]
+    column, width = stacked(right, r_dims)
     start = starts_of(width * m_dims)
     out = np.empty(start[n], dtype=np.complex128)
     for m in range(n):

@@ -1,14 +1,12 @@
 """Compiled split of a two-site tensor into an isometry and a center."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from tnspin.mps.kernels.decompose import SVD, select
-from tnspin.mps.kernels.layout import find, starts_of
+from tnspin.mps.kernels.layout import find, scatter_columns, set_rows, stacked, starts_of
 from tnspin.numerics.eigen import eigh
 from tnspin.numerics.lapack import PLAIN, gemm, gram_rows, svd
 
@@ -57,21 +55,16 @@ def matrices(left, right, q1, q2, wide_state, allowed, offset, data):
     empty direction.
     """
     keys = _middle_keys(left, q1, allowed)
-    n, d1, d2 = keys.size, q1.size, q2.size
-    row, at_left = np.full((n, d1), -1, dtype=np.int64), np.full((n, d1), -1, dtype=np.int64)
-    column, at_right = np.full((n, d2), -1, dtype=np.int64), np.full((n, d2), -1, dtype=np.int64)
-    rows, cols = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    n = keys.size
+    at_left = np.full((n, q1.size), -1, dtype=np.int64)
+    at_right = np.full((n, q2.size), -1, dtype=np.int64)
     for m in range(n):
-        for p in range(d1):
-            k = find(left.keys, keys[m] - q1[p])
-            if k >= 0:
-                row[m, p], at_left[m, p] = rows[m], k
-                rows[m] += left.dims[k]
-        for r in range(d2):
-            k = find(right.keys, keys[m] + q2[r])
-            if k >= 0:
-                column[m, r], at_right[m, r] = cols[m], k
-                cols[m] += right.dims[k]
+        for p in range(q1.size):
+            at_left[m, p] = find(left.keys, keys[m] - q1[p])
+        for r in range(q2.size):
+            at_right[m, r] = find(right.keys, keys[m] + q2[r])
+    row, rows = stacked(at_left, left.dims)
+    column, cols = stacked(at_right, right.dims)
     start = starts_of(rows * cols)
     plan = Plan(keys, row, at_left, column, at_right, rows, cols, start, q1)
     theta = np.empty(start[n], dtype=np.complex128)
@@ -154,22 +147,18 @@ def form(plan, theta, dims, start, vectors, certain, left, right):
     Returns
     -------
     tuple
-        Middle keys and dims, isometry (offset, data), center (offset, data), norm of the center,
-        by which it has been divided.
+        Middle keys and dims, isometry (offset, data), normalized center (offset, data).
     """
     alive = np.flatnonzero(dims)
-    d1, d2 = plan.row.shape[1], plan.column.shape[1]
-    a_offset = np.full((left.keys.size, d1), -1, dtype=np.int64)
-    b_offset = np.full((alive.size, d2), -1, dtype=np.int64)
+    a_offset = np.full((left.keys.size, plan.row.shape[1]), -1, dtype=np.int64)
+    b_offset = np.full((alive.size, plan.column.shape[1]), -1, dtype=np.int64)
     a_data = np.empty((plan.rows * dims).sum(), dtype=np.complex128)
     b_data = np.zeros((plan.cols * dims).sum(), dtype=np.complex128)
     a_at, b_at, total = 0, 0, 0.0
     for i in range(alive.size):
         m = alive[i]
         k, rows, cols = dims[m], plan.rows[m], plan.cols[m]
-        for p in range(d1):
-            if plan.row[m, p] >= 0:
-                a_offset[plan.left[m, p], p] = a_at + plan.row[m, p] * k
+        set_rows(plan.row[m], plan.left[m], a_at, k, a_offset)
         block = a_data[a_at : a_at + rows * k]
         for j in range(k):
             for r in range(rows):
@@ -178,18 +167,11 @@ def form(plan, theta, dims, start, vectors, certain, left, right):
         center = np.zeros(k * cols, dtype=np.complex128)
         gemm(PLAIN, PLAIN, certain[m], cols, rows, 1.0, vectors[start[m] :], rows,
              theta[plan.start[m] :], cols, 0.0, center, cols)  # fmt: skip
-        for r in range(d2):
-            if plan.column[m, r] < 0:
-                continue
-            wide = right.dims[plan.right[m, r]]
-            b_offset[i, r] = b_at
-            for j in range(k):
-                at = j * cols + plan.column[m, r]
-                b_data[b_at : b_at + wide] = center[at : at + wide]
-                b_at += wide
+        b_at = scatter_columns(k, cols, plan.column[m], plan.right[m], right.dims, center,
+                               b_offset[i], b_data, b_at)  # fmt: skip
         for j in range(center.size):
             total += center[j].real ** 2 + center[j].imag ** 2
     norm = np.sqrt(total)
     for j in range(b_data.size):
         b_data[j] /= norm
-    return plan.keys[alive], dims[alive], a_offset, a_data, b_offset, b_data, norm
+    return plan.keys[alive], dims[alive], a_offset, a_data, b_offset, b_data

@@ -8,8 +8,6 @@
 one layer run in parallel threads.  See `layout` for how blocks are stored.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +23,15 @@ from tnspin.mps.kernels.decompose import (
     probes_for,
     select,
 )
-from tnspin.mps.kernels.layout import find, gather_columns, gather_rows, scatter_columns, starts_of
+from tnspin.mps.kernels.layout import (
+    find,
+    gather_columns,
+    gather_rows,
+    scatter_columns,
+    set_rows,
+    stacked,
+    starts_of,
+)
 from tnspin.mps.kernels.wide_gates import WIDE, apply_wide_gate
 from tnspin.numerics.lapack import ADJOINT, PLAIN, gemm
 
@@ -103,27 +109,15 @@ def _plan(m_keys, stack, side, l_keys, l_dims, r_dims, q1, q2, pointer, source):
     """Sectors, shapes and places of the updated two-site tensor."""
     table = _reachable(m_keys, stack, side, l_keys, q1, q2, pointer, source)
     keys = np.unique(table[:, 4])
-    n, d1, d2 = keys.size, q1.size, q2.size
-    row = np.full((n, d1), -1, dtype=np.int64)
-    left = np.full((n, d1), -1, dtype=np.int64)
-    column = np.full((n, d2), -1, dtype=np.int64)
-    right = np.full((n, d2), -1, dtype=np.int64)
+    left = np.full((keys.size, q1.size), -1, dtype=np.int64)
+    right = np.full((keys.size, q2.size), -1, dtype=np.int64)
     for t in range(table.shape[0]):
         c = find(keys, table[t, 4])
         table[t, 4] = c
         left[c, table[t, 1]] = table[t, 0]
         right[c, table[t, 2]] = table[t, 3]
-    rows = np.zeros(n, dtype=np.int64)
-    cols = np.zeros(n, dtype=np.int64)
-    for c in range(n):
-        for p in range(d1):
-            if left[c, p] >= 0:
-                row[c, p] = rows[c]
-                rows[c] += l_dims[left[c, p]]
-        for p in range(d2):
-            if right[c, p] >= 0:
-                column[c, p] = cols[c]
-                cols[c] += r_dims[right[c, p]]
+    row, rows = stacked(left, l_dims)
+    column, cols = stacked(right, r_dims)
     return Plan(keys, table, row, left, column, right, rows, cols, starts_of(rows * cols))
 
 
@@ -294,9 +288,8 @@ def _decompose(plan, coefficient, w_start, weights, m_keys, m_dims, r_dims, side
 def _truncate(plan, found, coefficient, w_start, weights, cutoff, min_dim, max_dim, method):
     """Choose what to keep; decompose anew where the range finder may have missed some of it."""
     n, total = plan.keys.size, found.norm.sum()
-    kept, discarded = select(found.squares, found.counts, found.base, cutoff, min_dim, max_dim,
-                             total,
-                             found.lost.sum())  # fmt: skip
+    limits = cutoff, min_dim, max_dim, total
+    kept, discarded = select(found.squares, found.counts, found.base, *limits, found.lost.sum())
     again = False
     for c in range(n):
         # A direction that was missed has at most the lost weight.  It could have been kept only if
@@ -308,13 +301,10 @@ def _truncate(plan, found, coefficient, w_start, weights, cutoff, min_dim, max_d
                 weights[w_start[c] : w_start[c + 1]], found.squares[found.base[c] :],
                 found.v[found.v_start[c] :],
             )  # fmt: skip
-            found.ranged[c] = False
             found.lost[c] = 0.0
             again = True
     if again:
-        kept, discarded = select(found.squares, found.counts, found.base, cutoff, min_dim, max_dim,
-                             total,
-                                 found.lost.sum())  # fmt: skip
+        return select(found.squares, found.counts, found.base, *limits, found.lost.sum())
     return kept, discarded
 
 
@@ -338,9 +328,7 @@ def _form(plan, found, kept, norm, coefficient, n_left, r_dims):
         gemm(PLAIN, ADJOINT, plan.rows[c], dims[k], plan.cols[c], 1.0 / norm,
              coefficient[plan.start[c] :], plan.cols[c], v, plan.cols[c], 0.0, a_data[a_at:],
              dims[k])  # fmt: skip
-        for p in range(plan.row.shape[1]):
-            if plan.row[c, p] >= 0:
-                a_offset[plan.left[c, p], p] = a_at + plan.row[c, p] * dims[k]
+        set_rows(plan.row[c], plan.left[c], a_at, dims[k], a_offset)
         a_at += plan.rows[c] * dims[k]
         b_at = scatter_columns(dims[k], plan.cols[c], plan.column[c], plan.right[c], r_dims, v,
                                b_offset[k], b_data, b_at)  # fmt: skip

@@ -9,8 +9,6 @@ Adding them up one by one, as `kernels` does for gates with few entries, moves e
 as there are entries in a row.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 
@@ -38,12 +36,11 @@ def _sources(m_keys, stack, side, left_key, q1, d2, outs, table, pointer, source
             if place[p] != -1:
                 continue
             m = find(m_keys, left_key + q1[p // d2])
-            if m < 0 or stack.row[m, p // d2] < 0 or side.column[m, p % d2] < 0:
-                place[p] = -2
-                continue
-            place[p] = count
-            states[count], middle[count] = p, m
-            count += 1
+            place[p] = -2
+            if m >= 0 and stack.row[m, p // d2] >= 0 and side.column[m, p % d2] >= 0:
+                place[p] = count
+                states[count], middle[count] = p, m
+                count += 1
     return states[:count], middle[:count]
 
 

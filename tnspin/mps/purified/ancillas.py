@@ -35,8 +35,6 @@ from tnspin.mps.blocks import Blocks, Bond, Tensor, tensor
 from tnspin.mps.purified.kraus import least_kept, left_spectrum
 from tnspin.operators.sites import Matrix, kron
 
-__all__ = ["LARGEST", "Cut", "Stretch", "compress_ancillas", "split"]
-
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 #: Most elements of a stretch of sites as one array.

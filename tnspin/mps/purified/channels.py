@@ -28,8 +28,6 @@ from tnspin.errors import InputError
 from tnspin.operators.lindbladian import dissipator
 from tnspin.operators.sites import Matrix, Site
 
-__all__ = ["LARGEST", "Channel", "Split", "lindblad_channel", "split", "unitary_channel"]
-
 Ints = NDArray[np.int64]
 #: Largest space of a channel that dissipates: its superoperator has the square of that many rows.
 LARGEST = 32

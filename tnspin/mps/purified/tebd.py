@@ -10,8 +10,6 @@ from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.mps.tebd import BondMatrix, Gate, Tebd
 from tnspin.numerics.trotter import TimedLayer
 
-__all__ = ["KrausTebd", "widened"]
-
 
 class KrausTebd(Tebd):
     """`Tebd` for a state whose Kraus indices the gates leave alone.
