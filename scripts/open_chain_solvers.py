@@ -24,7 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import tnspin as ts
-from tnspin.figures.common import STYLE
+from tnspin.figures.style import STYLE
 from tnspin.results.result import Result
 
 PROBLEMS = {

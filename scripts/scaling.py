@@ -32,9 +32,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, NullLocator
 
 import tnspin as ts
-from tnspin.figures.common import BLUE, ORANGE, letter, new_figure, save, steps
-from tnspin.figures.ledger import footer
-from tnspin.figures.panels import CONVERGED
+from tnspin.figures.accuracy import CONVERGED, write_accuracy
+from tnspin.figures.palette import BLUE, ORANGE, steps
+from tnspin.figures.style import letter, new_figure, save
 from tnspin.observables.snapshot import Options
 from tnspin.results.result import Result
 
@@ -273,7 +273,7 @@ def figure(study: Study, runs: Runs, start: float) -> Figure:
         against_size(ax, study, runs, name, start, log=log)
         ax.set_ylabel(unit if "(" in unit else f"{unit} (nat)")
     letter(axes.flat)
-    footer(drawing, list(runs.values()))
+    write_accuracy(drawing, list(runs.values()))
     return drawing
 
 

@@ -20,8 +20,9 @@ from small_sweeps import CHAIN
 
 from tnspin import figures
 from tnspin.cli import main
-from tnspin.figures.common import PALETTE, SEQUENCE, STYLE
-from tnspin.figures.ledger import ledger_text
+from tnspin.figures.accuracy import accuracy_text
+from tnspin.figures.palette import PALETTE, SEQUENCE
+from tnspin.figures.style import STYLE
 from tnspin.results.facts import conserved
 from tnspin.results.result import Result, Variable
 from tnspin.results.toml_text import dumps
@@ -238,22 +239,22 @@ def test_what_is_conserved_depends_on_what_acts() -> None:
 
 def test_a_run_that_was_stopped_says_so(chains: Callable[..., Result]) -> None:
     result = chains()
-    assert "STOPPED" not in ledger_text([result])
+    assert "STOPPED" not in accuracy_text([result])
     stopped = Result(result.variables, {**result.attrs, "complete": 0})
-    assert "STOPPED before the end" in ledger_text([stopped])
-    assert ledger_text([Result({}, {})]) == "accuracy: the file holds no measure of it"
+    assert "STOPPED before the end" in accuracy_text([stopped])
+    assert accuracy_text([Result({}, {})]) == "accuracy: the file holds no measure of it"
 
 
 def test_the_ledger_says_what_the_file_holds(chains: Callable[..., Result]) -> None:
     result = chains("record.observables=['spin', 'norm', 'energy']", "model.J=3.0")
-    text = ledger_text([result])
+    text = accuracy_text([result])
     assert text.startswith("accuracy: exact (tolerance 1e-13); largest drift: norm ")
     drift = np.abs(result["energy"] - result["energy"][0]).max()
     (shown,) = re.findall(r"energy (\S+)", text)
     assert float(shown) == pytest.approx(drift, rel=0.05)
     moved = Variable(("time",), result["energy"] + 1e-3 * result["time"], "energy unit")
     other = Result({**result.variables, "energy": moved}, result.attrs)
-    assert "energy 4.0e-4" in ledger_text([result, other])
+    assert "energy 4.0e-4" in accuracy_text([result, other])
 
 
 def test_a_certificate_is_drawn_as_typed(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tnspin import figures
-from tnspin.figures.open_heisenberg import connected_correlation
+from tnspin.figures.spins import connected_correlation
 from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate
 

@@ -13,8 +13,7 @@ from small_sweeps import CHAIN
 from tnspin.cli import main
 from tnspin.errors import InputError
 from tnspin.figures import figure, overlay_figure, sweep_figure
-from tnspin.figures.curves import lines_of
-from tnspin.figures.sweep import runs_of
+from tnspin.figures.comparison import quantities, runs_of
 from tnspin.results.result import Result, Variable
 from tnspin.results.toml_text import loads
 from tnspin.runs.config.loading import from_dict, load
@@ -42,7 +41,7 @@ def test_lines_are_called_by_the_keys_that_differ() -> None:
     drawing = overlay_figure(results, ["a", "b", "c"])
     assert words(drawing) == ["J = 1, every = 0.1", "J = 2, every = 0.1", "J = 2, every = 0.2"]
     # The first panel shows what is in the files.
-    lines = lines_of(results)
+    lines = quantities(results)
     for result, drawn in zip(results, drawing.axes[0].lines, strict=True):
         np.testing.assert_array_equal(drawn.get_xdata(), result["time"])
         np.testing.assert_array_equal(drawn.get_ydata(), lines[0].value(result))
@@ -137,7 +136,7 @@ def test_figure_of_a_sweep(over: list[str]) -> None:
     assert drawing.axes[rows].get_xlabel() in {text.partition("=")[0] for text in over}
     assert len(words(drawing)) == len(results)
     ends = np.concatenate([line.get_ydata() for line in drawing.axes[rows].lines])
-    last = sorted(lines_of(list(runs.values()))[0].value(one)[-1] for one in runs.values())
+    last = sorted(quantities(list(runs.values()))[0].value(one)[-1] for one in runs.values())
     np.testing.assert_allclose(sorted(ends[np.isfinite(ends)]), last)
     figure(collection)
 

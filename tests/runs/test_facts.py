@@ -15,7 +15,7 @@ from small_sweeps import CHAIN
 
 import tnspin as ts
 from tnspin import figures
-from tnspin.figures.ledger import ledger_text
+from tnspin.figures.accuracy import accuracy_text
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.results.facts import conserved, group_members, kind_of_figure
@@ -74,7 +74,7 @@ def check(result: Result, *names: str) -> None:
     assert shown - errors == set(conserved(result))
     for name in conserved(result):
         assert np.ptp(result[name]) < 2e-5, name
-        assert f"{name} ".replace("_", " ").replace("sz", "Sz") in ledger_text([result])
+        assert f"{name} ".replace("_", " ").replace("sz", "Sz") in accuracy_text([result])
     lines = f"{summary(result, 'x.h5')}\n{info_text(result)}".splitlines()
     assert {line.split()[0] for line in lines if "largest drift" in line} == shown
 
@@ -85,7 +85,7 @@ def test_an_own_driven_model_does_not_conserve_its_energy() -> None:
     states = ts.evolve(chain, start, np.linspace(0, 2, 5), solver="exact")
     result = record(states, ("spin", "norm", "energy", "total_sz"))
     assert np.ptp(result["energy"]) > 0.1
-    assert "energy" not in ledger_text([result])
+    assert "energy" not in accuracy_text([result])
     check(result, "norm", "total_sz")
     assert result.attrs["representation"] == "vector"
 

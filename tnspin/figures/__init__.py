@@ -1,8 +1,8 @@
-"""Figures of a result; nothing here needs a display."""
+"""Figures of results; nothing here needs a display."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,39 +10,45 @@ from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
 from tnspin.figures.certificate import certificate_figure, save_certificate_figure
-from tnspin.figures.chain import chain_figure, neel_figure
-from tnspin.figures.common import STYLE, save
-from tnspin.figures.dimer import dimer_figure
-from tnspin.figures.hysteresis import hysteresis_figure
-from tnspin.figures.long_chain import long_chain_figure
-from tnspin.figures.open_heisenberg import open_heisenberg_figure
-from tnspin.figures.other import edge_figure, generic_figure
-from tnspin.figures.overlay import overlay_figure
-from tnspin.figures.pulse import pulse_figure
-from tnspin.figures.sweep import sweep_figure
-from tnspin.figures.valve import valve_figure
+from tnspin.figures.comparison import overlay_figure, sweep_figure
+from tnspin.figures.pulses import pulse_figure, valve_figure
+from tnspin.figures.scans import edge_figure, hysteresis_figure
+from tnspin.figures.spins import (
+    chain_figure,
+    dimer_figure,
+    long_chain_figure,
+    neel_figure,
+    open_heisenberg_figure,
+)
+from tnspin.figures.style import STYLE, save
+from tnspin.figures.variables import generic_figure
 from tnspin.results.facts import kind_of_figure
 from tnspin.results.result import Result
 
 __all__ = [
+    "FIGURES",
     "certificate_figure",
-    "chain_figure",
-    "dimer_figure",
-    "edge_figure",
     "figure",
-    "generic_figure",
-    "hysteresis_figure",
-    "long_chain_figure",
-    "neel_figure",
-    "open_heisenberg_figure",
     "overlay_figure",
-    "pulse_figure",
     "save_certificate_figure",
     "save_figure",
     "save_overlay",
     "sweep_figure",
-    "valve_figure",
 ]
+
+#: Kind of figure that a run has written into its result -> how it is drawn.
+FIGURES: dict[str, Callable[[Result], Figure]] = {
+    "edge_information": edge_figure,
+    "dimer": dimer_figure,
+    "hysteresis": hysteresis_figure,
+    "open_heisenberg": open_heisenberg_figure,
+    "chain": chain_figure,
+    "long_chain": long_chain_figure,
+    "valve": valve_figure,
+    "neel": neel_figure,
+    "pulse": pulse_figure,
+    "variables": generic_figure,
+}
 
 
 def save_figure(result: Result, path: Path) -> None:
@@ -59,7 +65,7 @@ def save_figure(result: Result, path: Path) -> None:
 def save_overlay(results: Sequence[Result], names: Sequence[str], path: Path) -> None:
     """Draw several results on the same axes and write the figure (format from the suffix).
 
-    ``names`` say which is which where their configurations do not.
+    ``names`` tell apart results whose configurations do not.
 
     Raises
     ------
@@ -73,23 +79,7 @@ def save_overlay(results: Sequence[Result], names: Sequence[str], path: Path) ->
 
 
 def figure(result: Result) -> Figure:
-    """Choose and draw the figure for a result."""
+    """Draw the figure for a result."""
     with mpl.rc_context(STYLE):
-        if "sweep" in result.attrs:
-            return sweep_figure(result)
-        return FIGURES[kind_of_figure(result)](result)
-
-
-#: How a result is drawn, by the kind of figure that its run has written.
-FIGURES = {
-    "edge_information": edge_figure,
-    "dimer": dimer_figure,
-    "hysteresis": hysteresis_figure,
-    "open_heisenberg": open_heisenberg_figure,
-    "chain": chain_figure,
-    "long_chain": long_chain_figure,
-    "valve": valve_figure,
-    "neel": neel_figure,
-    "pulse": pulse_figure,
-    "variables": generic_figure,
-}
+        draw = sweep_figure if "sweep" in result.attrs else FIGURES[kind_of_figure(result)]
+        return draw(result)

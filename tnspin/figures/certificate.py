@@ -1,4 +1,4 @@
-"""The figure of a certificate: errors against time, what they come from, and the ladder."""
+"""The figure of a certificate: errors against time, their parts, and the levels of accuracy."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tnspin.figures.common import BLACK, GREEN, PALETTE, beside, letter, new_figure, save
-from tnspin.figures.ledger import settings, write_below
+from tnspin.figures.accuracy import settings, write_below
+from tnspin.figures.labels import about
+from tnspin.figures.palette import BLACK, GREEN, PALETTE
+from tnspin.figures.style import legend_right, letter, new_figure, save
 from tnspin.units import EnergyScale
 
-__all__ = ["certificate_figure", "save_certificate_figure"]
+#: Certificate as plain values, from `Certificate.to_dict`.
+Facts = Mapping[str, Any]
+#: A panel: its title, and errors with the style of their lines.
+Lines = list[tuple[Any, dict[str, Any]]]
 
 _COLOURS = (*PALETTE, "0.5")
 _STYLES = {"coarser": ":", "finer": "-", "exact": "-"}
@@ -22,8 +27,8 @@ _STYLES = {"coarser": ":", "finer": "-", "exact": "-"}
 _DECADES = 1e-6
 
 
-def save_certificate_figure(facts: Mapping[str, Any], path: Path) -> None:
-    """Draw what `Certificate.to_dict` gives and write it (format from the suffix).
+def save_certificate_figure(facts: Facts, path: Path) -> None:
+    """Draw a certificate, as `Certificate.to_dict` gives it, and write the figure.
 
     Raises
     ------
@@ -33,18 +38,20 @@ def save_certificate_figure(facts: Mapping[str, Any], path: Path) -> None:
     save(path, lambda: certificate_figure(facts))
 
 
-def certificate_figure(facts: Mapping[str, Any]) -> Figure:
-    """Errors of the judged observables; if estimated, what they come from, and the rungs."""
-    rows = 1 if facts["known"] else 3
-    drawing = new_figure(8.6, 1.2 + 2.9 * rows)
-    drawing.suptitle(_title(facts), fontsize=12)
-    axes = drawing.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
-    name = facts["limited_by"][0]
-    _errors(axes[0], facts)
-    if not facts["known"]:
-        _contributions(axes[1], facts, name)
-        _rungs(axes[2], facts, name)
-    for ax in axes:
+def certificate_figure(facts: Facts) -> Figure:
+    """Draw the errors of the judged observables; if estimated, their parts and the levels."""
+    panels = [_errors(facts)] if facts["known"] else [
+        _errors(facts), _contributions(facts), _levels(facts)
+    ]  # fmt: skip
+    drawing = new_figure(8.6, 1.2 + 2.9 * len(panels))
+    drawing.suptitle(about(facts["config"]) + _verdict(facts), fontsize=12)
+    axes = drawing.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (title, lines) in zip(axes, panels, strict=True):
+        ax.set_title(title)
+        for values, style in lines:
+            numbers = np.array([np.nan if v is None else v for v in values], float)
+            moments = _times(facts, facts["time"][: numbers.size])
+            ax.plot(moments, np.where(numbers > 0, numbers, np.nan), **style)
         _frame(ax, facts)
     letter(axes)
     _label_times(axes[-1], facts)
@@ -55,25 +62,21 @@ def certificate_figure(facts: Mapping[str, Any]) -> Figure:
     return drawing
 
 
-def _title(facts: Mapping[str, Any]) -> str:
-    about = facts["config"].get("about", {}).get("title", "")
-    until, tolerance = facts["converged_until"], facts["tolerance"]
+def _verdict(facts: Facts) -> str:
+    until, tolerance, granted = (facts[k] for k in ("converged_until", "tolerance", "granted"))
     if facts.get("field") is not None:
-        word, part = "refused", f"the first {until or 0:g} of {facts['stop']:g}"
-        word, part = ("certified", f"all {facts['stop']:g}") if facts["granted"] else (word, part)
-        verdict = f"{word}: {tolerance:g} holds at {part} fields"
-    elif until is None:
-        verdict = f"refused: no time at which {tolerance:g} holds"
-    else:
-        word = "certified" if facts["granted"] else "refused beyond"
-        x = _times(facts, np.array([until, facts["stop"]]))
-        unit = "" if facts["energy_ev"] is None else " fs"
-        verdict = f"{tolerance:g} holds up to t = {x[0]:.4g}{unit}: {word}"
-        verdict = f"{verdict}, run ends at {x[1]:.4g}{unit}" if not facts["granted"] else verdict
-    return (about[:1].upper() + about[1:] + "\n" if about else "") + verdict
+        part = "all" if granted else f"the first {until or 0:g} of"
+        word = "certified" if granted else "refused"
+        return f"{word}: {tolerance:g} holds at {part} {facts['stop']:g} fields"
+    if until is None:
+        return f"refused: no time at which {tolerance:g} holds"
+    holds, end = _times(facts, [until, facts["stop"]])
+    unit = "" if facts["energy_ev"] is None else " fs"
+    verdict = "certified" if granted else f"refused beyond, run ends at {end:.4g}{unit}"
+    return f"{tolerance:g} holds up to t = {holds:.4g}{unit}: {verdict}"
 
 
-def _label_times(ax: Axes, facts: Mapping[str, Any]) -> None:
+def _label_times(ax: Axes, facts: Facts) -> None:
     """Label the axis of times; of a loop with the fields, in the order in which they are taken."""
     if facts.get("field") is None:
         unit = r"$\hbar$/energy unit" if facts["energy_ev"] is None else "fs"
@@ -87,65 +90,57 @@ def _label_times(ax: Axes, facts: Mapping[str, Any]) -> None:
     ax.set_xlabel(rf"$B_{axis}$ (energy unit), first falling, then rising")
 
 
-def _times(facts: Mapping[str, Any], values: Any) -> np.ndarray:
-    """Times on the axis: femtoseconds if the run knows its energy unit; of a loop fields done."""
-    times = np.asarray(values, float)
+def _times(facts: Facts, values: Any) -> np.ndarray:
+    """Times on the axis: in femtoseconds if the run has an energy unit; of a loop, fields done."""
     if facts["energy_ev"] is None or facts.get("field") is not None:
-        return times
+        return np.asarray(values, float)
     scale = EnergyScale(facts["energy_ev"])
-    return np.array([scale.time_fs(t) for t in times])
+    return np.array([scale.time_fs(t) for t in values])
 
 
-def _errors(ax: Axes, facts: Mapping[str, Any]) -> None:
+def _errors(facts: Facts) -> tuple[str, Lines]:
     how = "known from the exact solver" if facts["known"] else "estimated"
-    ax.set_title(f"errors, {how}: of what is judged (solid), of the rest (grey)")
-    judged = [name for name in facts["observables"] if name in facts["judged"]]
-    for name, one in facts["observables"].items():
-        if name not in judged and name not in facts["conservation"]:
-            _line(ax, facts, one["error"], color="0.8", lw=0.8, zorder=1)
+    every, skipped = facts["observables"], {*facts["judged"], *facts["conservation"]}
+    grey = {"color": "0.8", "lw": 0.8, "zorder": 1}
+    lines: Lines = [(one["error"], grey) for name, one in every.items() if name not in skipped]
+    judged = [name for name in every if name in facts["judged"]]
     for name, colour in zip(judged, _COLOURS * len(judged), strict=False):
-        one = facts["observables"][name]
-        _line(ax, facts, one["error"], color=colour, label=name.replace("_", " "))
+        lines.append((every[name]["error"], {"color": colour, "label": name.replace("_", " ")}))
+    return f"errors, {how}: of what is judged (solid), of the rest (grey)", lines
 
 
-def _contributions(ax: Axes, facts: Mapping[str, Any], name: str) -> None:
-    ax.set_title(f"{name.replace('_', ' ')}: what its error comes from")
+def _contributions(facts: Facts) -> tuple[str, Lines]:
+    name = facts["limited_by"][0]
     one = facts["observables"][name]
-    for (axis, values), colour in zip(one["contributions"].items(), _COLOURS, strict=False):
-        _line(ax, facts, values, color=colour, label=axis)
-    _line(ax, facts, one["error"], color=BLACK, lw=1.0, ls="--", label="sum")
+    parts = zip(one["contributions"].items(), _COLOURS, strict=False)
+    lines: Lines = [(values, {"color": c, "label": axis}) for (axis, values), c in parts]
+    lines.append((one["error"], {"color": BLACK, "lw": 1.0, "ls": "--", "label": "sum"}))
+    return f"{name.replace('_', ' ')}: what its error comes from", lines
 
 
-def _rungs(ax: Axes, facts: Mapping[str, Any], name: str) -> None:
-    ax.set_title(f"{name.replace('_', ' ')}: difference from coarser (dotted), finer (solid) runs")
+def _levels(facts: Facts) -> tuple[str, Lines]:
+    name = facts["limited_by"][0]
     sides = {rung["name"]: (rung["axis"], rung["side"]) for rung in facts["rungs"]}
     axes = list(dict.fromkeys(axis for axis, _ in sides.values() if axis != "base"))
+    lines: Lines = []
     for rung, values in facts["observables"][name]["differences"].items():
         axis, side = sides[rung]
         colour = _COLOURS[axes.index(axis) % len(_COLOURS)]
-        _line(ax, facts, values, color=colour, ls=_STYLES[side], label=rung)
+        lines.append((values, {"color": colour, "ls": _STYLES[side], "label": rung}))
+    words = "difference from coarser (dotted), finer (solid) runs"
+    return f"{name.replace('_', ' ')}: {words}", lines
 
 
-def _line(ax: Axes, facts: Mapping[str, Any], values: Any, **style: Any) -> None:
-    """A line on a logarithmic axis: zeros and what is unknown are left out."""
-    numbers = np.array([np.nan if v is None else v for v in values], float)
-    times = _times(facts, facts["time"][: numbers.size])
-    ax.plot(times, np.where(numbers > 0, numbers, np.nan), **style)
-
-
-def _frame(ax: Axes, facts: Mapping[str, Any]) -> None:
+def _frame(ax: Axes, facts: Facts) -> None:
     """Logarithmic axis, tolerance, and the certified span."""
-    tolerance = facts["tolerance"]
+    tolerance, until = facts["tolerance"], facts["converged_until"]
     ax.axhline(tolerance, color=BLACK, lw=1.0, ls=":")
-    stop = float(_times(facts, [facts["stop"]])[0])
-    first = float(_times(facts, facts["time"][:1])[0])
-    if facts["converged_until"] is not None:
-        until = float(_times(facts, [facts["converged_until"]])[0])
-        ax.axvspan(first, until, color=GREEN, alpha=0.1, lw=0, zorder=0)
+    first, stop = _times(facts, [facts["time"][0], facts["stop"]])
+    if until is not None:
+        ax.axvspan(first, _times(facts, [until])[0], color=GREEN, alpha=0.1, lw=0, zorder=0)
     top = max(ax.dataLim.y1 if np.isfinite(ax.dataLim.y1) else tolerance, tolerance)
     # Limits first: lines without a point above 0 leave none from which to take a logarithm.
     ax.set_ylim(tolerance * _DECADES, 10 * top)
     ax.set_yscale("log")
-    ax.set_xlim(first, max(stop, first + 1e-9))
-    ax.set_ylabel("largest error so far")
-    beside(ax)
+    ax.set(xlim=(first, max(stop, first + 1e-9)), ylabel="largest error so far")
+    legend_right(ax)

@@ -16,18 +16,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError, RunError
-from tnspin.figures.common import (
-    BLACK,
-    GREEN,
-    ORANGE,
-    STYLE,
-    localized_sites,
-    polarization,
-    time_label,
-)
+from tnspin.figures.labels import localized_sites, polarization, time_label
+from tnspin.figures.palette import BLACK, GREEN, ORANGE
+from tnspin.figures.style import STYLE
 from tnspin.results.result import Result, reason, write_atomically
-
-__all__ = ["save_movie"]
 
 #: What is drawn; sweeps have the same variables along other axes as well.
 _SHOWN = {

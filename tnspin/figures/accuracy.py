@@ -1,35 +1,39 @@
-"""How exact what is drawn is: a line below each figure, whatever made its numbers."""
+"""Accuracy of what is drawn: the line below each figure, and times that are not converged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tnspin.figures.common import times
+from tnspin.figures.labels import times
 from tnspin.results.facts import conserved, parameters
 from tnspin.results.result import Result
 
-__all__ = ["footer", "ledger_text", "settings", "write_below"]
-
-Tables = Mapping[str, Any]
-
+#: Summed discarded weight above which a figure says that it is not converged.  For eight electrons
+#: local spins are then wrong by a few 1e-3, and the error grows in proportion.
+CONVERGED = 1e-2
+#: Error of the trace above which it says so as well: errors of density matrices go with the square
+#: root of the discarded weight.  Measured values are divided by the trace and off by less.
+TRACE = 1e-2
+_GATES = ("dt", "order", "bond_dim", "cutoff")
 #: Accuracy keys of each kind of solver; of others those of `_ANY`.
 _KEYS = {
-    "tebd": ("dt", "order", "bond_dim", "cutoff"),
+    "tebd": _GATES,
     "tdvp": ("dt", "bond_dim", "cutoff", "tolerance"),
-    "density_matrix": ("dt", "order", "bond_dim", "cutoff"),
-    "purification": ("dt", "order", "bond_dim", "cutoff", "kraus_dim", "kraus_cutoff"),
+    "density_matrix": _GATES,
+    "purification": (*_GATES, "kraus_dim", "kraus_cutoff"),
     "llg": ("dt", "order"),
     "hybrid": ("dt", "order"),
-}  # fmt: skip
+}
 _ANY = ("tolerance",)
 _NAMES = {"llg": "LLG", "quantum_llg": "quantum LLG", "quantum_ll": "quantum LL",
           "tebd": "TEBD", "tdvp": "TDVP"}  # fmt: skip
-#: Errors that a result holds at each time, and what they are called.
+#: Errors that a result holds at each time, and their names.
 _ERRORS = {
     "trace_error": "trace off by",
     "hermiticity_error": "not Hermitian by",
@@ -41,12 +45,60 @@ _ATTRIBUTES = {
     "classical_energy_drift": "energy of the classical run drifts by",
     "classical_norm_drift": "its norm by",
 }
-# Characters of the footer in an inch, and inches of a line of it.
+# Characters of the line in an inch, and inches of a line of it.
 _CHARACTERS, _LINE, _SIZE = 15.5, 0.155, 8.0
 
 
-def ledger_text(results: Sequence[Result]) -> str:
-    """How exact runs are, in words; of several the largest error of each kind."""
+def mark_unconverged(ax: Axes, result: Result, *, note: bool = True) -> None:
+    """Shade the times that are not converged; with ``note``, the title explains the shading."""
+    start = unconverged_from(result)
+    if start is None:
+        return
+    ax.axvspan(start, times(result)[-1], color="0.5", alpha=0.13, lw=0, zorder=0)
+    if note:
+        ax.set_title(unconverged_text(result), loc="right", fontsize=8.5, color="0.25")
+
+
+def unconverged_text(result: Result) -> str:
+    """Explanation of the shading of times that are not converged; empty if there are none."""
+    if unconverged_from(result) is None:
+        return ""
+    if "converged_until" in result.attrs:
+        return f"grey: errors above {result.attrs['certified_tolerance']:g} (certificate)"
+    discarded, trace = _first_errors(result)
+    if trace < discarded:
+        return f"grey: trace off by more than {TRACE:g}, not converged"
+    return f"grey: discarded > {CONVERGED:g}, not converged"
+
+
+def unconverged_from(result: Result) -> float | None:
+    """First time on the axis that is not converged, None if there is none.
+
+    It is given by the certificate; without one, by `CONVERGED` and `TRACE`.
+    """
+    if "time" not in result:
+        return None
+    if "converged_until" in result.attrs:
+        late = np.flatnonzero(result["time"] > float(result.attrs["converged_until"]) + 1e-9)
+        return float(times(result)[max(late[0] - 1, 0)]) if late.size else None
+    first = min(_first_errors(result))
+    return float(times(result)[first]) if first < times(result).size else None
+
+
+def _first_errors(result: Result) -> tuple[int, int]:
+    """First time with too much discarded, and with a wrong trace; their count if there is none."""
+    count, first = times(result).size, []
+    for name, limit in (("discarded_weight", CONVERGED), ("trace_error", TRACE)):
+        errors = result[name].reshape(count, -1).sum(axis=1) if name in result else np.zeros(count)
+        first.append(int(np.argmax(errors > limit)) if (errors > limit).any() else count)
+    return first[0], first[1]
+
+
+# ---------------------------------------------------------------------- the line below a figure
+
+
+def accuracy_text(results: Sequence[Result]) -> str:
+    """Accuracy of runs in words; of several, the largest error of each kind."""
     parts = list(dict.fromkeys(text for result in results for text in _solvers(result)))
     parts = parts if len(parts) <= 4 else [*parts[:3], f"{len(parts) - 3} other settings"]
     drifts, errors = _largest(map(_drifts, results)), _largest(map(_errors, results))
@@ -64,7 +116,7 @@ def ledger_text(results: Sequence[Result]) -> str:
 
 
 def _solvers(result: Result) -> list[str]:
-    """Equation and accuracy keys, also of the classical one beside it."""
+    """Solver and its accuracy keys, also of the classical counterpart."""
     tables = parameters(result)
     found = [settings(tables.get("solver", {}))]
     if "classical_spin" in result or "loop_classical_spin" in result:
@@ -72,12 +124,10 @@ def _solvers(result: Result) -> list[str]:
     return list(filter(None, found))
 
 
-def settings(table: Tables) -> str:
-    """Kind of a solver, and the keys that set its accuracy, in words."""
+def settings(table: Mapping[str, Any]) -> str:
+    """Kind of a solver and the keys that set its accuracy, in words."""
     kind = str(table.get("kind", ""))
-    keys = _KEYS.get(kind, _ANY)
-    if kind == "trajectories" and table.get("engine") == "tebd":
-        keys = _KEYS["tebd"]
+    keys = _KEYS.get("tebd" if table.get("engine") == "tebd" else kind, _ANY)
     if kind == "quantum_llg" and table.get("temperature"):
         keys = ("dt",)
     values = [f"{key.replace('_', ' ')} {_plain(table[key])}" for key in keys if table.get(key)]
@@ -86,33 +136,29 @@ def settings(table: Tables) -> str:
 
 
 def _plain(value: float | str) -> str:
-    """As it is typed: 400, 0.1, 1e-7, 0.1 fs."""
+    """A value as it is typed: 400, 0.1, 1e-7, 0.1 fs."""
     return value if isinstance(value, str) else f"{value:g}".replace("e-0", "e-")
 
 
 def _drifts(result: Result) -> dict[str, float]:
-    found = {}
-    for name in conserved(result):
-        values = np.asarray(result[name], float)
-        words = name.replace("_", " ").replace("sz", "Sz")
-        found[words] = float(np.abs(values - values[0]).max())
-    return found
+    drifts = {name: np.abs(result[name] - result[name][0]).max() for name in conserved(result)}
+    return {name.replace("_", " ").replace("sz", "Sz"): float(v) for name, v in drifts.items()}
 
 
 def _errors(result: Result) -> dict[str, float]:
     """Largest error of each kind that the file holds."""
-    found: dict[str, float] = {}
+    found = {
+        text: float(np.abs(result[name]).max())
+        for name, text in _ERRORS.items() if name in result and np.any(result[name])
+    }  # fmt: skip
     if "discarded_weight" in result:
-        found["discarded weight"] = float(result["discarded_weight"].sum(axis=1).max())
-    for name, text in _ERRORS.items():
-        if name in result and result[name].size and np.any(result[name]):
-            found[text] = float(np.abs(result[name]).max())
+        weight = float(result["discarded_weight"].sum(axis=1).max())
+        found = {"discarded weight": weight, **found}
     if "smallest_eigenvalue" in result and np.min(result["smallest_eigenvalue"]) < 0:
         found["eigenvalues negative by"] = -float(np.min(result["smallest_eigenvalue"]))
-    for name, text in _ATTRIBUTES.items():
-        if result.attrs.get(name):
-            found[text] = float(result.attrs[name])
-    if "residual" in result and np.isfinite(result["residual"]).any():  # nan: not come to yet
+    attributes = ((text, result.attrs.get(name)) for name, text in _ATTRIBUTES.items())
+    found |= {text: float(value) for text, value in attributes if value}
+    if "residual" in result and np.isfinite(result["residual"]).any():  # nan: not yet reached
         found["spins still moving by"] = float(np.nanmax(result["residual"]))
     if "mutual_information_closed_form" in result:
         apart = result["mutual_information"] - result["mutual_information_closed_form"]
@@ -125,7 +171,7 @@ def _errors(result: Result) -> dict[str, float]:
 
 
 def _certificate(result: Result) -> str:
-    """What a certificate says, with its time as on the axis."""
+    """Tolerance of the certificate, and the time up to which it is met."""
     if "certified_tolerance" not in result.attrs:
         return ""
     until = float(result.attrs["converged_until"])
@@ -139,22 +185,21 @@ def _certificate(result: Result) -> str:
 
 
 def _short(value: float) -> str:
-    """Two digits, as 1.5e-7."""
+    """A number with two digits, as 1.5e-7."""
     number, _, power = f"{value:.1e}".partition("e")
     return f"{number}e{int(power)}" if value else "0"
 
 
-def _largest(every: Any) -> dict[str, float]:
+def _largest(every: Iterable[dict[str, float]]) -> dict[str, float]:
     found: dict[str, float] = {}
     for one in every:
-        for name, value in one.items():
-            found[name] = max(value, found.get(name, 0.0))
+        found |= {name: max(value, found.get(name, 0.0)) for name, value in one.items()}
     return found
 
 
-def footer(drawing: Figure, results: Sequence[Result], *, room: float = 0.0) -> float:
-    """Write the ledger of results below all panels; see `write_below`."""
-    return write_below(drawing, ledger_text(results), room=room)
+def write_accuracy(drawing: Figure, results: Sequence[Result], *, room: float = 0.0) -> float:
+    """Write the accuracy of results below all panels; see `write_below`."""
+    return write_below(drawing, accuracy_text(results), room=room)
 
 
 def write_below(drawing: Figure, text: str, *, room: float = 0.0) -> float:
@@ -163,7 +208,7 @@ def write_below(drawing: Figure, text: str, *, room: float = 0.0) -> float:
     Parameters
     ----------
     drawing, text
-        Figure with constrained layout, and what is written into it.
+        Figure with constrained layout, and the text.
     room
         Inches above the text that are left free as well.
 
