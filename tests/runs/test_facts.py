@@ -22,7 +22,7 @@ from tnspin.results.facts import conserved, group_members, kind_of_figure
 from tnspin.results.report import conservation, info, info_text, summary
 from tnspin.results.result import Result
 from tnspin.results.toml_text import loads
-from tnspin.runs.config import config
+from tnspin.runs.config import loading as config
 from tnspin.runs.record import record
 from tnspin.runs.simulation import simulate
 from tnspin.runs.sweep.collect import gather
