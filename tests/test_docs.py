@@ -20,6 +20,7 @@ from tnspin.runs.config import loading as config
 from tnspin.runs.config.sections import registry as kinds
 from tnspin.runs.simulation import simulate
 from tnspin.schema.table import fields_of
+from tnspin.states.initial import STATES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -154,10 +155,9 @@ def test_python(
 
 def protect_registries(request: pytest.FixtureRequest) -> None:
     """What a page registers is forgotten after it."""
-    assert OBSERVABLES  # registered by now
+    assert OBSERVABLES and STATES  # registered by now
     for name, registry in (
-        ("baths", "CUTOFFS"), ("models", "MODELS"), ("states.initial", "BUILDERS"),
-        ("schema.register", "_CLASSES"),
+        ("baths", "CUTOFFS"), ("models", "MODELS"), ("schema.register", "_CLASSES"),
     ):  # fmt: skip
         table = getattr(import_module(f"tnspin.{name}"), registry)
         before = {key: dict(one) if isinstance(one, dict) else one for key, one in table.items()}

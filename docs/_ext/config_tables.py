@@ -6,14 +6,14 @@ import dataclasses
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from tnspin.observables import OBSERVABLES
 from tnspin.runs.config import config, settings
 from tnspin.runs.config.kinds import kinds
-from tnspin.schema.tables import _describe
-from tnspin.states import initial as states
+from tnspin.schema.checks import describe
+from tnspin.states.initial import STATES
 
 #: Table of the file -> the dataclasses that it may become.
 SECTIONS: dict[str, tuple[type, ...]] = {
@@ -40,9 +40,9 @@ def config_keys() -> str:
             parts.append(_entry(cls, _fields(cls)))
         if section == "model":
             parts.append("## `[state]`\n")
-            for kind, builder in states.BUILDERS.items():
+            for kind, cls in STATES.items():
                 parts.append(f'### `state.kind = "{kind}"`\n')
-                parts.append(_entry(builder, _arguments(kind, builder)))
+                parts.append(_entry(cls, _fields(cls)))
     return "\n".join(parts)
 
 
@@ -77,23 +77,16 @@ def _entry(source: Any, keys: Iterator[tuple[str, str, str]]) -> str:
 
 
 def _fields(cls: Any) -> Iterator[tuple[str, str, str]]:
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     for field in dataclasses.fields(cls):
         if not field.init:
             continue
         required = field.default is dataclasses.MISSING
         yield (
             field.name,
-            _describe(hints[field.name]),
+            describe(hints[field.name]),
             _default(None if required else field.default, required),
         )
-
-
-def _arguments(kind: str, builder: Callable[..., Any]) -> Iterator[tuple[str, str, str]]:
-    hints = typing.get_type_hints(builder)
-    for name, default in states.parameters(kind).items():
-        required = default is inspect.Parameter.empty
-        yield name, _describe(hints.get(name, Any)), _default(default, required)
 
 
 def _default(value: Any, required: bool) -> str:

@@ -43,8 +43,8 @@ def test_the_collinear_preset_has_the_numbers_of_the_paper() -> None:
     assert (model.sites, model.localized) == (75, (35, 36, 37, 38, 39))
     assert (model.hopping, model.J, model.Jz, model.J_sd) == (1.0, 0.1, 0.1005, 0.5)
     assert model.convention == "pauli"
-    assert run.state is not None and run.state.values["n_electrons"] == 8
-    assert run.state.values["well"] == 10 and run.state.values["well_depth"] == 10.0
+    assert run.state is not None and run.state.n_electrons == 8
+    assert run.state.well == 10 and run.state.well_depth == 10.0
     assert (solver.dt, solver.order, solver.bond_dim, solver.cutoff) == (0.1, 2, 400, 1e-7)
     assert run.time.stop == 60.0
 
@@ -74,7 +74,7 @@ def test_the_valve_presets_are_one_valve() -> None:
         before, after = base.as_dict()["state"], other.as_dict()["state"]
         assert all(before[key] == after[key] for key in same)
     kelvin = 100 * 8.617333262e-5
-    assert config.load("valve-thermal").state.values["temperature"] == pytest.approx(kelvin)
+    assert config.load("valve-thermal").state.temperature == pytest.approx(kelvin)
     assert config.load("valve-bath").bath.temperature == pytest.approx(kelvin)
     # The spacer and the distance of the packet do not depend on the number of spins.
     large = config.load("valve-scaling").model
@@ -172,8 +172,8 @@ def test_another_kind_drops_the_keys_of_the_old_one_but_not_those_asked_for() ->
     with pytest.raises(InputError, match=r"solver\.dt"):
         config.load("stt-collinear", ["solver.dt=0.05", "solver.kind=exact"])
     packet = config.load("stt-collinear", ["state.center=20", "state.kind=wave_packet"])
-    assert packet.state is not None and packet.state.values["polarization"] == "z"
-    assert "n_electrons" not in packet.state.values
+    assert packet.state is not None and packet.state.polarization == "z"
+    assert not hasattr(packet.state, "n_electrons")
 
 
 UNITS = ["units.energy_ev=2.0"]

@@ -254,31 +254,31 @@ def test_ground_states(model, charges, energy, form):
 @pytest.mark.parametrize(
     ("kind", "values", "message"),
     [
-        ("confined_electron", {}, r"state\.kind: .*did you mean 'confined_electrons'"),
-        ("confined_electrons", {"n_electrons": 4, "wel": 3}, r"state\.wel: .*mean 'well'"),
-        ("confined_electrons", {}, r"state\.n_electrons: required"),
-        ("confined_electrons", {"n_electrons": 4, "well": 3}, r"state\.n_electrons: 4 pol.*most 3"),
+        ("confined_electron", {}, r"state\.kind = .*did you mean 'confined_electrons'"),
+        ("confined_electrons", {"n_electrons": 4, "wel": 3}, r"state\.wel = 3: .*mean 'well'"),
+        ("confined_electrons", {}, r"state\.n_electrons: missing"),
+        ("confined_electrons", {"n_electrons": 4, "well": 3}, r"n_electrons = 4: .*pol.*most 3"),
         ("confined_electrons", {"n_electrons": -1, "well": 3}, r"state\.n_electrons"),
         ("confined_electrons", {"n_electrons": 1.5, "well": 3}, r"state\.n_electrons"),
         (
             "confined_electrons",
             {"n_electrons": 1, "well": 9},
-            r"state\.well: must be an integer in 1\.\.6",
+            r"state\.well = 9: must be 1 to 6",
         ),
         (
             "confined_electrons",
             {"n_electrons": 3, "well": 3, "polarization": "none"},
-            r"state\.n_electrons: .*pairs",
+            r"state\.n_electrons = 3: .*pairs",
         ),
         (
             "confined_electrons",
             {"n_electrons": 1, "well": 3, "polarization": "nome"},
-            r"state\.polarization: .*did you mean 'none'",
+            r"state\.polarization = .*did you mean 'none'",
         ),
         (
             "confined_electrons",
             {"n_electrons": 1, "well": 3, "localized_spins": "dwon"},
-            r"state\.localized_spins: .*did you mean 'down'",
+            r"state\.localized_spins = .*did you mean 'down'",
         ),
         (
             "confined_electrons",
@@ -293,7 +293,7 @@ def test_ground_states(model, charges, energy, form):
         (
             "confined_electrons",
             {"n_electrons": 1, "well": 3, "localized_spins": 3},
-            r"localized_spins: must",
+            r"localized_spins = 3: must",
         ),
         (
             "confined_electrons",
@@ -304,15 +304,15 @@ def test_ground_states(model, charges, energy, form):
         ("ground", {}, r"state\.charges: .*number"),
         ("ground", {"charges": 3}, r"state\.charges"),
         ("ground", {"charges": {"M": 3}}, r"'M' is not conserved .*N, 2Sz"),
-        ("ground", {"charges": {"N": 1.5}}, r"state\.charges\.N: must be an integer"),
+        ("ground", {"charges": {"N": 1.5}}, r"state\.charges\.N = 1\.5: must be a whole number"),
         ("ground", {"charges": {"N": 1}, "bond_dim": 0}, r"state\.bond_dim"),
         ("ground", {"charges": {"N": 1}, "cutoff": "a"}, r"state\.cutoff"),
-        ("wave_packet", {"center": 6}, r"state\.center: .*outside the chain"),
+        ("wave_packet", {"center": 6}, r"state\.center = 6: .*outside the chain"),
         ("wave_packet", {"center": 2, "width": 0.0}, r"state\.width"),
         (
             "wave_packet",
             {"center": 2, "polarization": "nine"},
-            r"state\.polarization: .*or \[theta",
+            r"state\.polarization = .*or \[theta",
         ),
         ("product", {"directions": []}, r"state\.directions"),
         ("product", {"directions": [[0, 1, 2]]}, r"state\.directions"),

@@ -94,6 +94,12 @@ class _Observables(Registry):
     def __getitem__(self, kind: str) -> Any:
         return _instance(super().__getitem__(kind))
 
+    def __iter__(self) -> Iterator[str]:
+        # In the order of each file, whichever was imported first; a user's own come last.
+        kinds = self._kinds()
+        homes = {kind: cls.__module__ for kind, cls in kinds.items()}
+        return iter(sorted(kinds, key=lambda k: (not homes[k].startswith("tnspin."), homes[k])))
+
 
 @cache
 def _instance(cls: type) -> Any:

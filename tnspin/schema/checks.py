@@ -119,6 +119,8 @@ def describe(hint: Any) -> str:
         return names[hint]
     if hasattr(hint, "from_plain"):
         return f"a table [{hint.section}]"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "a table"
     if len(arguments) > 1 and arguments[-1] is not Ellipsis:
         return "[" + ", ".join(describe(a) for a in arguments) + "]"
     return f"a list, each item {describe(arguments[0])}" if arguments else "another value"
@@ -151,6 +153,8 @@ def _mismatch(value: Any, hint: Any) -> str | None:
         fits = any(value == one and type(value) is type(one) for one in arguments)
         names = [one for one in arguments if isinstance(one, str) and isinstance(value, str)]
         return None if fits else describe(hint) + nearest(value, names)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return None if isinstance(value, Mapping) else describe(hint)
     if isinstance(origin, type) and issubclass(origin, Sequence | Iterable):
         return _items_mismatch(value, hint, arguments)
     return None if _fits(value, hint) else describe(hint)

@@ -38,12 +38,7 @@ class Config:
         """All tables with their defaults, as plain values."""
         without_time = ("time", "record") if self.state is None else ()
         parts = {name: getattr(self, name) for name in SECTIONS if name not in without_time}
-        tables = {
-            name: {"kind": part.kind, **part.values} if name == "state" else as_table(part)
-            for name, part in parts.items()
-            if part is not None
-        }
-        return {name: plain(table) for name, table in tables.items()}
+        return {name: plain(as_table(part)) for name, part in parts.items() if part is not None}
 
     @cached_property
     def initial_state(self) -> Any:

@@ -18,7 +18,7 @@ from tnspin.runs.config.sections import KINDS, keys_of, registry
 from tnspin.runs.config.tables import SECTIONS, About, Hysteresis, Record, Time, Units
 from tnspin.schema.checks import check_keys, check_plain
 from tnspin.schema.table import hints_of
-from tnspin.schema.types import Energy, Quantity, Temperature
+from tnspin.schema.types import Quantity
 from tnspin.units import converted
 
 if TYPE_CHECKING:
@@ -147,12 +147,7 @@ def _in_run_units(
 ) -> dict[str, Any]:
     """A table with numbers for all texts that carry a unit."""
     found = dict(table)
-    hints = (
-        {"temperature": Temperature, "field": Energy}
-        if section == "state"
-        else hints_of(cast(Any, cls))
-    )
-    for key, hint in hints.items():
+    for key, hint in hints_of(cast(Any, cls)).items():
         quantity = next(
             (q.name for q in getattr(hint, "__metadata__", ()) if isinstance(q, Quantity)), ""
         )

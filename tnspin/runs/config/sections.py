@@ -61,8 +61,4 @@ def registry(section: str) -> Any:
 def keys_of(section: str, kind: str) -> tuple[str, ...]:
     """Keys of a table of this kind; none if there is no such kind."""
     known = registry(section)
-    if section == "state":
-        from tnspin.states.initial import parameters
-
-        return tuple(parameters(kind)) if kind in known else ()
     return fields_of(known[kind]) if kind in known else ()

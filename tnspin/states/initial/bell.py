@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
-from tnspin.errors import InputError, nearest
-from tnspin.mps.state import MPS
+from tnspin.errors import InputError
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Site
-from tnspin.states.initial.check import finite
+from tnspin.schema.register import register
+from tnspin.schema.types import Range
+from tnspin.states.initial.base import Description, InitialState
 from tnspin.states.initial.mixture import Mixture
 from tnspin.states.vector import VectorState
 
-__all__ = ["BELL", "BellPairs", "bell", "werner"]
+if TYPE_CHECKING:
+    from tnspin.mps.state import MPS
+
+__all__ = ["BELL", "Bell", "BellPairs", "Werner", "bell", "werner"]
+
+BellName = Literal["psi+", "psi-", "phi+", "phi-"]
 
 _HALF = 2**-0.5
 #: Name -> (4,) amplitudes of up-up, up-down, down-up, down-down.
@@ -27,12 +33,12 @@ BELL: dict[str, np.ndarray] = {
     "phi+": np.array([_HALF, 0.0, 0.0, _HALF]),
     "phi-": np.array([_HALF, 0.0, 0.0, -_HALF]),
 }
-# Four members per pair.
+# Each pair multiplies the number of members by four.
 _MOST_PAIRS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class BellPairs:
+class BellPairs(Description):
     """Sites 0 and 1, 2 and 3, ... in a Bell state each.
 
     Attributes
@@ -46,11 +52,6 @@ class BellPairs:
     sites: tuple[Site, ...]
     names: tuple[str, ...]
 
-    @property
-    def purified(self) -> bool:
-        """False: the state lives on the sites of the model itself."""
-        return False
-
     def conserved(self) -> tuple[str, ...]:
         """2Sz, unless some pair has both up or both down."""
         return () if any(name.startswith("phi") for name in self.names) else ("2Sz",)
@@ -59,12 +60,9 @@ class BellPairs:
         """0 for 2Sz."""
         return dict.fromkeys(charge_names, 0)
 
-    def reference(self, localized: Sequence[int]) -> None:
-        """None: no spin starts in a basis state."""
-        return None
-
     def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
         """Matrix product state, every other bond of dimension 2."""
+        from tnspin.mps.state import MPS
         from tnspin.operators.charges import ChargeCode
 
         code = ChargeCode.for_sites(charge_names, self.sites)
@@ -127,64 +125,74 @@ def _pair_blocks(
     return (first, middle), (second, dict.fromkeys(after, 1))
 
 
-def bell(model: Any, bell: str = "psi+") -> BellPairs:
+def _build(model: Any, names: Sequence[tuple[str, ...]]) -> list[BellPairs]:
+    """Bell states of the pairs of a model, one for each list of names."""
+    spins = all(site.dim == site.spin_dim == 2 for site in model.local_sites)
+    if not spins or model.length % 2:
+        raise InputError("state.kind: Bell states need a chain of an even number of spins 1/2")
+    return [BellPairs(model.local_sites, one) for one in names]
+
+
+@register
+@dataclass(frozen=True)
+class Bell(InitialState):
     """Neighbours 0 and 1, 2 and 3, ... in the same Bell state.
 
     Parameters
     ----------
-    model
-        Any model that is a chain of an even number of spins 1/2.
     bell
         "psi+", "psi-" (the singlet), "phi+" or "phi-" (QLLG Fig. 3).
-
-    Raises
-    ------
-    InputError
-        If the name is unknown, or the chain has other sites or an odd number of them.
     """
-    _check(model, bell)
-    return BellPairs(model.local_sites, (bell,) * (model.length // 2))
+
+    kind = "bell"
+
+    bell: BellName = "psi+"
+
+    def build(self, model: Any) -> BellPairs:
+        """Bell states of a chain of an even number of spins 1/2."""
+        return _build(model, [(self.bell,) * (model.length // 2)])[0]
 
 
-def werner(model: Any, bell: str = "psi+", p: float = 0.9) -> Mixture | BellPairs:
+def bell(model: Any, *keys: Any, **more: Any) -> BellPairs:
+    """Bell states of neighbours; the keys are those of `Bell`."""
+    return Bell(*keys, **more).build(model)
+
+
+@register
+@dataclass(frozen=True)
+class Werner(InitialState):
     """Neighbours 0 and 1, 2 and 3, ... in a Werner state each (QLLG Fig. 4).
 
-    ``(1 - p)/4 + p |bell><bell|``, which is a mixture of the four Bell states.
+    ``(1 - p)/4 + p |bell><bell|``, which is a mixture of the four Bell states; at most four pairs.
 
     Parameters
     ----------
-    model, bell
-        As for `bell`; at most four pairs.
+    bell
+        "psi+", "psi-" (the singlet), "phi+" or "phi-".
     p
-        From -1/3 to 1.
-
-    Raises
-    ------
-    InputError
-        As for `bell`, and if p is outside its range.
+        Weight of the Bell state, from -1/3 to 1.
     """
-    _check(model, bell)
-    p = finite("state.p", p)
-    if not -1 / 3 - 1e-12 <= p <= 1:
-        raise InputError(f"state.p: must be between -1/3 and 1, got {p}")
-    pairs = model.length // 2
-    if pairs > _MOST_PAIRS:
-        raise InputError(f"state.kind: 'werner' takes at most {_MOST_PAIRS} pairs, not {pairs}")
-    single = {name: (1 - p) / 4 + p * (name == bell) for name in BELL}
-    names = [name for name, weight in single.items() if weight > 1e-15]
-    members = list(combinations(names, repeat=pairs))
-    weights = np.array([np.prod([single[name] for name in one]) for one in members])
-    if len(members) == 1:
-        return BellPairs(model.local_sites, members[0])
-    states = tuple(BellPairs(model.local_sites, one) for one in members)
-    return Mixture(states, tuple((weights / weights.sum()).tolist()))
+
+    kind = "werner"
+
+    bell: BellName = "psi+"
+    p: Annotated[float, Range(least=-1 / 3 - 1e-12, most=1, words="between -1/3 and 1")] = 0.9
+
+    def build(self, model: Any) -> Mixture | BellPairs:
+        """Werner states of a chain of an even number of spins 1/2."""
+        pairs, p = model.length // 2, self.p
+        if pairs > _MOST_PAIRS:
+            raise InputError(f"state.kind: 'werner' takes at most {_MOST_PAIRS} pairs, not {pairs}")
+        single = {name: (1 - p) / 4 + p * (name == self.bell) for name in BELL}
+        names = [name for name, weight in single.items() if weight > 1e-15]
+        members = list(combinations(names, repeat=pairs))
+        weights = np.array([np.prod([single[name] for name in one]) for one in members])
+        states = _build(model, members)
+        if len(states) == 1:
+            return states[0]
+        return Mixture(tuple(states), tuple((weights / weights.sum()).tolist()))
 
 
-def _check(model: Any, bell: str) -> None:
-    if not isinstance(bell, str) or bell not in BELL:
-        raise InputError(
-            f"state.bell: {bell!r} is not one of {', '.join(BELL)}{nearest(str(bell), BELL)}"
-        )
-    spins = all(site.dim == site.spin_dim == 2 for site in model.local_sites)
-    if not spins or model.length % 2:
-        raise InputError("state.kind: Bell states need a chain of an even number of spins 1/2")
+def werner(model: Any, *keys: Any, **more: Any) -> Mixture | BellPairs:
+    """Werner states of neighbours; the keys are those of `Werner`."""
+    return Werner(*keys, **more).build(model)

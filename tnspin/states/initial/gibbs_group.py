@@ -16,16 +16,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.mps.state import MPS
-from tnspin.operators.bonds import bonds
 from tnspin.operators.operator_sum import OperatorSum, Term
 from tnspin.operators.sites import Site, purified, spin
-from tnspin.operators.sparse import to_sparse
+
+if TYPE_CHECKING:
+    from tnspin.mps.state import MPS
 
 __all__ = ["GibbsGroup", "own_hamiltonian"]
 
@@ -92,6 +92,8 @@ class GibbsGroup:
                 f"state.temperature: exact amplitudes take groups of at most {_DENSE} states, "
                 f"this one has {self.states}; use solver.kind = 'tebd'"
             )
+        from tnspin.operators.sparse import to_sparse
+
         energies, modes = np.linalg.eigh(to_sparse(self.hamiltonian).toarray())
         amplitudes = np.exp(-(energies - energies[0]) / (2 * self.temperature))
         root = (modes * (amplitudes / np.linalg.norm(amplitudes))) @ modes.conj().T
@@ -117,6 +119,8 @@ class GibbsGroup:
         return self._found[names]
 
     def _to_mps(self, names: tuple[str, ...]) -> MPS:
+        from tnspin.mps.state import MPS
+
         if len(self.sites) == 1:
             return MPS.product(self.chain, [self.vector], names)
         if self.states > _DENSE_MPS:
@@ -154,7 +158,9 @@ def cooled(hamiltonian: OperatorSum, temperature: float, names: tuple[str, ...] 
     InputError
         If a term reaches beyond neighbours.
     """
+    from tnspin.mps.state import MPS
     from tnspin.mps.tebd import Tebd
+    from tnspin.operators.bonds import bonds
 
     terms = bonds(hamiltonian)
     shifted, width = [], 0.0

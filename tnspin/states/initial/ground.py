@@ -5,26 +5,29 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse.linalg
 
 from tnspin.errors import InputError, nearest
-from tnspin.mps.state import MPS
 from tnspin.operators.basis import ChargeBasis
-from tnspin.operators.sparse import to_sparse
-from tnspin.states.initial.check import finite, integer
+from tnspin.schema.checks import checked
+from tnspin.schema.register import register
+from tnspin.schema.types import Count, Fraction
+from tnspin.states.initial.base import Description, InitialState
 from tnspin.states.vector import VectorState
 
-__all__ = ["GroundState", "ground"]
+if TYPE_CHECKING:
+    from tnspin.mps.state import MPS
+
+__all__ = ["Ground", "GroundState", "ground"]
 
 #: Largest space that is diagonalized densely: below it Lanczos saves nothing.
 _DENSE = 300
 
 
 @dataclass(frozen=True, eq=False)
-class GroundState:
+class GroundState(Description):
     """Ground state of ``model`` at t = 0, found when a solver asks for its form.
 
     Attributes
@@ -43,15 +46,6 @@ class GroundState:
     bond_dim: int = 200
     cutoff: float = 1e-12
     sweeps: int = 20
-
-    @property
-    def purified(self) -> bool:
-        """False: the state lives on the sites of the model itself."""
-        return False
-
-    def reference(self, localized: Sequence[int]) -> None:
-        """None: the spins of a ground state need not lie along an axis."""
-        return None
 
     def conserved(self) -> tuple[str, ...]:
         """Names of the charges that were fixed."""
@@ -88,6 +82,10 @@ class GroundState:
 
     def to_vector(self, basis: ChargeBasis | None = None) -> VectorState:
         """Lowest eigenvector in a charge sector or in the full space."""
+        import scipy.sparse.linalg
+
+        from tnspin.operators.sparse import to_sparse
+
         matrix = to_sparse(self.model.hamiltonian, basis)
         if matrix.shape[0] <= _DENSE:
             vector = np.linalg.eigh(matrix.toarray())[1][:, 0]
@@ -100,46 +98,56 @@ class GroundState:
         return VectorState(self.model.local_sites, vector, basis)
 
 
-def ground(
-    model: Any,
-    charges: Mapping[str, int] | None = None,
-    bond_dim: int = 200,
-    cutoff: float = 1e-12,
-    sweeps: int = 20,
-) -> GroundState:
+@register
+@dataclass(frozen=True)
+class Ground(InitialState):
     """Ground state of the model, in a charge sector if one is given.
 
     Parameters
     ----------
-    model
-        Any model with a ``hamiltonian``.
     charges
         Table of charge values, for example ``{"N": 8, "2Sz": 0}``.  A model with electrons
         needs "N"; a charge left out is not fixed.
-    bond_dim, cutoff, sweeps
-        Accuracy of DMRG: largest bond dimension, discarded weight, number of sweeps.
-
-    Raises
-    ------
-    InputError
-        If a charge is unknown or not conserved, the number of electrons is missing, or a
-        number is out of range.
+    bond_dim
+        Largest bond dimension of DMRG.
+    cutoff
+        Largest weight that DMRG discards at a bond.
+    sweeps
+        Largest number of DMRG sweeps.
     """
-    if not isinstance(charges, Mapping | None):
-        raise InputError(f"state.charges: must be a table like {{N = 8}}, got {charges!r}")
-    conserved = model.hamiltonian.conserved()
-    wanted = {}
-    for name, value in (charges or {}).items():
-        if name not in conserved:
-            raise InputError(
-                f"state.charges: {name!r} is not conserved by this model (conserved: "
-                f"{', '.join(conserved) or 'none'}){nearest(name, conserved)}"
-            )
-        wanted[name] = integer(f"state.charges.{name}", value)
-    if "N" in conserved and "N" not in wanted:
-        raise InputError("state.charges: a model with electrons needs their number, N")
-    integer("state.bond_dim", bond_dim, 1)
-    integer("state.sweeps", sweeps, 1)
-    if not 0 <= finite("state.cutoff", cutoff) < 1:
-        raise InputError(f"state.cutoff: must be at least 0 and below 1, got {cutoff}")
-    return GroundState(model, wanted, bond_dim, cutoff, sweeps)
+
+    kind = "ground"
+
+    charges: Mapping[str, int] | None = None
+    bond_dim: Count = 200
+    cutoff: Fraction = 1e-12
+    sweeps: Count = 20
+
+    def check(self) -> None:
+        """Refuse charges that are no whole numbers."""
+        for name, value in (self.charges or {}).items():
+            checked(f"state.charges.{name}", value, int)
+
+    def build(self, model: Any) -> GroundState:
+        """Ground state of any model with a ``hamiltonian``.
+
+        Raises
+        ------
+        InputError
+            If a charge is not conserved, or the number of electrons is missing.
+        """
+        conserved, wanted = model.hamiltonian.conserved(), dict(self.charges or {})
+        for name in wanted:
+            if name not in conserved:
+                raise InputError(
+                    f"state.charges: {name!r} is not conserved by this model (conserved: "
+                    f"{', '.join(conserved) or 'none'}){nearest(name, conserved)}"
+                )
+        if "N" in conserved and "N" not in wanted:
+            raise InputError("state.charges: a model with electrons needs their number, N")
+        return GroundState(model, wanted, self.bond_dim, self.cutoff, self.sweeps)
+
+
+def ground(model: Any, *keys: Any, **more: Any) -> GroundState:
+    """Ground state of a model; the keys are those of `Ground`."""
+    return Ground(*keys, **more).build(model)

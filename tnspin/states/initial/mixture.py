@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tnspin.errors import InputError
 from tnspin.operators.basis import ChargeBasis
 from tnspin.states.ensemble import Ensemble
-
-if TYPE_CHECKING:
-    from tnspin.states.initial import InitialState
+from tnspin.states.initial.base import Description
 
 __all__ = ["Mixture"]
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
+class Mixture(Description):
     """``rho = sum_k w_k |psi_k><psi_k|``: each member is evolved on its own, in its own sector.
 
     Attributes
@@ -28,7 +25,7 @@ class Mixture:
         Their probabilities, sum 1.
     """
 
-    members: tuple[InitialState, ...]
+    members: tuple[Description, ...]
     weights: tuple[float, ...]
 
     @property

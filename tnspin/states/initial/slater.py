@@ -7,7 +7,7 @@ constructions share no code beyond the orbitals, so each checks the other.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.mps.state import MPS
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Site
+from tnspin.states.initial.base import Description
 from tnspin.states.vector import VectorState
 
 if TYPE_CHECKING:
+    from tnspin.mps.state import MPS
     from tnspin.states.one_electron.state import OneElectronState
 
 __all__ = ["SlaterProduct", "SlaterState"]
@@ -32,7 +33,7 @@ _CHUNK = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
-class SlaterState(ABC):
+class SlaterState(Description):
     """``prod_a (sum_{j,s} phi_a[j, s] c^dag_{j,s}) |0>`` times a state of the localized spins.
 
     Orbital 0 is the leftmost operator.  Electrons carry the order site by site, up before
@@ -73,15 +74,6 @@ class SlaterState(ABC):
                 raise InputError(f"state.orbitals: site {j} ({site.name}) holds no electrons")
 
     # ------------------------------------------------------------------ the localized spins
-
-    @property
-    @abstractmethod
-    def purified(self) -> bool:
-        """Whether the localized spins have ancillas."""
-
-    @abstractmethod
-    def reference(self, localized: Sequence[int]) -> tuple[int, ...] | None:
-        """Index of the basis state (0: up) of each localized spin, in the order given."""
 
     @abstractmethod
     def _spin_charges(self, name: str) -> set[int]:
@@ -286,11 +278,6 @@ class SlaterProduct(SlaterState):
         super().__post_init__()
         object.__setattr__(self, "spins", _checked_spins(self.sites, self.spins))
 
-    @property
-    def purified(self) -> bool:
-        """False: the state lives on the sites of the model itself."""
-        return False
-
     def reference(self, localized: Sequence[int]) -> tuple[int, ...] | None:
         """Index of the basis state (0: up) of each localized spin, in the order given.
 
@@ -320,6 +307,8 @@ class SlaterProduct(SlaterState):
         return amplitudes
 
     def _without_electrons(self, names: tuple[str, ...]) -> MPS:
+        from tnspin.mps.state import MPS
+
         return MPS.product(self.sites, self._vacuum(), names)
 
     def _spin_vectors(self) -> list[tuple[tuple[int, ...], np.ndarray]]:

@@ -13,6 +13,7 @@ from tnspin.errors import InputError, nearest
 __all__ = [
     "DIRECTIONS",
     "Direction",
+    "Spins",
     "coherent",
     "direction_angles",
     "group_angles",
@@ -20,7 +21,10 @@ __all__ = [
 ]
 
 #: A named axis or the polar and azimuthal angle in radians.
-Direction = str | Sequence[float]
+Direction = str | tuple[float, float]
+
+#: One direction of all localized spins by name, or a list with one for each group.
+Spins = str | tuple[Direction, ...]
 
 #: Names of directions -> (theta, phi) in radians.
 DIRECTIONS: dict[str, tuple[float, float]] = {
@@ -58,23 +62,15 @@ def direction_angles(
     InputError
         If the name is unknown or the pair is not two finite numbers.
     """
-    if isinstance(direction, str):
-        if direction not in DIRECTIONS:
-            allowed = [*DIRECTIONS, *also]
-            raise InputError(
-                f"{key}: {direction!r} is not one of {', '.join(allowed)} or [theta, phi]"
-                f"{nearest(direction, allowed)}"
-            )
+    allowed = [*DIRECTIONS, *also]
+    if isinstance(direction, str) and direction in DIRECTIONS:
         return DIRECTIONS[direction]
-    try:
-        theta, phi = (float(angle) for angle in direction)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"{key}: {direction!r} must be a direction name or [theta, phi] in radians"
-        ) from None
-    if not (isfinite(theta) and isfinite(phi)):
-        raise InputError(f"{key}: angles must be finite, got [{theta}, {phi}]")
-    return theta, phi
+    if not isinstance(direction, str) and len(direction) == 2 and all(map(isfinite, direction)):
+        return float(direction[0]), float(direction[1])
+    raise InputError(
+        f"{key} = {direction!r}: must be one of {', '.join(allowed)} or [theta, phi] in radians"
+        f"{nearest(direction, allowed)}"
+    )
 
 
 def coherent(spin: float, theta: float, phi: float) -> np.ndarray:
@@ -105,9 +101,7 @@ def coherent(spin: float, theta: float, phi: float) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def group_angles(
-    model: Any, localized_spins: str | Sequence[Direction]
-) -> list[tuple[float, float]]:
+def group_angles(model: Any, localized_spins: Spins) -> list[tuple[float, float]]:
     """Angles (theta, phi) of the localized spins of each group.
 
     Parameters
@@ -122,15 +116,8 @@ def group_angles(
     InputError
         If a direction is unknown or their number is not that of the groups.
     """
-    key = "state.localized_spins"
-    if isinstance(localized_spins, str):
-        directions: list[Direction] = [localized_spins] * len(model.groups)
-    else:
-        if not isinstance(localized_spins, Sequence):
-            raise InputError(
-                f"{key}: must be a direction or a list with one per group, got {localized_spins!r}"
-            )
-        directions = list(localized_spins)
+    key, named = "state.localized_spins", isinstance(localized_spins, str)
+    directions: list[Any] = [localized_spins] * len(model.groups) if named else [*localized_spins]
     if len(directions) != len(model.groups):
         raise InputError(
             f"{key}: {len(directions)} entries for {len(model.groups)} groups of localized spins"
@@ -138,9 +125,7 @@ def group_angles(
     return [direction_angles(direction, key) for direction in directions]
 
 
-def localized_spin_vectors(
-    model: Any, localized_spins: str | Sequence[Direction]
-) -> tuple[np.ndarray | None, ...]:
+def localized_spin_vectors(model: Any, localized_spins: Spins) -> tuple[np.ndarray | None, ...]:
     """Fully polarized spin vector of every localized spin, None on the other sites.
 
     Parameters

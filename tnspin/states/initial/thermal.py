@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, sin
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.models.purified import Purified
-from tnspin.mps.state import MPS
-from tnspin.states.initial.check import finite
-from tnspin.states.initial.embed import embed
+from tnspin.schema.register import register
+from tnspin.schema.types import Energy, Positive, Quantity
+from tnspin.states.initial.base import InitialState
 from tnspin.states.initial.gibbs_group import GibbsGroup, own_hamiltonian
 from tnspin.states.initial.mixture import Mixture
 from tnspin.states.initial.slater import CUTOFF, SlaterProduct, SlaterState
-from tnspin.states.initial.spins import Direction, coherent, group_angles, localized_spin_vectors
+from tnspin.states.initial.spins import Spins, coherent, group_angles, localized_spin_vectors
 
-__all__ = ["ThermalState", "gibbs", "heated"]
+if TYPE_CHECKING:
+    from tnspin.mps.state import MPS
+
+__all__ = ["Gibbs", "ThermalState", "gibbs", "heated"]
 
 #: Components of a field direction below this are rounding of sines and cosines.
 _ROUNDING = 1e-15
@@ -74,6 +77,8 @@ class ThermalState(SlaterState):
         return amplitudes
 
     def _without_electrons(self, names: tuple[str, ...]) -> MPS:
+        from tnspin.states.initial.embed import embed
+
         parts = [(group.sites, group.to_mps(names)) for group in self.groups]
         mps = embed(self.sites, parts, names)
         mps.canonicalize(cutoff=CUTOFF)
@@ -88,7 +93,7 @@ def heated(
     cold: SlaterProduct | Mixture,
     temperature: float,
     field: float,
-    localized_spins: str | Sequence[Direction],
+    localized_spins: Spins,
 ) -> SlaterState | Mixture:
     """Give the localized spins of a state a temperature (PRA Eq. 12).
 
@@ -97,7 +102,7 @@ def heated(
     model
         The model of the state.
     cold
-        What the state is at zero temperature, the spins fully polarized.
+        The state at zero temperature, the spins fully polarized.
     temperature
         T of the localized spins; 0 leaves the state as it is, whatever the field.
     field
@@ -110,11 +115,8 @@ def heated(
     Raises
     ------
     InputError
-        If a number is out of range, groups are coupled, or there are no spins to heat.
+        If groups are coupled, or there are no spins to heat.
     """
-    temperature, field = finite("state.temperature", temperature), finite("state.field", field)
-    if temperature < 0:
-        raise InputError(f"state.temperature: must be at least 0, got {temperature}")
     if temperature == 0:
         return cold
     if not model.localized_sites:
@@ -148,18 +150,13 @@ def _group(
     return GibbsGroup(tuple(sorted(sites)), hamiltonian, temperature)
 
 
-def gibbs(
-    model: Any,
-    temperature: float,
-    field: float = 0.0,
-    localized_spins: str | Sequence[Direction] = "up",
-) -> SlaterState | Mixture:
+@register
+@dataclass(frozen=True)
+class Gibbs(InitialState):
     """Localized spins in thermal equilibrium, no electrons (PRA Eq. 12).
 
     Parameters
     ----------
-    model
-        A spin chain, or a chain with electrons that is left empty of them.
     temperature
         T, above 0, in the model's energy unit.
     field
@@ -167,17 +164,24 @@ def gibbs(
         in H.
     localized_spins
         Its direction n, or a list with one per group.
-
-    Raises
-    ------
-    InputError
-        If a number is out of range, or groups are coupled to each other.
     """
-    if not finite("state.temperature", temperature) > 0:
-        raise InputError(f"state.temperature: must be above 0, got {temperature}")
-    vectors = localized_spin_vectors(model, localized_spins)
-    cold = SlaterProduct(model.local_sites, np.zeros((0, model.length, 2)), vectors)
-    return heated(model, cold, temperature, field, localized_spins)
+
+    kind = "gibbs"
+
+    temperature: Annotated[Positive, Quantity("temperature")]
+    field: Energy = 0.0
+    localized_spins: Spins = "up"
+
+    def build(self, model: Any) -> SlaterState | Mixture:
+        """Gibbs state of a spin chain, or of one with electrons that is left empty of them."""
+        vectors = localized_spin_vectors(model, self.localized_spins)
+        cold = SlaterProduct(model.local_sites, np.zeros((0, model.length, 2)), vectors)
+        return heated(model, cold, self.temperature, self.field, self.localized_spins)
+
+
+def gibbs(model: Any, *keys: Any, **more: Any) -> SlaterState | Mixture:
+    """Gibbs state of the localized spins of a model; the keys are those of `Gibbs`."""
+    return Gibbs(*keys, **more).build(model)
 
 
 def _basis_state(size: float, theta: float, phi: float) -> int | None:
