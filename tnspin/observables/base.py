@@ -88,9 +88,6 @@ class Observable(ABC):
 class _Observables(Registry):
     """Observables by their names in result files, in the order in which they are recorded."""
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._kinds())
-
     def __getitem__(self, kind: str) -> Any:
         return _instance(super().__getitem__(kind))
 
