@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 from tnspin.errors import InputError
 from tnspin.schema.checks import check_plain
 
-__all__ = ["dumps", "flatten", "loads", "parse_override", "plain", "with_value"]
+__all__ = ["dumps", "flatten", "literal", "loads", "parse_override", "plain", "with_value"]
 
 
 def loads(text: str) -> dict[str, Any]:
@@ -82,9 +83,7 @@ def plain(value: Any) -> Any:
     """Reduce a value to what TOML and JSON know: numbers, text, booleans, lists and tables."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, list | tuple | range):
         return [plain(item) for item in value]
@@ -97,7 +96,7 @@ def dumps(data: Mapping[str, Any]) -> str:
     for name, table in data.items():
         if not table:
             continue
-        lines += [f"[{name}]", *(f"{key} = {_literal(value)}" for key, value in table.items()), ""]
+        lines += [f"[{name}]", *(f"{key} = {literal(value)}" for key, value in table.items()), ""]
     return "\n".join(lines)
 
 
@@ -112,24 +111,15 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
+def literal(value: Any) -> str:
+    """Write a plain value as TOML."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {literal(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, str | bool):
+        # As in JSON, but for the one control character that JSON takes as it is.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, int | float):
         return repr(value)  # the shortest text that reads back as the same double
-    if isinstance(value, str):
-        return '"' + "".join(_escape(character) for character in value) + '"'
-    if isinstance(value, list):
-        return "[" + ", ".join(_literal(item) for item in value) + "]"
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{key} = {_literal(item)}" for key, item in value.items())
-        return "{" + inside + "}"
     raise TypeError(f"{type(value).__name__} has no TOML form")
-
-
-def _escape(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if ord(character) < 0x20 or ord(character) == 0x7F:
-        return f"\\u{ord(character):04x}"
-    return character

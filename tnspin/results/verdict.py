@@ -8,17 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Verdict", "distance", "verdict"]
+from tnspin.results.distance import distance
+
+__all__ = ["Verdict", "verdict"]
 
 Reals = NDArray[np.float64]
 # A window at the end shorter than this share of the run shows nothing: curves cross.
 _SHARE = 0.1
-
-
-def distance(quantum: Reals, classical: Reals) -> Reals:
-    """(T,) largest |S - n| of any spin at each time."""
-    lengths: Reals = np.linalg.norm(np.asarray(quantum) - np.asarray(classical), axis=-1)
-    return lengths.max(axis=-1)
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def verdict(
     tolerance
         Largest |S - n| of any spin that still counts as together.
     """
-    t, apart = np.asarray(times, float), distance(quantum, classical)
+    t, apart = np.asarray(times, float), distance(quantum, classical).largest
     first = _together(t, apart, tolerance)
     aligned = _together(t, _angle(quantum, classical), tolerance)
     rows = slice(first, None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnspin.results.result import Result, Variable
-from tnspin.results.toml_text import dumps, flatten
+from tnspin.results.toml_text import dumps, flatten, literal
 from tnspin.runs.record import provenance
 from tnspin.runs.sweep.folder import COLLECTION, failure, finished, result_path
 from tnspin.runs.sweep.grid import Axis, Grid, Run
@@ -147,11 +147,7 @@ def _shared(grid: Grid) -> dict[str, Any]:
 
 
 def _coordinate(axis: Axis) -> Variable:
-    kinds = {type(value) for value in axis.values}
-    numbers = kinds <= {int, float}
-    data = np.array(axis.values) if numbers else np.array([_text(value) for value in axis.values])
-    return Variable((axis.key,), data, "1", f"{axis.key}, swept")
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else dumps({"x": {"v": value}}).split("= ", 1)[1].strip()
+    values: tuple[Any, ...] = axis.values
+    if not {type(value) for value in values} <= {int, float}:
+        values = tuple(value if isinstance(value, str) else literal(value) for value in values)
+    return Variable((axis.key,), np.array(values), "1", f"{axis.key}, swept")
