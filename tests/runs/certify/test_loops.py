@@ -17,7 +17,7 @@ from tnspin.results.result import Result, Variable
 from tnspin.runs.certify import certify as run_ladder
 from tnspin.runs.certify.estimate import difference, relaxation
 from tnspin.runs.certify.ladder import ladder
-from tnspin.runs.certify.loops import course, fields_taken
+from tnspin.runs.certify.loops import fields_taken, loop_series
 from tnspin.runs.config.loading import load
 from tnspin.runs.simulation import simulate
 
@@ -66,13 +66,13 @@ def small(folder: Path, kind: str = "master_equation", *extra: str) -> Any:
 
 
 def far_better(config: Any) -> Result:
-    """The course of a loop that goes much slower and is solved much better."""
+    """The series of a loop that goes much slower and is solved much better."""
     keys = config.hysteresis
     slow = replace(keys, hold=8 * keys.hold, steps=2 * keys.steps, settled=1e-12, steady=False)
     better = {"tolerance": 1e-10} if hasattr(config.solver, "tolerance") else {}
     better |= {"dt": config.solver.dt / 4} if hasattr(config.solver, "dt") else {}
     solver = replace(config.solver, **better)
-    return course(simulate(replace(config, hysteresis=slow, solver=solver)), config)
+    return loop_series(simulate(replace(config, hysteresis=slow, solver=solver)), config)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_too_fast_is_refused_and_slow_is_certified_both_honestly(tmp_path: Path,
         certificate = run_ladder(config, tmp_path / f"{hold}.json", tolerance=1e-2)
         assert certificate.granted == (hold == slow), (hold, certificate.text())
         assert certificate.judged == ("loop_spin",)
-        own, fine = course(Result.load(tmp_path / f"{hold}.h5"), config), far_better(config)
+        own, fine = loop_series(Result.load(tmp_path / f"{hold}.h5"), config), far_better(config)
         for name in ("loop_spin", "magnetization"):
             true, told = difference(own[name], fine[name]), certificate.observables[name].error
             assert np.all(true <= 3 * told + 1e-6), (name, hold, true, told)
@@ -100,12 +100,12 @@ def test_too_fast_is_refused_and_slow_is_certified_both_honestly(tmp_path: Path,
 
 
 def test_density_matrices_are_measured_against_the_master_equation(tmp_path: Path) -> None:
-    rungs = ladder(small(tmp_path, "density_matrix"))
-    assert [(r.axis, r.side) for r in rungs] == [
+    levels = ladder(small(tmp_path, "density_matrix"))
+    assert [(r.axis, r.side) for r in levels] == [
         ("base", "base"), ("exact", "exact"), ("settled", "finer"), ("hold", "coarser"),
         ("hold", "finer"), ("steps", "finer"),
     ]  # fmt: skip
-    assert rungs[1].config.solver.kind == "master_equation"
+    assert levels[1].config.solver.kind == "master_equation"
     estimated = ladder(small(tmp_path, "density_matrix"), exact=False)
     dt = next(r for r in estimated if (r.axis, r.side) == ("dt", "finer"))
     # A step is half of what divides a twentieth of the time at a field evenly.
@@ -125,7 +125,7 @@ def test_rows_of_a_loop_are_the_fields_as_they_are_taken(tmp_path: Path) -> None
         "loop_spin": Variable(dims, spins, "1", ""),
         "magnetization": Variable(("branch", "field", "axis"), spins.mean(axis=2), "1", ""),
     }
-    found = course(Result(loop, {}), config)
+    found = loop_series(Result(loop, {}), config)
     np.testing.assert_allclose(fields_taken(config), [1.5, 0.5, -0.5, -1.5, -1.5, -0.5, 0.5, 1.5])
     np.testing.assert_array_equal(found["time"], np.arange(1, 9))
     assert found["loop_spin"].shape == (8, 2, 3)
@@ -199,7 +199,7 @@ def test_a_ladder_of_loops_that_was_stopped_continues(tmp_path: Path) -> None:
     whole = run_ladder(config, tmp_path / "whole.json").to_dict()
     path, stops, taken = tmp_path / "parts.json", 0, 0
 
-    def stop(rung: Any, progress: Any) -> None:
+    def stop(level: Any, progress: Any) -> None:
         nonlocal taken
         taken += 1
         if taken == 150:
@@ -210,7 +210,7 @@ def test_a_ladder_of_loops_that_was_stopped_continues(tmp_path: Path) -> None:
         try:
             parts = run_ladder(config, path, on_step=stop).to_dict()
         except RunError as error:
-            assert "stopped in rung" in str(error) and "fields, saved" in str(error)
+            assert "stopped in level" in str(error) and "fields, saved" in str(error)
             stops += 1
         assert stops < 30
     assert stops >= 3

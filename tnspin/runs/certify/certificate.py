@@ -34,7 +34,7 @@ class Observed:
     contributions
         (n,) error from each axis, a running maximum.
     differences
-        (n,) largest difference from each rung, a running maximum.
+        (n,) largest difference from each level, a running maximum.
     extrapolation
         In discarded weight, where three bond dimensions were run.
     """
@@ -53,6 +53,19 @@ class Observed:
         """The axis that contributes most at one of the times."""
         return max(self.contributions, key=lambda axis: self.contributions[axis][index])
 
+    def until(self, count: int) -> Observed:
+        """The errors at the first times alone."""
+        found = self.extrapolation
+        if found is not None:
+            found = Extrapolation(
+                *(x[:count] for x in (found.values, found.error, found.justified))
+            )
+        return Observed(
+            {axis: values[:count] for axis, values in self.contributions.items()},
+            {name: values[:count] for name, values in self.differences.items()},
+            self.units, found,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -68,7 +81,7 @@ class Certificate:
         (n,) times at which the ladder was judged; it may end before the run does.
     observables
         Errors by name.
-    rungs
+    levels
         What was run: name, axis, side, value, how far, at which cost.
     conserved
         Drift of what should be conserved, of the base.
@@ -86,7 +99,7 @@ class Certificate:
     judged: tuple[str, ...]
     times: Array
     observables: Mapping[str, Observed]
-    rungs: Sequence[Mapping[str, Any]]
+    levels: Sequence[Mapping[str, Any]]
     conserved: Mapping[str, Any]
     stop: float
     stopped: str = ""
@@ -95,7 +108,7 @@ class Certificate:
     @property
     def known(self) -> bool:
         """Whether errors are known from the exact solver, all of them."""
-        return {rung["axis"] for rung in self.rungs} == {"base", "exact"}
+        return {level["axis"] for level in self.levels} == {"base", "exact"}
 
     @property
     def converged_until(self) -> float | None:
@@ -170,7 +183,7 @@ class Certificate:
             run), ``known`` (errors are from the exact solver), ``limited_by`` (observable, axis),
             ``stopped`` (why the ladder ended before the run), ``energy_ev`` (or null);
             ``time`` (n,), ``observables``: for each ``units``, ``judged``, ``holds_until``,
-            ``error`` (n,), ``contributions`` {axis: (n,)}, ``differences`` {rung: (n,)} and, where
+            ``error`` (n,), ``contributions`` {axis: (n,)}, ``differences`` {level: (n,)} and, where
             there are three bond dimensions, ``extrapolation``: ``justified`` (n,) share of the
             components, ``error_bar`` (n,) largest, and for small ones ``values`` (n, ...);
             ``conservation`` {name: initial, final, drift}, ``rungs`` [name, axis, side, value,
@@ -194,7 +207,7 @@ class Certificate:
             "field": self.fields,
             "observables": {name: self._observable(name) for name in self.observables},
             "conservation": self.conserved,
-            "rungs": list(self.rungs),
+            "rungs": list(self.levels),
         }
         return dict(_plain(found))
 
@@ -241,14 +254,10 @@ def read_certificate(path: Path) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Values that JSON knows."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not np.isfinite(value) else value

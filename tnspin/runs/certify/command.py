@@ -1,4 +1,4 @@
-"""What ``tnspin certify`` does around `certify`: bar, signals, figure, words."""
+"""The command ``tnspin certify``: progress bar, signals, figure and table around `certify`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tnspin.errors import RunError
 from tnspin.results.result import check_writable
 from tnspin.runs.certify import certify, files_of
 from tnspin.runs.certify.certificate import Certificate
-from tnspin.runs.certify.ladder import Rung, ladder
+from tnspin.runs.certify.ladder import Level, ladder
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import load
 from tnspin.runs.progress import Bar, StopOnSignal, position
@@ -28,8 +28,8 @@ def certify_command(options: argparse.Namespace) -> bool:
     files = files_of(path)
     check_writable(path)
     names = [name.strip() for name in options.observables.split(",") if name.strip()]
-    rungs = ladder(config, names, exact=not options.estimate)
-    costs = {rung.name: rung.cost for rung in rungs}
+    levels = ladder(config, names, exact=not options.estimate)
+    costs = {level.name: level.cost for level in levels}
     done = dict.fromkeys(costs, 0.0)
     bar = Bar(not options.quiet and config.length > 0, "left at most")
 
@@ -37,15 +37,15 @@ def certify_command(options: argparse.Namespace) -> bool:
         if not options.quiet:
             print(f"tnspin: {text}", file=sys.stderr, flush=True)
 
-    if not options.quiet and not files["rungs"].is_dir():
-        _expect(config, rungs, say)
+    if not options.quiet and not files["levels"].is_dir():
+        _expect(config, levels, say)
     with StopOnSignal() as stop:
 
-        def on_step(rung: Rung, progress: Any) -> None:
+        def on_step(level: Level, progress: Any) -> None:
             if bar.shown:
-                done[rung.name] = progress.time / rung.config.length
+                done[level.name] = progress.time / level.config.length
                 share = sum(costs[name] * part for name, part in done.items())
-                where = f"{rung.name}, {position(rung.config, progress.time)}"
+                where = f"{level.name}, {position(level.config, progress.time)}"
                 bar.update(share / sum(costs.values()), where)
             stop.check()
 
@@ -55,12 +55,11 @@ def certify_command(options: argparse.Namespace) -> bool:
                 exact=not options.estimate, on_step=on_step, on_snapshot=stop.on_snapshot,
                 say=say,
             )  # fmt: skip
-        except RunError as error:
-            if stop.requested:
-                raise RunError(f"{error}; continue with: {_again(options)}") from error
-            raise
-        except KeyboardInterrupt as stopped:
-            raise RunError(f"stopped; continue with: {_again(options)}") from stopped
+        except (RunError, KeyboardInterrupt) as error:
+            if isinstance(error, RunError) and not stop.requested:
+                raise
+            again = shlex.join(["tnspin", *options.arguments])
+            raise RunError(f"{str(error) or 'stopped'}; continue with: {again}") from error
         finally:
             bar.close()
     _draw(certificate, files["figure"], say)
@@ -69,29 +68,31 @@ def certify_command(options: argparse.Namespace) -> bool:
     return certificate.granted
 
 
-def _expect(config: Config, rungs: tuple[Rung, ...], say: Callable[[str], None]) -> None:
+def _expect(config: Config, levels: tuple[Level, ...], say: Callable[[str], None]) -> None:
     """Say what the run takes by itself, and how much more its ladder may take."""
     from tnspin.runs.forecast import forecast
 
     found = forecast(config)
     if found is None or found.seconds is None:
         return
-    times = sum(rung.cost for rung in rungs)
-    more = "the exact solver besides" if rungs[1].axis == "exact" else f"up to {times:.0f} times it"
+    times = sum(level.cost for level in levels)
+    more = (
+        "the exact solver besides" if levels[1].axis == "exact" else f"up to {times:.0f} times it"
+    )
     say(f"{found.text()}; the ladder {more}")
 
 
 def table(certificate: Certificate) -> str:
-    """Return the verdict, the rungs and what each observable is worth."""
+    """Return the verdict, the levels and what each observable is worth."""
     facts = certificate.to_dict()
     to, end = "to t", f"t = {certificate.times[-1]:g}"
     if certificate.fields is not None:
         to, end = "fields", "the end"
-    lines = [certificate.text(), "", f"{'rung':<24} {to:>8} {'CPU (s)':>9}  note"]
-    for rung in facts["rungs"]:
-        reached = "" if rung["reached"] is None else f"{rung['reached']:g}"
-        cpu = f"{rung['cpu_time_s']:.1f}" if "cpu_time_s" in rung else ""
-        lines.append(f"{rung['name']:<24} {reached:>8} {cpu:>9}  {rung['note']}".rstrip())
+    lines = [certificate.text(), "", f"{'level':<24} {to:>8} {'CPU (s)':>9}  note"]
+    for level in facts["rungs"]:
+        reached = "" if level["reached"] is None else f"{level['reached']:g}"
+        cpu = f"{level['cpu_time_s']:.1f}" if "cpu_time_s" in level else ""
+        lines.append(f"{level['name']:<24} {reached:>8} {cpu:>9}  {level['note']}".rstrip())
     if facts["stopped"]:
         lines.append(f"ladder ended {facts['stopped']}")
     lines += ["", f"{'observable':<34} {'holds until':>11}  error at {end}, and its parts"]
@@ -120,7 +121,3 @@ def _draw(certificate: Certificate, path: Path, say: Callable[[str], None]) -> N
         say(f"no figure: {error.name} is missing: pip install 'tnspin[plot]'")
         return
     save_certificate_figure(certificate.to_dict(), path)
-
-
-def _again(options: argparse.Namespace) -> str:
-    return shlex.join(["tnspin", *options.arguments])

@@ -159,6 +159,10 @@ class Extrapolation:
     error: Array
     justified: NDArray[np.bool_]
 
+    def until(self, count: int) -> Extrapolation:
+        """The first times alone."""
+        return Extrapolation(self.values[:count], self.error[:count], self.justified[:count])
+
 
 def extrapolate(weights: Array, values: Array) -> Extrapolation:
     """Extrapolate three runs to no discarded weight, component by component.

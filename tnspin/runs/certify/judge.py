@@ -47,7 +47,8 @@ from tnspin.runs.certify.estimate import (
 )
 from tnspin.runs.certify.ladder import own_step
 from tnspin.runs.certify.loops import fields_taken
-from tnspin.runs.certify.runner import Course
+from tnspin.runs.certify.runner import LevelResult
+from tnspin.runs.config.config import Config
 
 __all__ = ["compared", "default_judged", "judge"]
 
@@ -58,11 +59,13 @@ _OF_THE_METHOD = (
     "time", "time_fs", "bond_dim", "discarded_weight", "norm_lost", "kraus_dim", "kraus_discarded",
     "group_discarded", "trace_error", "hermiticity_error", "smallest_eigenvalue",
 )  # fmt: skip
-#: What is not compared with the base, but with the finer run of another axis.
-_BESIDE = {"dt": "cutoff", "order": "cutoff", "hold": "settled"}
+#: Axis -> axis whose finer run is the one to compare with; for others it is the base.
+_REFERENCE = {"dt": "cutoff", "order": "cutoff", "hold": "settled"}
 #: Factors between neighbouring errors that theory allows.
 _BEST = {"cutoff": 10.0, "kraus_cutoff": 10.0}
 _STANDARD_ERRORS = 2.0
+
+Levels = Mapping[tuple[str, str], LevelResult]
 
 
 def compared(base: Result) -> list[str]:
@@ -84,14 +87,17 @@ def default_judged(base: Result) -> tuple[str, ...]:
 
 
 def judge(
-    courses: Mapping[str, Course], tolerance: float, judged: Sequence[str] = (), stopped: str = ""
+    results: Mapping[str, LevelResult],
+    tolerance: float,
+    judged: Sequence[str] = (),
+    stopped: str = "",
 ) -> Certificate:
     """Estimate the errors of the base from all that has been run.
 
     Parameters
     ----------
-    courses
-        By the names of their rungs, "base" among them.
+    results
+        By the names of their levels, "base" among them.
     tolerance, judged
         See `Certificate`; none named: local expectation values.
     stopped
@@ -102,8 +108,7 @@ def judge(
     InputError
         If a judged observable was not recorded.
     """
-    base = courses["base"].result
-    assert base is not None
+    base, config = results["base"].series, results["base"].level.config
     names = compared(base)
     for name in judged:
         if name not in names:
@@ -111,143 +116,121 @@ def judge(
                 f"--observables {name}: not compared in this run; allowed: {', '.join(names)}"
                 f"{nearest(name, names)}"
             )
-    others = [c for c in courses.values() if c.rung.axis != "base" and c.result is not None]
-    config = courses["base"].rung.config
-    observables = {name: _observed(name, base, others, config) for name in names}
-    count = min((len(c.result["time"]) for c in others if c.result is not None), default=None)
-    kept = {
-        name: _cut(one, base["time"].size if count is None else count)
-        for name, one in observables.items()
-        if one.contributions
+    levels = {
+        (one.level.axis, one.level.side): one
+        for one in results.values()
+        if one.level.axis != "base" and one.run is not None
     }
+    count = min((one.series["time"].size for one in levels.values()), default=base["time"].size)
+    observed = {name: _observed(name, base, levels, config) for name in names}
+    kept = {name: one.until(count) for name, one in observed.items() if one.contributions}
     missing = [name for name in judged if name not in kept]
     if missing or not kept:
         what = ", ".join(missing) or "all observables"
         raise InputError(f"solver.kind = {config.solver.kind!r}: nothing tells the error of {what}")
-    first = next(iter(kept.values())).error.size
     return Certificate(
         config=config.as_dict(), tolerance=tolerance,
         judged=tuple(judged) or tuple(n for n in default_judged(base) if n in kept),
-        times=base["time"][:first], observables=kept,
-        rungs=[_facts(course) for course in courses.values()],
+        times=base["time"][: next(iter(kept.values())).error.size], observables=kept,
+        levels=[_facts(one) for one in results.values()],
         conserved=conservation(base), stop=float(config.length), stopped=stopped,
         fields=fields_taken(config),
     )  # fmt: skip
 
 
-def _observed(name: str, base: Result, courses: Sequence[Course], config: Any) -> Observed:
-    """Errors of one observable from all rungs that recorded it too."""
-    differences, sides = {}, {}
-    values: dict[tuple[str, str], tuple[Course, Array]] = {}
-    for course in courses:
-        other = course.result
-        if other is None or name not in other or other[name].shape[1:] != base[name].shape[1:]:
-            continue
-        apart = difference(_same(course.rung.axis, courses, config, base)[name], other[name])
-        differences[course.rung.name] = apart
-        sides[course.rung.axis, course.rung.side] = apart
-        values[course.rung.axis, course.rung.side] = course, other[name]
+def _observed(name: str, base: Result, levels: Levels, config: Config) -> Observed:
+    """Errors of one observable from all levels that recorded it too."""
+    differences: dict[str, Array] = {}
+    axes: dict[str, dict[str, Array]] = {}
+    for (axis, side), one in levels.items():
+        if name in one.series and one.series[name].shape[1:] == base[name].shape[1:]:
+            apart = difference(_reference(axis, base, levels, config)[name], one.series[name])
+            differences[one.level.name] = axes.setdefault(axis, {})[side] = apart
     contributions: dict[str, Array] = {}
+    for axis, sides in axes.items():
+        contributions[axis] = _contribution(axis, sides, levels, contributions, config)
     extrapolation = None
-    for axis in dict.fromkeys(axis for axis, _ in sides):
-        if axis == "hold":  # differences are told from errors that the solver makes anywhere
-            solver = (error[-1] for other, error in contributions.items() if other != "settled")
-            coarse, fine = sides[axis, "coarser"], sides[axis, "finer"]
-            contributions[axis] = relaxation(coarse, fine, float(sum(solver)))
-        else:
-            contributions[axis] = _contribution(axis, sides, values, config)
-    if {("bond_dim", "coarser"), ("bond_dim", "finer")} <= set(values):
-        extrapolation = _extrapolation(base, name, values)
-        if extrapolation is not None:
-            shift = np.abs(base[name][: len(extrapolation.values)] - extrapolation.values)
-            off = np.where(extrapolation.justified, shift + extrapolation.error, 0.0)
-            off = np.maximum.accumulate(off.reshape(len(off), -1).max(axis=1, initial=0.0))
-            contributions["bond_dim"] = np.maximum(contributions["bond_dim"][: len(off)], off)
+    if {"coarser", "finer"} <= axes.get("bond_dim", {}).keys():
+        extrapolation = _extrapolation(base, name, levels)
+    if extrapolation is not None:
+        shift = np.abs(base[name][: len(extrapolation.values)] - extrapolation.values)
+        off = np.where(extrapolation.justified, shift + extrapolation.error, 0.0)
+        off = _running_maximum(off)
+        contributions["bond_dim"] = np.maximum(contributions["bond_dim"][: len(off)], off)
     if "order" in contributions and "dt" in contributions:  # two measures of the same error
         contributions["dt"] = np.maximum(contributions["dt"], contributions.pop("order"))
     if f"{name}_error" in base and "exact" not in contributions:
-        error = np.abs(base[f"{name}_error"])
-        contributions["sample"] = _STANDARD_ERRORS * np.maximum.accumulate(
-            error.reshape(len(error), -1).max(axis=1, initial=0.0)
-        )
+        error = _running_maximum(np.abs(base[f"{name}_error"]))
+        contributions["sample"] = _STANDARD_ERRORS * error
     return Observed(contributions, differences, base.variables[name].units, extrapolation)
 
 
-def _same(axis: str, courses: Sequence[Course], config: Any, base: Result) -> Result:
+def _running_maximum(values: Array) -> Array:
+    """(n,) largest component so far of (n, ...) values."""
+    largest = values.reshape(len(values), -1).max(axis=1, initial=0.0)
+    return np.asarray(np.maximum.accumulate(largest))
+
+
+def _reference(axis: str, base: Result, levels: Levels, config: Config) -> Result:
     """The run that differs from those of an axis in nothing else: the base, or a finer one."""
-    beside = _BESIDE.get(axis)
-    if beside is None or (beside == "cutoff" and "kraus_cutoff" in config.solver.key_values()):
+    other = _REFERENCE.get(axis)
+    if other == "cutoff" and "kraus_cutoff" in config.solver.key_values():
         return base
-    sides = ((c.result, c.rung.axis, c.rung.side) for c in courses)
-    found = [result for result, *rung in sides if rung == [beside, "finer"] and result is not None]
-    return found[0] if found else base
+    found = levels.get((other or "", "finer"))
+    return base if found is None else found.series
 
 
 def _contribution(
     axis: str,
-    sides: Mapping[tuple[str, str], Array],
-    values: Mapping[tuple[str, str], tuple[Course, Array]],
-    config: Any,
+    sides: Mapping[str, Array],
+    levels: Levels,
+    others: Mapping[str, Array],
+    config: Config,
 ) -> Array:
-    coarse, fine = sides.get((axis, "coarser")), sides.get((axis, "finer"))
-    if axis == "exact":
-        return sides[axis, "exact"]
-    if fine is None:  # all that a looser run is worse bounds what this one is
-        assert coarse is not None
-        return coarse
+    """Error that one axis contributes, from the differences of its coarser and finer level."""
+    coarse, fine = sides.get("coarser"), sides.get("finer")
+    if fine is None:  # the exact solver, or a looser run: all that it is worse bounds this one
+        (only,) = sides.values()
+        return only
     if axis in ("order", "settled"):
         return fine
     if axis == "tolerance":
         return 2 * fine
+    if axis == "hold" and coarse is not None:
+        # Differences are told from errors that the solver makes anywhere.
+        solver = (error[-1] for other, error in others.items() if other != "settled")
+        return relaxation(coarse, fine, float(sum(solver)))
     if axis == "dt":
-        longer = values.get(("dt", "coarser"))
-        steps = (
-            None if longer is None else float(longer[0].rung.value), own_step(config),
-            float(values["dt", "finer"][0].rung.value),
-        )  # fmt: skip
+        longer = None if coarse is None else float(levels["dt", "coarser"].level.value)
+        steps = longer, own_step(config), float(levels["dt", "finer"].level.value)
         return richardson(coarse, fine, steps, getattr(config.solver, "order", 2))
     return geometric(coarse, fine, _BEST.get(axis, np.inf))
 
 
-def _extrapolation(
-    base: Result, name: str, values: Mapping[tuple[str, str], tuple[Course, Array]]
-) -> Extrapolation | None:
+def _extrapolation(base: Result, name: str, levels: Levels) -> Extrapolation | None:
     """Extrapolate in the discarded weight of three bond dimensions."""
-    (coarse, low), (fine, high) = values["bond_dim", "coarser"], values["bond_dim", "finer"]
-    results = [coarse.result, base, fine.result]
-    if any(one is None or "discarded_weight" not in one for one in results):
+    runs = [levels["bond_dim", "coarser"].series, base, levels["bond_dim", "finer"].series]
+    if any("discarded_weight" not in one for one in runs):
         return None
-    count = min(len(low), len(base[name]), len(high))
-    weights = [one["discarded_weight"][:count].sum(axis=1) for one in results if one is not None]
-    series = [one[:count] for one in (low, base[name], high)]
-    return extrapolate(np.array(weights), np.array(series))
+    count = min(len(one[name]) for one in runs)
+    weights = [one["discarded_weight"][:count].sum(axis=1) for one in runs]
+    return extrapolate(np.array(weights), np.array([one[name][:count] for one in runs]))
 
 
-def _cut(one: Observed, count: int) -> Observed:
-    """The same up to a time that all have reached."""
-    found = one.extrapolation
-    if found is not None:
-        found = Extrapolation(found.values[:count], found.error[:count], found.justified[:count])
-    return Observed(
-        {axis: values[:count] for axis, values in one.contributions.items()},
-        {name: values[:count] for name, values in one.differences.items()},
-        one.units, found,
-    )  # fmt: skip
-
-
-def _facts(course: Course) -> dict[str, Any]:
-    rung, result = course.rung, course.result
+def _facts(one: LevelResult) -> dict[str, Any]:
+    level = one.level
     facts: dict[str, Any] = {
-        "name": rung.name, "axis": rung.axis, "side": rung.side, "value": rung.value,
-        "solver": flatten({"solver": rung.config.as_dict()["solver"]}), "note": course.note,
+        "name": level.name, "axis": level.axis, "side": level.side, "value": level.value,
+        "solver": flatten({"solver": level.config.as_dict()["solver"]}), "note": one.note,
     }  # fmt: skip
-    if result is None:
-        return facts | {"reached": None, "note": course.note or "was not needed"}
-    facts["reached"] = float(result["time"][-1])
+    if one.run is None:
+        return facts | {"reached": None, "note": one.note or "was not needed"}
+    series = one.series
+    facts["reached"] = float(series["time"][-1])
     for key in ("wall_time_s", "cpu_time_s"):
-        facts[key] = float(result.attrs[key])
-    if "bond_dim" in result:
-        facts["bond_dim"] = int(result["bond_dim"].max(initial=0))
-    if "discarded_weight" in result:
-        facts["discarded_weight"] = float(result["discarded_weight"][-1].sum())
+        facts[key] = float(series.attrs[key])
+    if "bond_dim" in series:
+        facts["bond_dim"] = int(series["bond_dim"].max(initial=0))
+    if "discarded_weight" in series:
+        facts["discarded_weight"] = float(series["discarded_weight"][-1].sum())
     return facts

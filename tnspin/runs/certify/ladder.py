@@ -35,7 +35,7 @@ from tnspin.runs.config.loading import from_dict
 from tnspin.runs.hysteresis.loop import PIECES
 from tnspin.runs.simulation import options_of
 
-__all__ = ["AXES", "Rung", "ladder", "own_step"]
+__all__ = ["AXES", "Level", "ladder", "own_step"]
 
 #: What is varied -> in words.
 AXES = {
@@ -66,7 +66,7 @@ _TIGHTEST = 1e-14
 
 
 @dataclass(frozen=True)
-class Rung:
+class Level:
     """One run of the ladder.
 
     Attributes
@@ -97,17 +97,17 @@ class Rung:
 
 def ladder(
     config: Config, observables: Sequence[str] = (), *, exact: bool = True
-) -> tuple[Rung, ...]:
-    """The base and its rungs, the exact solver alone where it fits.
+) -> tuple[Level, ...]:
+    """The base and its levels, the exact solver alone where it fits.
 
     Parameters
     ----------
     config
         The run to certify.  Classical spins beside it are those of the base alone.
     observables
-        What the rungs record; none named: what the base does.
+        What the levels record; none named: what the base does.
     exact
-        Whether the exact solver may replace the other rungs.
+        Whether the exact solver may replace the other levels.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def ladder(
     """
     if not config.solver.integrates:
         raise InputError(f"model.kind = {config.model.kind!r}: a closed form; nothing to certify")
-    base, config = Rung("base", "base", None, config), replace(config, classical=None)
+    base, config = Level("base", "base", None, config), replace(config, classical=None)
     if config.hysteresis is None:
         names = chosen(
             config.record.observables, config.run_model, config.solver.states(),
@@ -133,14 +133,14 @@ def ladder(
             )
     known = _exact(config) if exact else None
     if known is not None:
-        found = [Rung("exact", "exact", None, known)]
+        found = [Level("exact", "exact", None, known)]
     else:
-        found = [rung for axis in _axes(config) for rung in _BUILDERS[axis](config)]
+        found = [level for axis in _axes(config) for level in _BUILDERS[axis](config)]
         found += _levels(config)
     if config.hysteresis is not None:
-        return base, *(_bare(rung) for rung in (*found, *_of_the_loop(config)))
+        return base, *(_bare(level) for level in (*found, *_of_the_loop(config)))
     wanted = [n for n in names if not observables or n in observables or n in _LEDGER]
-    return base, *(replace(rung, config=_recording(rung.config, wanted)) for rung in found)
+    return base, *(replace(level, config=_recording(level.config, wanted)) for level in found)
 
 
 def _recording(config: Config, names: Sequence[str]) -> Config:
@@ -172,41 +172,41 @@ def _changed(config: Config, **values: Any) -> Config:
 
 
 def _dimension(axis: str) -> Any:
-    def rungs(config: Config) -> list[Rung]:
+    def levels(config: Config) -> list[Level]:
         own = getattr(config.solver, axis)
-        coarse = [Rung(axis, "coarser", own // 2, _changed(config, **{axis: own // 2}), 0.3)]
-        fine = Rung(axis, "finer", 2 * own, _changed(config, **{axis: 2 * own}), 4.0)
+        coarse = [Level(axis, "coarser", own // 2, _changed(config, **{axis: own // 2}), 0.3)]
+        fine = Level(axis, "finer", 2 * own, _changed(config, **{axis: 2 * own}), 4.0)
         return [*(coarse if own > 1 else []), fine]
 
-    return rungs
+    return levels
 
 
 def _cutoff(axis: str) -> Any:
-    def rungs(config: Config) -> list[Rung]:
+    def levels(config: Config) -> list[Level]:
         own = getattr(config.solver, axis)
         sides = ((min(_FINER * own, 0.1), "coarser", 0.8), (own / _FINER, "finer", 1.3))
         return [
-            Rung(axis, side, value, _changed(config, **{axis: value}), cost)
+            Level(axis, side, value, _changed(config, **{axis: value}), cost)
             for value, side, cost in sides
             if own > 0
         ]
 
-    return rungs
+    return levels
 
 
-def _dt(config: Config) -> list[Rung]:
+def _dt(config: Config) -> list[Level]:
     own = own_step(config)
     found = []
     longer, tighter = own_step(config, 2 * own), _tighter(config)
     if longer > 1.2 * own:
-        found.append(Rung("dt", "coarser", longer, _changed(config, dt=longer, **tighter), 0.6))
-    return [*found, Rung("dt", "finer", own / 2, _changed(config, dt=own / 2, **tighter), 2.5)]
+        found.append(Level("dt", "coarser", longer, _changed(config, dt=longer, **tighter), 0.6))
+    return [*found, Level("dt", "finer", own / 2, _changed(config, dt=own / 2, **tighter), 2.5)]
 
 
-def _order(config: Config) -> list[Rung]:
+def _order(config: Config) -> list[Level]:
     if config.solver.key_values()["order"] == 4:
         return []
-    return [Rung("order", "finer", 4, _changed(config, order=4, **_tighter(config)), 5.0)]
+    return [Level("order", "finer", 4, _changed(config, order=4, **_tighter(config)), 5.0)]
 
 
 def _tighter(config: Config) -> dict[str, float]:
@@ -221,24 +221,24 @@ def _tighter(config: Config) -> dict[str, float]:
     return {"cutoff": own / _FINER} if own > 0 else {}
 
 
-def _tolerance(config: Config) -> list[Rung]:
+def _tolerance(config: Config) -> list[Level]:
     own = config.solver.key_values()["tolerance"]
     if own / 10 >= _TIGHTEST:
-        return [Rung("tolerance", "finer", own / 10, _changed(config, tolerance=own / 10), 1.2)]
-    return [Rung("tolerance", "coarser", 100 * own, _changed(config, tolerance=100 * own), 0.9)]
+        return [Level("tolerance", "finer", own / 10, _changed(config, tolerance=own / 10), 1.2)]
+    return [Level("tolerance", "coarser", 100 * own, _changed(config, tolerance=100 * own), 0.9)]
 
 
-def _levels(config: Config) -> list[Rung]:
+def _levels(config: Config) -> list[Level]:
     """A larger reaction coordinate, if the run has one and the larger one fits."""
     own = getattr(config.bath, "levels", None)
     if not isinstance(own, int):
         return []
     more = own + max(2, own // 3)
     larger = replace(config, bath=replace(config.bath, levels=more))
-    return [Rung("levels", "finer", more, larger, 2.5)]
+    return [Level("levels", "finer", more, larger, 2.5)]
 
 
-def _of_the_loop(config: Config) -> list[Rung]:
+def _of_the_loop(config: Config) -> list[Level]:
     """Loops that hold each field to the end, for half or twice as long, or take shorter steps.
 
     Those that hold it to the end differ by relaxation alone, not by when a field was left.
@@ -266,16 +266,16 @@ def _of_the_loop(config: Config) -> list[Rung]:
     if keys.settled:
         changes.insert(0, ("settled", "finer", 0.0, full, 3.0))
     return [
-        Rung(axis, side, value, replace(config, hysteresis=loop), cost)
+        Level(axis, side, value, replace(config, hysteresis=loop), cost)
         for axis, side, value, loop, cost in changes
     ]
 
 
-def _bare(rung: Rung) -> Rung:
+def _bare(level: Level) -> Level:
     """The same without the steady states, which nothing is compared with."""
-    keys = rung.config.hysteresis
+    keys = level.config.hysteresis
     assert keys is not None
-    return replace(rung, config=replace(rung.config, hysteresis=replace(keys, steady=False)))
+    return replace(level, config=replace(level.config, hysteresis=replace(keys, steady=False)))
 
 
 _BUILDERS = {

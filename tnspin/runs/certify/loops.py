@@ -1,4 +1,4 @@
-"""Hysteresis loops as a course that certificates can judge: one row for each field, as taken.
+"""Hysteresis loops as series that certificates can judge: one row for each field, as taken.
 
 A row stands for the end of a field, and the "time" of a row is how many fields are done by then.
 """
@@ -14,7 +14,7 @@ from tnspin.results.result import Result, Variable
 from tnspin.runs.config.config import Config
 from tnspin.runs.hysteresis.run import swept_fields
 
-__all__ = ["OBSERVED", "course", "fields_taken"]
+__all__ = ["OBSERVED", "fields_taken", "loop_series"]
 
 Reals = NDArray[np.float64]
 #: What is compared, and what it is.
@@ -33,7 +33,7 @@ def fields_taken(config: Config) -> Reals | None:
     return np.concatenate((fields[::-1], fields))
 
 
-def course(result: Result, config: Config) -> Result:
+def loop_series(result: Result, config: Config) -> Result:
     """Rows of a loop at the fields of a configuration, whose steps may be longer.
 
     Parameters
@@ -54,7 +54,7 @@ def course(result: Result, config: Config) -> Result:
     assert stride * keys.steps == found.size - 1 and isclose(found[-1], keys.largest)
     branch = np.arange(0, found.size, stride)
     rows = np.concatenate((branch, found.size + branch))
-    path = {name: _along(result[name]) for name in ("loop_spin", "magnetization")}
+    path = {name: _in_order(result[name]) for name in ("loop_spin", "magnetization")}
     swept = path["magnetization"][:, "xyz".index(keys.axis)]
     taken = np.concatenate((found[::-1], found))
     # Along the path M dB is minus the area between the branches; on the steps of this very run.
@@ -72,7 +72,7 @@ def course(result: Result, config: Config) -> Result:
     )
 
 
-def _along(values: Reals) -> Reals:
+def _in_order(values: Reals) -> Reals:
     """(2 F, ...) values of both branches, one after the other, from (2, F, ...)."""
     down, up = values
     return np.concatenate((down[::-1], up))
