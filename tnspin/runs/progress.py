@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -68,17 +69,23 @@ class StopOnSignal:
     """Turn SIGINT and SIGTERM into a stop between two steps, where everything can be saved.
 
     Before `ready` is set there is nothing to save, and the signal acts at once; so does a
-    second one.
+    second one.  Outside the main thread, to which signals go, nothing changes.
+
+    Parameters
+    ----------
+    signals
+        Their numbers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)) -> None:
         self.ready = False
         self.requested = False
+        self._signals = signals
         self._old: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnSignal:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._old[number] = signal.signal(number, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            self._old = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
     def __exit__(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tnspin.errors import InputError, Interrupted, RunError
@@ -30,10 +30,10 @@ from tnspin.runs.sweep.runs import Outcome, Task, carry_out
 from tnspin.runs.sweep.scheduler import (
     JOBQUEUES,
     SCRIPT,
+    LocalPool,
     Pool,
     check_address,
     dask_pool,
-    local_pool,
     schedule,
     write_script,
 )
@@ -66,22 +66,26 @@ def sweep_command(options: argparse.Namespace) -> bool:
 
 
 def _check(options: argparse.Namespace) -> None:
-    if options.config is None and (options.over or options.overrides):
-        raise InputError("CONFIG: missing; --over and --set change what it says")
-    if options.config is None and options.output is None:
-        raise InputError("CONFIG: missing; give it and --over, or -o with the folder of a sweep")
-    if options.workers < 0:
-        raise InputError(f"--workers {options.workers}: must be 0 (one per processor) or more")
-    if options.jobqueue is not None and options.jobqueue not in JOBQUEUES:
-        raise InputError(f"--jobqueue {options.jobqueue}: must be one of {', '.join(JOBQUEUES)}")
+    cluster = "--scheduler" if options.scheduler else "--jobqueue" if options.jobqueue else ""
+    queues = ", ".join(JOBQUEUES)
+    wrong = {
+        "CONFIG: missing; --over and --set change what it says":
+            options.config is None and (options.over or options.overrides),
+        "CONFIG: missing; give it and --over, or -o with the folder of a sweep":
+            options.config is None and options.output is None,
+        f"--workers {options.workers}: must be 0 (one per processor) or more": options.workers < 0,
+        f"--jobqueue {options.jobqueue}: must be one of {queues}":
+            options.jobqueue not in (None, *JOBQUEUES),
+        "--scheduler: give this or --jobqueue, not both": options.scheduler and options.jobqueue,
+        f"--executor {options.executor}: {cluster} is for dask":
+            cluster and options.executor not in (None, "dask"),
+    }  # fmt: skip
+    for message, applies in wrong.items():
+        if applies:
+            raise InputError(message)
     if options.scheduler:
         check_address(options.scheduler)
-    if options.scheduler and options.jobqueue:
-        raise InputError("--scheduler: give this or --jobqueue, not both")
-    if (options.scheduler or options.jobqueue) and options.executor not in (None, "dask"):
-        raise InputError(f"--executor {options.executor}: --scheduler and --jobqueue are for dask")
-    if options.scheduler or options.jobqueue:
-        options.executor = "dask"
+    options.executor = "dask" if cluster else options.executor
 
 
 def _all(options: argparse.Namespace, folder: Path, grid: Grid, say: Say) -> bool:
@@ -111,7 +115,7 @@ def _carry_out(
     options: argparse.Namespace, folder: Path, wanted: Sequence[Run], workers: int, say: Say
 ) -> None:
     report = _Report(len(wanted), say, Bar(shown=not options.quiet))
-    pools: AbstractContextManager[Pool]
+    pools: contextlib.AbstractContextManager[Pool]
     advised = ""
 
     def ended(task: Task, outcome: Outcome) -> None:
@@ -123,7 +127,7 @@ def _carry_out(
     if options.executor == "dask":
         pools = dask_pool(options.scheduler, options.jobqueue, workers)
     else:
-        pools = local_pool(workers)
+        pools = contextlib.closing(LocalPool(workers))
     with StopOnSignal() as stop:
         try:
             with pools as pool:

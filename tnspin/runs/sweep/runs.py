@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -18,6 +16,7 @@ from tnspin.results.toml_text import loads
 from tnspin.runs.checkpoint import checkpoint_path
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import from_dict
+from tnspin.runs.progress import StopOnSignal
 from tnspin.runs.sweep.folder import (
     MANIFEST,
     failure,
@@ -117,8 +116,11 @@ def _locked(task: Task, folder: Path) -> Outcome:
         return Outcome("failed", before)
     forget_failure(folder, task.name)
     log(folder, "started", task.name)
+    # Ctrl-C is for the process that leads; its workers ignore it.
+    ours = (signal.SIGTERM, signal.SIGINT)
+    ours = ours[: 1 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else 2]
     # Workers of a cluster know nothing of our one BLAS thread, on which the last bit depends.
-    with threadpool_limits(1), _stop() as stop:
+    with threadpool_limits(1), StopOnSignal(ours) as stop:
         config = _with_threads(config, task.threads)
         result = simulate(
             config,
@@ -142,19 +144,3 @@ def _with_threads(config: Config, threads: int) -> Config:
             solver = replace(cast(Any, config.solver), **{key: threads})
             config = replace(config, solver=solver)
     return config
-
-
-@contextlib.contextmanager
-def _stop() -> Iterator[Any]:
-    """Stop, saved, at a SIGTERM; Ctrl-C is for the process that leads."""
-    from tnspin.runs.progress import StopOnSignal
-
-    stop = StopOnSignal()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals go to the main thread, which is not ours
-        return
-    leads = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-    with stop:
-        if not leads:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        yield stop

@@ -19,6 +19,7 @@ from concurrent.futures import (
     Future,
     wait,
 )
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ from tnspin.runs.sweep.runs import Outcome, Task, carry_out
 
 __all__ = [
     "JOBQUEUES", "SCRIPT", "LocalPool", "Pool", "array_of", "check_address", "dask_pool",
-    "local_pool", "schedule", "write_script",
+    "schedule", "write_script",
 ]  # fmt: skip
 
 #: Classes of dask-jobqueue.
@@ -108,16 +109,6 @@ class LocalPool:
                 for pid in list(getattr(pool, "_processes", None) or {}):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, number)
-
-
-@contextlib.contextmanager
-def local_pool(workers: int) -> Iterator[LocalPool]:
-    """A pool of processes, ended on leaving."""
-    pool = LocalPool(workers)
-    try:
-        yield pool
-    finally:
-        pool.close()
 
 
 class DaskPool:
@@ -361,10 +352,7 @@ def write_script(
 
 def array_of(numbers: Iterable[int]) -> str:
     """Numbers as Slurm writes them: ``0-3,7,9-11``."""
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans)
+    # Along a span, the distance to the position in the list is the same.
+    spans = groupby(enumerate(sorted(numbers)), lambda pair: pair[1] - pair[0])
+    ends = [(span[0][1], span[-1][1]) for span in (list(group) for _, group in spans)]
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in ends)
