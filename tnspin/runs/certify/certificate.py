@@ -56,14 +56,10 @@ class Observed:
     def until(self, count: int) -> Observed:
         """The errors at the first times alone."""
         found = self.extrapolation
-        if found is not None:
-            found = Extrapolation(
-                *(x[:count] for x in (found.values, found.error, found.justified))
-            )
         return Observed(
             {axis: values[:count] for axis, values in self.contributions.items()},
             {name: values[:count] for name, values in self.differences.items()},
-            self.units, found,
+            self.units, None if found is None else found.until(count),
         )  # fmt: skip
 
 

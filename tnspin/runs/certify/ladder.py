@@ -22,7 +22,7 @@ And the exact solver, where it fits: it replaces those of the solver, for then t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, cast
@@ -135,10 +135,9 @@ def ladder(
     if known is not None:
         found = [Level("exact", "exact", None, known)]
     else:
-        found = [level for axis in _axes(config) for level in _BUILDERS[axis](config)]
-        found += _levels(config)
+        found = [*_of_the_solver(config), *_of_the_bath(config)]
     if config.hysteresis is not None:
-        return base, *(_bare(level) for level in (*found, *_of_the_loop(config)))
+        return base, *map(_without_steady_states, (*found, *_of_the_loop(config)))
     wanted = [n for n in names if not observables or n in observables or n in _LEDGER]
     return base, *(replace(level, config=_recording(level.config, wanted)) for level in found)
 
@@ -161,52 +160,45 @@ def own_step(config: Config, dt: float | None = None) -> float:
     return float(every / max(1, ceil(every / (dt or config.solver.key_values()["dt"]) - 1e-9)))
 
 
-def _axes(config: Config) -> list[str]:
-    """Keys of the solver that have a say in its accuracy."""
-    unused = config.solver.unused_keys(config.problem)
-    return [name for name in _BUILDERS if name in config.solver.key_values() and name not in unused]
+def _of_the_solver(config: Config) -> list[Level]:
+    """Levels for each key of the solver that has a say in its accuracy."""
+    keys, unused = config.solver.key_values(), config.solver.unused_keys(config.problem)
+    return [
+        level
+        for axis, build in _BUILDERS.items()
+        if axis in keys and axis not in unused
+        for level in build(config, axis, keys[axis])
+    ]
 
 
-def _changed(config: Config, **values: Any) -> Config:
-    return replace(config, solver=replace(cast(Any, config.solver), **values))
+def _varied(
+    config: Config, axis: str, side: str, value: float, cost: float, **others: float
+) -> Level:
+    """The level with another value of a key of the solver."""
+    solver = replace(cast(Any, config.solver), **{axis: value}, **others)
+    return Level(axis, side, value, replace(config, solver=solver), cost)
 
 
-def _dimension(axis: str) -> Any:
-    def levels(config: Config) -> list[Level]:
-        own = getattr(config.solver, axis)
-        coarse = [Level(axis, "coarser", own // 2, _changed(config, **{axis: own // 2}), 0.3)]
-        fine = Level(axis, "finer", 2 * own, _changed(config, **{axis: 2 * own}), 4.0)
-        return [*(coarse if own > 1 else []), fine]
-
-    return levels
+def _dimension(config: Config, axis: str, own: int) -> list[Level]:
+    coarse = [_varied(config, axis, "coarser", own // 2, 0.3)] if own > 1 else []
+    return [*coarse, _varied(config, axis, "finer", 2 * own, 4.0)]
 
 
-def _cutoff(axis: str) -> Any:
-    def levels(config: Config) -> list[Level]:
-        own = getattr(config.solver, axis)
-        sides = ((min(_FINER * own, 0.1), "coarser", 0.8), (own / _FINER, "finer", 1.3))
-        return [
-            Level(axis, side, value, _changed(config, **{axis: value}), cost)
-            for value, side, cost in sides
-            if own > 0
-        ]
-
-    return levels
+def _cutoff(config: Config, axis: str, own: float) -> list[Level]:
+    sides = ("coarser", min(_FINER * own, 0.1), 0.8), ("finer", own / _FINER, 1.3)
+    return [_varied(config, axis, *side) for side in sides] if own > 0 else []
 
 
-def _dt(config: Config) -> list[Level]:
-    own = own_step(config)
-    found = []
-    longer, tighter = own_step(config, 2 * own), _tighter(config)
-    if longer > 1.2 * own:
-        found.append(Level("dt", "coarser", longer, _changed(config, dt=longer, **tighter), 0.6))
-    return [*found, Level("dt", "finer", own / 2, _changed(config, dt=own / 2, **tighter), 2.5)]
+def _dt(config: Config, axis: str, own: float) -> list[Level]:
+    step, tighter = own_step(config), _tighter(config)
+    longer = own_step(config, 2 * step)
+    coarse = [_varied(config, axis, "coarser", longer, 0.6, **tighter)]
+    fine = _varied(config, axis, "finer", step / 2, 2.5, **tighter)
+    return [*coarse, fine] if longer > 1.2 * step else [fine]
 
 
-def _order(config: Config) -> list[Level]:
-    if config.solver.key_values()["order"] == 4:
-        return []
-    return [Level("order", "finer", 4, _changed(config, order=4, **_tighter(config)), 5.0)]
+def _order(config: Config, axis: str, own: int) -> list[Level]:
+    return [_varied(config, axis, "finer", 4, 5.0, **_tighter(config))] if own != 4 else []
 
 
 def _tighter(config: Config) -> dict[str, float]:
@@ -215,25 +207,35 @@ def _tighter(config: Config) -> dict[str, float]:
     More updates truncate more often: with the cutoff of the base that would pass for an error of
     its step.
     """
-    if "kraus_cutoff" in config.solver.key_values():
+    keys = config.solver.key_values()
+    if "kraus_cutoff" in keys:
         return {}  # two cutoffs: there is no run with both of them finer
-    own = config.solver.key_values().get("cutoff", 0.0)
-    return {"cutoff": own / _FINER} if own > 0 else {}
+    return {"cutoff": keys["cutoff"] / _FINER} if keys.get("cutoff", 0.0) > 0 else {}
 
 
-def _tolerance(config: Config) -> list[Level]:
-    own = config.solver.key_values()["tolerance"]
+def _tolerance(config: Config, axis: str, own: float) -> list[Level]:
     if own / 10 >= _TIGHTEST:
-        return [Level("tolerance", "finer", own / 10, _changed(config, tolerance=own / 10), 1.2)]
-    return [Level("tolerance", "coarser", 100 * own, _changed(config, tolerance=100 * own), 0.9)]
+        return [_varied(config, axis, "finer", own / 10, 1.2)]
+    return [_varied(config, axis, "coarser", 100 * own, 0.9)]
 
 
-def _levels(config: Config) -> list[Level]:
+_BUILDERS: dict[str, Callable[[Config, str, Any], list[Level]]] = {
+    "bond_dim": _dimension,
+    "kraus_dim": _dimension,
+    "cutoff": _cutoff,
+    "kraus_cutoff": _cutoff,
+    "dt": _dt,
+    "order": _order,
+    "tolerance": _tolerance,
+}
+
+
+def _of_the_bath(config: Config) -> list[Level]:
     """A larger reaction coordinate, if the run has one and the larger one fits."""
-    own = getattr(config.bath, "levels", None)
-    if not isinstance(own, int):
+    keys = {} if config.bath is None else config.bath.key_values()
+    if "levels" not in keys:
         return []
-    more = own + max(2, own // 3)
+    more = keys["levels"] + max(2, keys["levels"] // 3)
     larger = replace(config, bath=replace(config.bath, levels=more))
     return [Level("levels", "finer", more, larger, 2.5)]
 
@@ -249,9 +251,10 @@ def _of_the_loop(config: Config) -> list[Level]:
         For noise, whose statistical error loops do not tell.
     """
     if config.solver.noisy:
+        temperature = config.solver.key_values()["temperature"]
         raise InputError(
-            f"solver.temperature = {config.solver.key_values()['temperature']}: loops of fields do "
-            "not tell the statistical error of their noise; nothing to certify but at temperature 0"
+            f"solver.temperature = {temperature:g}: loops of fields do not tell the statistical "
+            "error of their noise; nothing to certify but at temperature 0"
         )
     keys = config.hysteresis
     assert keys is not None
@@ -271,22 +274,11 @@ def _of_the_loop(config: Config) -> list[Level]:
     ]
 
 
-def _bare(level: Level) -> Level:
-    """The same without the steady states, which nothing is compared with."""
+def _without_steady_states(level: Level) -> Level:
+    """The level without the steady states, which nothing is compared with."""
     keys = level.config.hysteresis
     assert keys is not None
     return replace(level, config=replace(level.config, hysteresis=replace(keys, steady=False)))
-
-
-_BUILDERS = {
-    "bond_dim": _dimension("bond_dim"),
-    "kraus_dim": _dimension("kraus_dim"),
-    "cutoff": _cutoff("cutoff"),
-    "kraus_cutoff": _cutoff("kraus_cutoff"),
-    "dt": _dt,
-    "order": _order,
-    "tolerance": _tolerance,
-}
 
 
 def _exact(config: Config) -> Config | None:

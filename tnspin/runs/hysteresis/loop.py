@@ -30,13 +30,14 @@ __all__ = [
     "PIECES",
     "TILT",
     "Loop",
-    "Place",
+    "LoopPosition",
     "check_loop",
     "coercive_fields",
     "follow",
     "hysteresis_loop",
     "steady_spins",
     "tilt_of",
+    "with_field",
 ]
 
 Reals = NDArray[np.float64]
@@ -72,23 +73,21 @@ class Loop:
 
     @classmethod
     def empty(cls, fields: Reals, count: int) -> Loop:
-        """A sweep of ``count`` spins that is still to begin."""
-        spins, residual = (
-            np.full((2, fields.size, count, 3), np.nan),
-            np.full((2, fields.size), np.nan),
-        )
-        return cls(fields, spins, residual, np.zeros((2, fields.size)))
+        """A loop of ``count`` spins that is still to begin."""
+        shape = (2, fields.size)
+        spins = np.full((*shape, count, 3), np.nan)
+        return cls(fields, spins, np.full(shape, np.nan), np.zeros(shape))
 
-    def enter(self, place: Place) -> None:
-        """Take note of the field that ends at a place; nothing if none does."""
-        if place.piece:
+    def enter(self, end: LoopPosition) -> None:
+        """Take note of the field that ends at a position; nothing if none does."""
+        if end.piece:
             return
-        branch, index = divmod(place.number - 1, self.fields.size)
+        branch, index = divmod(end.number - 1, self.fields.size)
         index = index if branch else self.fields.size - 1 - index
-        self.spins[branch, index] = _SPIN(place.snapshot)
-        self.residual[branch, index] = place.change
-        if place.snapshot.ledger is not None:
-            self.discarded[branch, index] = place.snapshot.ledger.discarded.sum()
+        self.spins[branch, index] = _SPIN(end.snapshot)
+        self.residual[branch, index] = end.change
+        if end.snapshot.ledger is not None:
+            self.discarded[branch, index] = end.snapshot.ledger.discarded.sum()
 
     @property
     def magnetization(self) -> Reals:
@@ -102,7 +101,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Place:
+class LoopPosition:
     """How far a sweep is.
 
     Attributes
@@ -178,42 +177,43 @@ def hysteresis_loop(
         solver if isinstance(solver, Solver) else (SOLVERS.build({"kind": solver, **options}))
     )
     loop = Loop.empty(values, len(model.localized_sites))
-    for place in follow(
-        model, state, values, chosen, axis=axis, bath=bath, hold=hold, settled=settled, tilt=tilt
-    ):
-        loop.enter(place)
-        if on_field is not None and not place.piece:
-            share = place.number / (2 * values.size)
+    positions = follow(
+        model, values, chosen, start=LoopPosition(0, 0, Snapshot(0.0, model, state)), axis=axis,
+        bath=bath, hold=hold, settled=settled, tilt=tilt,
+    )  # fmt: skip
+    for position in positions:
+        loop.enter(position)
+        if on_field is not None and not position.piece:
+            share = position.number / (2 * values.size)
             on_field(Progress(share, 0, float(loop.discarded.sum())))
     return loop
 
 
 def follow(
     model: Model,
-    state: Any,
     fields: Reals,
     solver: Solver,
     *,
-    axis: int = 2,
-    bath: Any = None,
-    hold: float = 200.0,
-    settled: float = 1e-8,
-    tilt: float | None = None,
-    start: Place | None = None,
+    start: LoopPosition,
+    axis: int,
+    bath: Any,
+    hold: float,
+    settled: float,
+    tilt: float | None,
     on_step: Callable[[Progress], None] | None = None,
-) -> Iterator[Place]:
+) -> Iterator[LoopPosition]:
     """Sweep a component of the field down and up again, and yield every twentieth of a field.
 
-    Going on from a place that was yielded gives the same numbers.
+    Going on from a position that was yielded gives the same numbers.
 
     Parameters
     ----------
-    model, state, solver, axis, bath, hold, settled, tilt
+    model, solver, axis, bath, hold, settled, tilt
         See `hysteresis_loop`.
     fields : (F,)
         Ascending.
-    start : Place, optional
-        Where to go on; ``state`` does not matter then.
+    start : LoopPosition
+        Where to begin, or to go on.
     on_step : callable, optional
         Called after every step with a `Progress` whose time is the number of fields done; may
         raise to stop.
@@ -225,12 +225,10 @@ def follow(
     """
     tilt = tilt_of(model, solver, tilt)
     times = np.linspace(0.0, hold, PIECES + 1).tolist()
-    number, piece, ledger = 0, 0, None
-    if start is not None:
-        number, piece = start.number, start.piece
-        state, ledger = start.snapshot.state, start.snapshot.ledger if piece else None
+    number, piece, state = start.number, start.piece, start.snapshot.state
+    ledger = start.snapshot.ledger if piece else None
     for value in np.concatenate((fields[::-1], fields))[number:]:
-        here = _with_field(model, axis, float(value))
+        here = with_field(model, axis, float(value))
         if tilt and not piece:
             state = solver.turned(here, state, tilt)
         keys = solver.bath_context(bath, [] if bath is None else bath.jump_operators(here))
@@ -246,9 +244,9 @@ def follow(
             piece += 1
             if change <= settled or piece == PIECES:
                 break
-            yield Place(number, piece, now, change)
+            yield LoopPosition(number, piece, now, change)
         number, piece, state, ledger = number + 1, 0, now.state, None
-        yield Place(number, 0, now, change)
+        yield LoopPosition(number, 0, now, change)
 
 
 def steady_spins(
@@ -268,7 +266,7 @@ def steady_spins(
         raise InputError(f"model: {size} states are too many for steady states ({MOST_STATES})")
     found = np.full((len(fields), len(model.localized_sites), 3), np.nan)
     for k, value in enumerate(fields):
-        here = _with_field(model, axis, float(value))
+        here = with_field(model, axis, float(value))
         try:
             state = steady_state(here, jumps_of(here, bath))
         except RunError:
@@ -352,7 +350,8 @@ def tilt_of(model: Any, solver: Solver, tilt: float | None = None) -> float:
 # ---------------------------------------------------------------------- inside
 
 
-def _with_field(model: Any, axis: int, value: float) -> Any:
+def with_field(model: Any, axis: int, value: float) -> Any:
+    """The model with another value of one component of its field."""
     field = list(model.field)
     field[axis] = value
     return replace(model, field=tuple(field))
@@ -361,5 +360,5 @@ def _with_field(model: Any, axis: int, value: float) -> Any:
 def _counted(
     on_step: Callable[[Progress], None], number: int, hold: float
 ) -> Callable[[Progress], None]:
-    """The same, told how many fields are done instead of the time at this one."""
+    """Callback that gets the number of fields done instead of the time at this one."""
     return lambda progress: on_step(progress._replace(time=number + progress.time / hold))

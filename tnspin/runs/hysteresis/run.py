@@ -1,8 +1,8 @@
-"""From a configuration with ``[hysteresis]`` to the result of a loop."""
+"""Run of a hysteresis loop: from a configuration with ``[hysteresis]`` to its result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -19,11 +19,12 @@ from tnspin.runs.config.tables import Hysteresis
 from tnspin.runs.hysteresis.loop import (
     MOST_STATES,
     Loop,
-    Place,
+    LoopPosition,
     coercive_fields,
     follow,
     hysteresis_loop,
     steady_spins,
+    with_field,
 )
 from tnspin.runs.record import Stopwatch, provenance
 
@@ -58,7 +59,7 @@ def hysteresis_result(
     on_snapshot
         Called with the state of every twentieth of a field.
     say
-        Told in words what is being done.
+        Called with each line of text for the user.
 
     Returns
     -------
@@ -67,37 +68,36 @@ def hysteresis_result(
         interrupted, its attribute ``complete`` is 0, and NaN stands where it did not come to.
     """
     watch, axis = Stopwatch(None if saved is None else saved.result), _axis(config)
-    loop, start = _begun(config, saved)
+    loop = _begun(config, saved)
+    position = _start(config, say) if saved is None else _continued(config, saved, say)
 
-    def so_far(place: Place | None, complete: bool = False) -> Result:
-        attrs = {
-            "loop_done": 0 if place is None else place.number,
-            **({} if complete else {"loop_piece": 0 if place is None else place.piece}),
-            **({"loop_area": loop.area(axis)} if complete else {}),
-        }
-        return Result(
-            _variables(loop, config, axis),
-            provenance(config.to_toml()) | attrs | watch.attrs(complete),
-        )
+    def so_far(here: LoopPosition, complete: bool = False) -> Result:
+        attrs: dict[str, Any] = {"loop_done": here.number}
+        attrs |= {"loop_area": loop.area(axis)} if complete else {"loop_piece": here.piece}
+        attrs |= provenance(config.to_toml()) | watch.attrs(complete)
+        return Result(_variables(loop, config, axis), attrs)
 
-    place = start
     try:
-        for place in _places(config, start, on_step, say):
-            loop.enter(place)
+        positions = follow(
+            config.model, loop.fields, config.solver, start=position, tilt=_keys(config).tilt,
+            on_step=on_step, **_common(config),
+        )  # fmt: skip
+        for position in positions:
+            loop.enter(position)
             if checkpoint is not None:
-                checkpoint.offer(place.snapshot, partial(so_far, place))
+                checkpoint.offer(position.snapshot, partial(so_far, position))
             if on_snapshot is not None:
-                on_snapshot(place.snapshot)
+                on_snapshot(position.snapshot)
         if checkpoint is not None:
             checkpoint.flush()
-        more = _mean_field_beside(config, on_step, say) | _steady(config, say)
+        more = _mean_field(config, on_step, say) | _steady(config, say)
     except Interrupted:
-        return so_far(place)
+        return so_far(position)
     finally:
-        # Whatever ended the run, the last place that was reached is worth keeping.
+        # Whatever ended the run, the last position that was reached is worth keeping.
         if checkpoint is not None:
             checkpoint.flush()
-    result = so_far(place, complete=True)
+    result = so_far(position, complete=True)
     return Result({**result.variables, **more}, result.attrs)
 
 
@@ -120,41 +120,31 @@ def _axis(config: Config) -> int:
     return "xyz".index(_keys(config).axis)
 
 
-def _begun(config: Config, saved: Saved | None) -> tuple[Loop, Place | None]:
-    """The loop so far, and where it goes on."""
+def _begun(config: Config, saved: Saved | None) -> Loop:
+    """The loop so far."""
     loop = Loop.empty(swept_fields(config), len(config.model.localized_sites))
-    if saved is None:
-        return loop, None
-    loop.spins[:], loop.residual[:] = saved.result["loop_spin"], saved.result["residual"]
-    if "loop_discarded" in saved.result:
-        loop.discarded[:] = saved.result["loop_discarded"]
-    attrs = saved.result.attrs
-    snapshot = Snapshot(0.0, config.model, saved.state, saved.ledger)
-    return loop, Place(int(attrs["loop_done"]), int(attrs.get("loop_piece", 0)), snapshot)
+    if saved is not None:
+        loop.spins[:], loop.residual[:] = saved.result["loop_spin"], saved.result["residual"]
+        if "loop_discarded" in saved.result:
+            loop.discarded[:] = saved.result["loop_discarded"]
+    return loop
 
 
-def _places(
-    config: Config,
-    start: Place | None,
-    on_step: Callable[[Any], None] | None,
-    say: Say,
-) -> Iterator[Place]:
-    """The sweep from its start, or from where it was saved."""
-    keys, fields, axis = _keys(config), swept_fields(config), _axis(config)
-    if start is None:
-        first = _at(config, axis, float(fields[-1]))
-        jumps = first.solver.jumps(first.problem)
-        build = first.solver.prepare(first.problem, jumps)
-        say("building the initial state")
-        state = build()
-        say("sweeping the field down and up")
-    else:
-        state = start.snapshot.state
-        say(f"resuming after {start.number} of {2 * fields.size} fields")
-    return follow(
-        config.model, state, fields, config.solver, tilt=keys.tilt, start=start, on_step=on_step,
-        **_common(config),
-    )  # fmt: skip
+def _start(config: Config, say: Say) -> LoopPosition:
+    """The initial state at the largest field."""
+    first = _at_largest_field(config)
+    build = first.solver.prepare(first.problem, first.solver.jumps(first.problem))
+    say("building the initial state")
+    state = build()
+    say("sweeping the field down and up")
+    return LoopPosition(0, 0, Snapshot(0.0, config.model, state))
+
+
+def _continued(config: Config, saved: Saved, say: Say) -> LoopPosition:
+    """The position at which a loop was saved."""
+    number, piece = (int(saved.result.attrs.get(key, 0)) for key in ("loop_done", "loop_piece"))
+    say(f"resuming after {number} of {2 * swept_fields(config).size} fields")
+    return LoopPosition(number, piece, Snapshot(0.0, config.model, saved.state, saved.ledger))
 
 
 def _common(config: Config) -> dict[str, Any]:
@@ -164,25 +154,25 @@ def _common(config: Config) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _mean_field_beside(
+def _mean_field(
     config: Config, on_step: Callable[[Any], None] | None, say: Say
 ) -> dict[str, Variable]:
     """The loop of the mean field, where the run asks for it."""
-    beside: Any = config.classical
-    if beside is None:
+    solver: Any = config.classical
+    if solver is None:
         return {}
-    say("the same for the mean field")
-    fields = swept_fields(config)
+    say("the same loop of the mean field")
 
     def on_field(progress: Progress) -> None:
         if on_step is not None:  # all fields of the run itself are done
             on_step(progress._replace(time=config.length))
 
-    start = beside.prepare(_at(config, _axis(config), float(fields[-1])).problem, ())()
+    start = solver.prepare(_at_largest_field(config).problem, ())()
     other = hysteresis_loop(
-        config.model, start, fields, solver=beside, on_field=on_field, **_common(config)
-    )
-    text = f"mean field of the localized spins, {beside.variant}"
+        config.model, start, swept_fields(config), solver=solver, on_field=on_field,
+        **_common(config),
+    )  # fmt: skip
+    text = f"mean field of the localized spins, {solver.variant}"
     return {"loop_classical_spin": Variable(_DIMS, other.spins, "1", text)}
 
 
@@ -199,11 +189,11 @@ def _steady(config: Config, say: Say) -> dict[str, Variable]:
     return {"steady_spin": Variable(_DIMS[1:], steady, "1", text)}
 
 
-def _at(config: Config, axis: int, value: float) -> Config:
-    """The same at one value of the field."""
-    field = list(config.model.field)
-    field[axis] = value
-    return replace(config, model=replace(config.model, field=tuple(field)))
+def _at_largest_field(config: Config) -> Config:
+    """The configuration with the largest value of the swept component in its model."""
+    return replace(
+        config, model=with_field(config.model, _axis(config), float(_keys(config).largest))
+    )
 
 
 def _variables(loop: Loop, config: Config, axis: int) -> dict[str, Variable]:

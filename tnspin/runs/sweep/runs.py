@@ -117,10 +117,10 @@ def _locked(task: Task, folder: Path) -> Outcome:
     forget_failure(folder, task.name)
     log(folder, "started", task.name)
     # Ctrl-C is for the process that leads; its workers ignore it.
-    ours = (signal.SIGTERM, signal.SIGINT)
-    ours = ours[: 1 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else 2]
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signals = (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGINT)
     # Workers of a cluster know nothing of our one BLAS thread, on which the last bit depends.
-    with threadpool_limits(1), StopOnSignal(ours) as stop:
+    with threadpool_limits(1), StopOnSignal(signals) as stop:
         config = _with_threads(config, task.threads)
         result = simulate(
             config,
