@@ -20,70 +20,79 @@ prefer_wide_kernels()
 from tnspin.version import __version__  # noqa: E402  (BLAS kernels are chosen before numpy loads)
 
 if TYPE_CHECKING:
-    from tnspin.errors import InputError, RunError
-    from tnspin.models.heisenberg import HeisenbergChain
-    from tnspin.models.kondo_heisenberg import KondoHeisenbergChain
-    from tnspin.models.spin_dimer import SpinDimer
-    from tnspin.mps.dmrg import ground_state
-    from tnspin.mps.state import MPS
-    from tnspin.observables.measures import (
-        bell_nonlocality,
-        concurrence,
-        correlation_matrix,
-        entropy,
-        expect,
-        log_negativity,
-        mutual_information,
-        rdm,
-        schmidt,
-        trace_distance,
-    )
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.operator_sum import OperatorSum
-    from tnspin.operators.sites import boson, electron, kondo, spin
-    from tnspin.results.distance import Distance, distance
-    from tnspin.results.result import Result, load
-    from tnspin.runs.record import record
-    from tnspin.solvers import evolve
-    from tnspin.states.ensemble import Ensemble
-    from tnspin.states.initial.product import product
-    from tnspin.states.initial.pulses import confined_electrons
-    from tnspin.states.initial.thermal import gibbs
-    from tnspin.states.vector import VectorState
+    from tnspin.baths.base import Bath as Bath
+    from tnspin.errors import InputError as InputError
+    from tnspin.errors import RunError as RunError
+    from tnspin.models import Model as Model
+    from tnspin.models.heisenberg import HeisenbergChain as HeisenbergChain
+    from tnspin.models.kondo_heisenberg import KondoHeisenbergChain as KondoHeisenbergChain
+    from tnspin.models.open_heisenberg import OpenHeisenbergChain as OpenHeisenbergChain
+    from tnspin.models.spin_dimer import SpinDimer as SpinDimer
+    from tnspin.mps.dmrg import ground_state as ground_state
+    from tnspin.mps.state import MPS as MPS
+    from tnspin.observables.base import Observable as Observable
+    from tnspin.observables.measures import bell_nonlocality as bell_nonlocality
+    from tnspin.observables.measures import concurrence as concurrence
+    from tnspin.observables.measures import correlation_matrix as correlation_matrix
+    from tnspin.observables.measures import entropy as entropy
+    from tnspin.observables.measures import expect as expect
+    from tnspin.observables.measures import log_negativity as log_negativity
+    from tnspin.observables.measures import mutual_information as mutual_information
+    from tnspin.observables.measures import rdm as rdm
+    from tnspin.observables.measures import schmidt as schmidt
+    from tnspin.observables.measures import trace_distance as trace_distance
+    from tnspin.operators.jump_operator import JumpOperator as JumpOperator
+    from tnspin.operators.operator_sum import OperatorSum as OperatorSum
+    from tnspin.operators.sites import boson as boson
+    from tnspin.operators.sites import electron as electron
+    from tnspin.operators.sites import kondo as kondo
+    from tnspin.operators.sites import spin as spin
+    from tnspin.results.distance import Distance as Distance
+    from tnspin.results.distance import distance as distance
+    from tnspin.results.result import Result as Result
+    from tnspin.results.result import load as load
+    from tnspin.runs.record import record as record
+    from tnspin.schema.register import register as register
+    from tnspin.solvers import Solver as Solver
+    from tnspin.solvers import evolve as evolve
+    from tnspin.states.ensemble import Ensemble as Ensemble
+    from tnspin.states.initial.product import product as product
+    from tnspin.states.initial.pulses import confined_electrons as confined_electrons
+    from tnspin.states.initial.pulses import wave_packet as wave_packet
+    from tnspin.states.initial.thermal import gibbs as gibbs
+    from tnspin.states.vector import VectorState as VectorState
 
+#: Module -> names that it gives to the top level.
 _HOMES = {
-    "errors": ("InputError", "RunError",),
-    "models.heisenberg": ("HeisenbergChain",),
-    "models.kondo_heisenberg": ("KondoHeisenbergChain",),
-    "models.spin_dimer": ("SpinDimer",),
-    "mps.dmrg": ("ground_state",),
-    "mps.state": ("MPS",),
-    "observables.measures": ("bell_nonlocality", "concurrence", "correlation_matrix",
-        "entropy", "expect", "log_negativity", "mutual_information", "rdm", "schmidt",
-        "trace_distance",),
-    "operators.jump_operator": ("JumpOperator",),
-    "operators.operator_sum": ("OperatorSum",),
-    "operators.sites": ("boson", "electron", "kondo", "spin",),
-    "results.distance": ("Distance", "distance",),
-    "results.result": ("Result", "load",),
-    "runs.record": ("record",),
-    "solvers": ("evolve",),
-    "states.ensemble": ("Ensemble",),
-    "states.initial.product": ("product",),
-    "states.initial.pulses": ("confined_electrons",),
-    "states.initial.thermal": ("gibbs",),
-    "states.vector": ("VectorState",),
-}  # fmt: skip
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+    "baths.base": "Bath",
+    "errors": "InputError RunError",
+    "models": "Model",
+    "models.heisenberg": "HeisenbergChain",
+    "models.kondo_heisenberg": "KondoHeisenbergChain",
+    "models.open_heisenberg": "OpenHeisenbergChain",
+    "models.spin_dimer": "SpinDimer",
+    "mps.dmrg": "ground_state",
+    "mps.state": "MPS",
+    "observables.base": "Observable",
+    "observables.measures": "bell_nonlocality concurrence correlation_matrix entropy expect "
+    "log_negativity mutual_information rdm schmidt trace_distance",
+    "operators.jump_operator": "JumpOperator",
+    "operators.operator_sum": "OperatorSum",
+    "operators.sites": "boson electron kondo spin",
+    "results.distance": "Distance distance",
+    "results.result": "Result load",
+    "runs.record": "record",
+    "schema.register": "register",
+    "solvers": "Solver evolve",
+    "states.ensemble": "Ensemble",
+    "states.initial.product": "product",
+    "states.initial.pulses": "confined_electrons wave_packet",
+    "states.initial.thermal": "gibbs",
+    "states.vector": "VectorState",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = [
-    "MPS", "Distance", "Ensemble", "HeisenbergChain", "InputError", "JumpOperator",
-    "KondoHeisenbergChain", "OperatorSum", "Result", "RunError", "SpinDimer", "VectorState",
-    "__version__", "bell_nonlocality", "boson", "concurrence", "confined_electrons",
-    "correlation_matrix", "distance", "electron", "entropy", "evolve", "expect", "gibbs",
-    "ground_state", "kondo", "load", "log_negativity", "mutual_information", "product", "rdm",
-    "record", "schmidt", "spin", "trace_distance",
-]  # fmt: skip
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

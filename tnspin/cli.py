@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         options.arguments = arguments
+        if "overrides" in options and options.use:
+            paths = json.dumps([str(Path(path).resolve()) for path in options.use])
+            options.overrides.insert(0, f"run.use={paths}")
         return int(options.function(options))
     except InputError as error:
         return _complain(error, BAD_INPUT)
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-o", "--output", metavar="FILE.h5", type=Path, help="default: NAME.h5 here")
     run.add_argument("--resume", action="store_true", help="continue from FILE.ckpt.h5")
     run.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    _add_use(run)
     run.set_defaults(function=_run)
 
     listing = commands.add_parser("presets", help="list the shipped presets")
@@ -100,9 +104,24 @@ def _parser() -> argparse.ArgumentParser:
         "--movie", action="store_true", help="a movie instead: .gif, or .mp4 where ffmpeg is found"
     )
     plot.set_defaults(function=_plot)
+    keys = commands.add_parser("keys", help="print the keys of a configuration")
+    keys.add_argument(
+        "table", metavar="TABLE[.KIND]", nargs="?", default="",
+        help="such as solver, or solver.tebd; default: all tables and their kinds",
+    )  # fmt: skip
+    keys.add_argument("--markdown", action="store_true", help="the whole reference, in Markdown")
+    _add_use(keys)
+    keys.set_defaults(function=_keys)
     _add_certify(commands)
     _add_sweep(commands)
     return parser
+
+
+def _add_use(command: Any) -> None:
+    command.add_argument(
+        "--use", metavar="FILE.py", action="append", default=[],
+        help="a Python file that registers models, solvers, baths, ... of your own; repeatable",
+    )  # fmt: skip
 
 
 def _add_certify(commands: Any) -> None:
@@ -131,6 +150,7 @@ def _add_certify(commands: Any) -> None:
         "--estimate", action="store_true", help="estimate even where an exact solution fits"
     )
     certify.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    _add_use(certify)
     certify.set_defaults(function=_certify)
 
 
@@ -170,7 +190,17 @@ def _add_sweep(commands: Any) -> None:
     sweep.add_argument("--collect", action="store_true", help="only gather what is there")
     sweep.add_argument("--task", metavar="K", type=int, help="only run number K, as a job does")
     sweep.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    _add_use(sweep)
     sweep.set_defaults(function=_sweep)
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from tnspin.runs.config.reference import keys_text, reference_page
+    from tnspin.schema.plugins import use
+
+    use(options.use)
+    print(reference_page().rstrip() if options.markdown else keys_text(options.table))
+    return DONE
 
 
 def _sweep(options: argparse.Namespace) -> int:
@@ -187,12 +217,13 @@ def _certify(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from tnspin.results.report import reached, summary
     from tnspin.runs.config.loading import load
+
+    config = load(options.config, options.overrides)
+    from tnspin.results.report import reached, summary
     from tnspin.runs.progress import Bar, StopOnSignal, position
     from tnspin.runs.simulation import check_output, simulate
 
-    config = load(options.config, options.overrides)
     path = options.output or Path(f"{config.name}.h5")
     check_output(path)
 

@@ -28,6 +28,7 @@ __all__ = [
 # computed once the run is over.
 _MAY_CHANGE = (
     "about.", "classical.", "time.stop", "solver.threads", "record.checkpoint", "hysteresis.steady",
+    "run.",  # files of --use are compared by their checksums
 )  # fmt: skip
 
 

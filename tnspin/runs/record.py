@@ -151,9 +151,8 @@ class _Rows:
         return Result(_coordinates(variables, self.snapshot) | variables, attrs)
 
     def _attrs(self, complete: bool) -> dict[str, Any]:
-        text = self.config.to_toml() if hasattr(self.config, "to_toml") else self.config or ""
         sampled = getattr(getattr(self.snapshot, "state", None), "trajectories", None)
-        return provenance(text) | {
+        return provenance(self.config) | {
             **({} if sampled is None else {"trajectories": sampled}),
             **self.watch.attrs(complete),
         }
@@ -178,12 +177,21 @@ class Stopwatch:
         }
 
 
-def provenance(config: str) -> dict[str, Any]:
-    """Attributes that say what made a result: configuration, versions, date."""
+def provenance(config: Any) -> dict[str, Any]:
+    """Attributes that say what made a result: configuration, users' files, versions, date.
+
+    Parameters
+    ----------
+    config
+        `Config` of the run, or its text.
+    """
+    known = hasattr(config, "to_toml")
+    files = config.user_files if known else {}
     versions = {"python": platform.python_version()}
     versions |= {name: metadata.version(name) for name in _LIBRARIES}
     return {
-        "config": config,
+        "config": config.to_toml() if known else config or "",
+        **({"user_files": json.dumps(files)} if files else {}),
         "tnspin_version": __version__,
         "versions": json.dumps(versions),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

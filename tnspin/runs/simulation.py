@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -273,11 +274,21 @@ def _saved(config: Config, path: str | Path, say: Say) -> Saved | None:
         say(f"no checkpoint {file.name}: starting from the beginning")
         return None
     # The configuration first: the state of another chain could not even be read.
-    old = loads(str(Result.load(file).attrs.get("config", "")))
-    difference = first_difference(old, config.as_dict())
+    attrs = Result.load(file).attrs
+    old = loads(str(attrs.get("config", "")))
+    difference = first_difference(old, config.as_dict()) or _changed_file(attrs, config)
     if difference:
         raise InputError(f"--resume: {file} is of another run: {difference}")
     return load_checkpoint(file, config.run_model.local_sites)
+
+
+def _changed_file(attrs: Mapping[str, Any], config: Config) -> str:
+    """Name of a file of ``--use`` that is no longer what the run began with, "" if none."""
+    before = json.loads(str(attrs.get("user_files", "{}")))
+    for name, file in config.user_files.items():
+        if before.get(name, {}).get("sha256") != file["sha256"]:
+            return f"{name} has changed; start anew without --resume, or restore the file"
+    return ""
 
 
 def _shortened(result: Result, config: Config) -> Result:
@@ -297,4 +308,4 @@ def _closed_form(config: Config) -> Result:
     found = config.model.formulas(mutual_information)
     variables = {name: Variable(*parts) for name, parts in found.items()}
     timing = {"wall_time_s": 0.0, "cpu_time_s": 0.0, "complete": 1}
-    return Result(variables, provenance(config.to_toml()) | timing)
+    return Result(variables, provenance(config) | timing)

@@ -9,18 +9,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from tnspin.errors import InputError
 
-__all__ = ["UserFile", "load_plugins", "use", "used_files"]
+__all__ = ["UserFile", "load_plugins", "use"]
 
-#: Path -> file, in the order of loading.
+#: Files that have been imported.
 _USED: dict[Path, UserFile] = {}
-_PLUGINS: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class UserFile:
         return sha256(self.text.encode()).hexdigest()
 
 
-def use(paths: Iterable[str | Path]) -> tuple[UserFile, ...]:
-    """Import users' files, each once, and return all that are in use.
+def use(paths: Iterable[str | Path]) -> list[UserFile]:
+    """Import users' files, each once, and return them.
 
     A file is imported under its own name, with its folder on ``sys.path``, so that worker processes
     find its classes as they find those of any script.
@@ -55,23 +54,22 @@ def use(paths: Iterable[str | Path]) -> tuple[UserFile, ...]:
     InputError
         If a file is missing, does not import, or its name is that of another module.
     """
-    for given in paths:
-        path = Path(given).resolve()
-        if path not in _USED:
-            _USED[path] = _imported(given, path)
-    return used_files()
+    return [_used(str(path)) for path in paths]
 
 
-def used_files() -> tuple[UserFile, ...]:
-    """Users' files in use, in the order of loading."""
-    return tuple(_USED.values())
+def _used(given: str) -> UserFile:
+    path = Path(given).resolve()
+    if path not in _USED:
+        _USED[path] = _imported(given, path)
+    return _USED[path]
 
 
+@cache
 def load_plugins() -> None:
-    """Import the modules of installed packages that declare ``tnspin.plugins``."""
+    """Import the modules of installed packages that declare ``tnspin.plugins``, once."""
+    from importlib.metadata import entry_points
+
     for point in entry_points(group="tnspin.plugins"):
-        if point.value in _PLUGINS:
-            continue
         try:
             point.load()
         except Exception as error:
@@ -79,10 +77,9 @@ def load_plugins() -> None:
                 f"tnspin.plugins: {point.name} = {point.value!r} does not load: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        _PLUGINS.add(point.value)
 
 
-def _imported(given: str | Path, path: Path) -> UserFile:
+def _imported(given: str, path: Path) -> UserFile:
     if path.suffix != ".py" or not path.is_file():
         raise InputError(f"--use {given}: must be the path of a Python file, FILE.py")
     name = path.stem

@@ -21,6 +21,7 @@ from pkgutil import iter_modules
 from typing import Any, TypeVar, overload
 
 from tnspin.errors import InputError, nearest
+from tnspin.schema.plugins import load_plugins
 from tnspin.schema.table import Table, construct
 
 __all__ = ["Registry", "register"]
@@ -97,6 +98,7 @@ class Registry(Mapping[str, Any]):
             package = import_module(self._package)
             for info in iter_modules(package.__path__):
                 import_module(f"{self._package}.{info.name}")
+            load_plugins()
         return _CLASSES.setdefault(self.section, {})
 
     def __getitem__(self, kind: str) -> Any:

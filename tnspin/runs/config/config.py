@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tnspin.errors import InputError
 from tnspin.results.toml_text import dumps, plain
-from tnspin.runs.config.tables import SECTIONS, About, Hysteresis, Record, Time, Units
+from tnspin.runs.config.tables import SECTIONS, About, Hysteresis, Record, Run, Time, Units
+from tnspin.schema.plugins import use
 from tnspin.schema.table import as_table
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Config:
     bath: Any = None
     units: Units | None = None
     classical: Any = None
+    run: Run | None = None
     hysteresis: Hysteresis | None = None
     name: str = "run"
 
@@ -58,6 +60,12 @@ class Config:
     def run_model(self) -> Any:
         """The model that is evolved, on all its sites."""
         return self.problem.evolved
+
+    @property
+    def user_files(self) -> dict[str, dict[str, str]]:
+        """Name -> checksum and text of each file of ``--use``, as it was loaded."""
+        files = use(() if self.run is None else self.run.use)
+        return {file.path.name: {"sha256": file.sha256, "text": file.text} for file in files}
 
     @property
     def length(self) -> float:

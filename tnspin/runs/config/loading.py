@@ -15,8 +15,9 @@ from tnspin.errors import InputError, nearest
 from tnspin.results.toml_text import loads, parse_override, with_value
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.sections import KINDS, keys_of, registry
-from tnspin.runs.config.tables import SECTIONS, About, Hysteresis, Record, Time, Units
+from tnspin.runs.config.tables import SECTIONS, About, Hysteresis, Record, Run, Time, Units
 from tnspin.schema.checks import check_keys, check_plain
+from tnspin.schema.plugins import use
 from tnspin.schema.table import hints_of
 from tnspin.schema.types import Quantity
 from tnspin.units import converted
@@ -69,11 +70,13 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
     for section, table in tables.items():
         if not isinstance(table, Mapping):
             raise InputError(f"{section} = {table!r}: must be a table, [{section}] in a file")
+    run = Run(**tables["run"]) if "run" in tables else None
+    use(() if run is None else run.use)
     units = Units(**tables["units"]) if "units" in tables else None
     model = _built("model", tables.get("model", {}), units)
     formulas = getattr(model, "closed_form", False)
     if formulas:
-        check_keys("", tables, ("about", "units", "model", "solver"))
+        check_keys("", tables, ("about", "run", "units", "model", "solver"))
     default = "closed_form" if formulas else "tebd"
     keys = {"kind": default, **tables.get("solver", {})}
     _check_formulas(registry("solver").named(keys["kind"]), formulas)
@@ -86,6 +89,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
         state=None if formulas else _built("state", tables.get("state", {}), units),
         solver=solver,
         bath=_built("bath", bath, units) if bath.get("kind") != "none" else None,
+        run=run,
         units=units,
         classical=_built("classical", counterpart, units)
         if counterpart["kind"] not in ("none", solver.kind)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tnspin.runs.config.tables import About, Hysteresis, Record, Time, Units
+from tnspin.runs.config.tables import About, Hysteresis, Record, Run, Time, Units
 from tnspin.schema.table import fields_of
 
 __all__ = ["KINDS", "TABLES", "keys_of", "registry"]
 
 #: Tables without kinds.
-TABLES: dict[str, type] = {cls.section: cls for cls in (About, Units, Time, Record, Hysteresis)}
+TABLES: dict[str, type] = {
+    cls.section: cls for cls in (About, Run, Units, Time, Record, Hysteresis)
+}
 
 
 def _models() -> Any:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from tnspin.units import EnergyScale
 
-__all__ = ["SECTIONS", "About", "Hysteresis", "Record", "Time", "Units"]
+__all__ = ["SECTIONS", "About", "Hysteresis", "Record", "Run", "Time", "Units"]
 
 #: Names of all tables, in the order of a file.
 SECTIONS = (
-    "about", "units", "model", "state", "bath", "solver", "time", "record", "classical",
+    "about", "run", "units", "model", "state", "bath", "solver", "time", "record", "classical",
     "hysteresis",
 )  # fmt: skip
 #: Rows of a result.
@@ -140,6 +140,21 @@ class About(Table):
     title: str = ""
     reproduces: str = ""
     cost: str = ""
+
+
+@dataclass(frozen=True)
+class Run(Table):
+    """How a run is carried out.
+
+    Parameters
+    ----------
+    use
+        Python files that register models, solvers, baths, ... of your own (``--use FILE.py``).
+    """
+
+    section: ClassVar[str] = "run"
+
+    use: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

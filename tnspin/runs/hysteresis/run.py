@@ -74,7 +74,7 @@ def hysteresis_result(
     def so_far(here: LoopPosition, complete: bool = False) -> Result:
         attrs: dict[str, Any] = {"loop_done": here.number}
         attrs |= {"loop_area": loop.area(axis)} if complete else {"loop_piece": here.piece}
-        attrs |= provenance(config.to_toml()) | watch.attrs(complete)
+        attrs |= provenance(config) | watch.attrs(complete)
         return Result(_variables(loop, config, axis), attrs)
 
     try:
