@@ -104,7 +104,7 @@ def _instance(cls: type) -> Any:
 
 
 #: Every observable by the name that it has in a result file.
-OBSERVABLES: Mapping[str, Observable] = cast(Any, _Observables("observable", "tnspin.observables"))
+OBSERVABLES: Mapping[str, Observable] = cast(Any, _Observables("observable", str(__package__)))
 
 
 def chosen(

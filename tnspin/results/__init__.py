@@ -1,0 +1,1 @@
+"""Result files: variables and attributes, checksums, locks, facts of a run, summaries."""
