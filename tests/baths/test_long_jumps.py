@@ -9,9 +9,9 @@ import pytest
 from solving import density_matrix, master_equation, trajectories
 
 from tnspin.baths import UniversalLindblad, group_hamiltonian, jump_operators, jumps
-from tnspin.baths.bath import spectral_density
 from tnspin.baths.groups import neighbours, spin_terms
-from tnspin.baths.heisenberg import HeisenbergPicture
+from tnspin.baths.heisenberg_picture import HeisenbergPicture
+from tnspin.baths.ohmic import spectral_density
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
 from tnspin.mps import MPS

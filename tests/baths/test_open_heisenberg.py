@@ -104,9 +104,14 @@ def test_jumps_are_local_and_few(length):
     assert {jump.charge for jump in jumps} == {2, -2}
 
 
+def sized(low, high):
+    """Numbers that a configuration takes: 0, or of no absurd size."""
+    return st.floats(low, high).map(lambda x: x if abs(x) > 1e-50 else 0.0)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
-    length=st.integers(2, 12), ratio=st.floats(-1.5, 1.5), bosons=st.floats(0.0, 3.0),
+    length=st.integers(2, 12), ratio=sized(-1.5, 1.5), bosons=sized(0.0, 3.0),
     gamma=st.floats(1e-3, 10.0),
 )  # fmt: skip
 def test_one_axis_is_refused_beyond_the_bound(length, ratio, bosons, gamma):
@@ -172,7 +177,7 @@ def test_the_command_refuses_with_the_eigenvalue(tmp_path, capsys):
     "keys, match",
     [
         ({"gamma": -0.1}, "bath.gamma"),
-        ({"gamma": (0.1, 0.1)}, "vector of 3"),
+        ({"gamma": (0.1, 0.1)}, r"bath.gamma = \[0.1, 0.1\]: must be"),
         ({"n_bosons": -1.0}, "bath.n_bosons"),
         ({"neighbour_ratio": float("nan")}, "bath.neighbour_ratio"),
         ({"neighbour": (1, 2)}, "bath.neighbour"),

@@ -16,17 +16,16 @@ Lamb shift is left out, as in both papers.
 coupling.  The power series printed in PRA Eq. 18 and FATE Eq. 4 has the opposite sign of i, which
 gives j(-w) and the Gibbs state at -T; ``sign="printed"`` keeps it for comparison.
 
-`bath` says what a bath is, `groups` what the localized spins do on their own, `jumps` puts both
-together, by eigenvectors or by the series and integrals of `methods`.  `reaction_coordinate` takes
-one oscillator of a strongly coupled bath into the model instead.  `open_heisenberg` has the local
-dissipators of a bath that neighbouring spins share.
+`base` has the base class of baths and `ohmic` the keys of ohmic ones, `groups` what the localized
+spins do on their own, `jumps` puts both together, by eigenvectors or by the series and integrals of
+`methods`.  `reaction_coordinate` takes one oscillator of a strongly coupled bath into the model
+instead.  `open_heisenberg` has the local dissipators of a bath that neighbouring spins share.
 """
 
-from typing import Any
-
-from tnspin.baths.bath import CUTOFFS, UniversalLindblad, spectral_density
+from tnspin.baths.base import Bath
 from tnspin.baths.groups import group_hamiltonian, spin_groups
-from tnspin.baths.jumps import jump_operators
+from tnspin.baths.jumps import UniversalLindblad, jump_operators
+from tnspin.baths.ohmic import CUTOFFS, spectral_density
 from tnspin.baths.open_heisenberg import OpenHeisenbergBath
 from tnspin.baths.reaction_coordinate import ReactionCoordinate, WithCoordinate, residual_density
 from tnspin.models import Model
@@ -36,6 +35,7 @@ from tnspin.schema import Registry
 __all__ = [
     "BATHS",
     "CUTOFFS",
+    "Bath",
     "JumpOperator",
     "OpenHeisenbergBath",
     "ReactionCoordinate",
@@ -53,6 +53,6 @@ __all__ = [
 BATHS = Registry("bath", __name__)
 
 
-def jumps_of(model: Model, bath: Any) -> list[JumpOperator]:
+def jumps_of(model: Model, bath: Bath | None) -> list[JumpOperator]:
     """Return the jump operators of a bath of any kind, none without one."""
     return [] if bath is None else list(bath.jump_operators(model))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from abc import abstractmethod
+from typing import Any
 
+from tnspin.models import Model
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.schema.table import Table
 
-__all__ = ["Bath"]
-
 
 class Bath(Table):
-    """Base of all baths: a table ``[bath]`` that makes jump operators of a model.
+    """Base of all baths; a bath of one's own needs `jump_operators`.
 
     Attributes
     ----------
@@ -19,17 +19,17 @@ class Bath(Table):
         Whether the bath adds a site to the model, as a reaction coordinate does.
     """
 
-    section: ClassVar[str] = "bath"
-    extends_model: ClassVar[bool] = False
+    section = "bath"
+    extends_model = False
 
-    def jump_operators(self, model: Any) -> list[JumpOperator]:
-        """Jump operators on the sites of a model, rates included."""
-        raise NotImplementedError(f"{type(self).__name__} defines no jump_operators")
+    @abstractmethod
+    def jump_operators(self, model: Model) -> list[JumpOperator]:
+        """Return jump operators on the sites of a model, rates included."""
 
-    def extended(self, model: Any) -> Any:
-        """The model with the sites that the bath adds."""
+    def extended(self, model: Model) -> Model:
+        """Return the model with the sites that the bath adds."""
         return model
 
     def extended_state(self, model: Any, state: Any) -> Any:
-        """A state of the spins with that of the added sites; ``model`` is the extended one."""
+        """Return a state of the spins with that of the added sites on the extended model."""
         return state

@@ -12,25 +12,13 @@ from math import prod
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.models import Model
+from tnspin.numerics.arrays import Ints
 from tnspin.operators.operator_sum import LocalTerm
 from tnspin.operators.sites import Matrix, Site
 
-__all__ = [
-    "SpinTerm",
-    "ball",
-    "group_hamiltonian",
-    "neighbours",
-    "spin_charges",
-    "spin_groups",
-    "spin_matrix",
-    "spin_terms",
-]
-
-Ints = NDArray[np.int64]
 #: Number, and one matrix per touched localized spin.
 SpinTerm = tuple[complex, dict[int, Matrix]]
 

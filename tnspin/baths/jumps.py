@@ -19,24 +19,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from math import prod
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.sparse.linalg import svds
 
 from tnspin.baths.groups import SpinTerm, ball, neighbours, spin_charges, spin_matrix, spin_terms
-from tnspin.baths.heisenberg import HeisenbergPicture
+from tnspin.baths.heisenberg_picture import HeisenbergPicture
 from tnspin.baths.methods import approximate
+from tnspin.baths.ohmic import OhmicBath
 from tnspin.errors import InputError
 from tnspin.models import Model
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.sites import Matrix, Site, kron, widened
+from tnspin.schema.register import register
 
-__all__ = ["in_eigenbasis", "jump_operators"]
-
-Ints = NDArray[np.int64]
 # Largest space that is diagonalized: ten spins 1/2, or four spins 5/2.
 _MOST_STATES = 1296
 # Elements of H or differences of levels below this share of the largest are round-off.
@@ -47,14 +45,26 @@ _NOISE = 1e-14
 _SMALL = 64
 
 
-def jump_operators(model: Model, bath: Any) -> list[JumpOperator]:
+@register
+@dataclass(frozen=True)
+class UniversalLindblad(OhmicBath):
+    """One ohmic bath for each localized spin, weakly coupled: universal Lindblad equation."""
+
+    kind = "universal_lindblad"
+
+    def jump_operators(self, model: Model) -> list[JumpOperator]:
+        """Return the jump operators of all localized spins, see `jump_operators`."""
+        return jump_operators(model, self)
+
+
+def jump_operators(model: Model, bath: OhmicBath) -> list[JumpOperator]:
     """Return the jump operators of all localized spins of a model, those that are zero left out.
 
     Parameters
     ----------
     model : Model
         Which spins see each other follows from its Hamiltonian.
-    bath : UniversalLindblad
+    bath : OhmicBath
         The bath of each spin.
 
     Returns
@@ -90,7 +100,7 @@ def jump_operators(model: Model, bath: Any) -> list[JumpOperator]:
     return jumps
 
 
-def _is_long(model: Model, linked: dict[int, set[int]], centre: int, bath: Any) -> bool:
+def _is_long(model: Model, linked: dict[int, set[int]], centre: int, bath: OhmicBath) -> bool:
     """Whether jump operators of a spin are to be matrix product operators."""
     if bath.method != "time_integral" or bath.window:
         return False
@@ -98,7 +108,7 @@ def _is_long(model: Model, linked: dict[int, set[int]], centre: int, bath: Any) 
 
 
 def _long_jumps(
-    model: Model, picture: HeisenbergPicture, centre: int, bath: Any
+    model: Model, picture: HeisenbergPicture, centre: int, bath: OhmicBath
 ) -> Iterator[JumpOperator]:
     """Jump operators of one spin as matrix product operators."""
     for name, change, coupling in _couplings(model, centre, bath.coupling):
@@ -109,7 +119,7 @@ def _long_jumps(
             yield JumpOperator(operator.sites, operator, charge, f"{name} {centre}", found.error)
 
 
-def _common_jumps(model: Model, windows: _Windows, bath: Any) -> list[JumpOperator]:
+def _common_jumps(model: Model, windows: _Windows, bath: OhmicBath) -> list[JumpOperator]:
     """Jump operators of the one bath of all spins."""
     sites = tuple(sorted(model.localized_sites))
     if not sites:
@@ -134,7 +144,7 @@ def _common_jumps(model: Model, windows: _Windows, bath: Any) -> list[JumpOperat
 class _Windows:
     """Jump operators of sets of spins; equal sets elsewhere in a chain are computed once."""
 
-    def __init__(self, model: Model, terms: Sequence[SpinTerm], bath: Any) -> None:
+    def __init__(self, model: Model, terms: Sequence[SpinTerm], bath: OhmicBath) -> None:
         self._model = model
         self._terms = terms
         self._bath = bath
@@ -207,7 +217,7 @@ class _Spectrum:
         return cls(hamiltonian, tuple(np.flatnonzero(charges == q) for q in np.unique(charges)))
 
     @cached_property
-    def pairs(self) -> list[tuple[NDArray[np.float64], Matrix]]:
+    def pairs(self) -> list[tuple[Reals, Matrix]]:
         """Eigenvalues and eigenvectors of every sector."""
         return [np.linalg.eigh(self.hamiltonian[np.ix_(rows, rows)]) for rows in self.sectors]
 
@@ -221,7 +231,7 @@ class _Spectrum:
         """Differences of energies below this are zero."""
         return _ROUND_OFF * max(float(np.abs(e).max()) for e, _ in self.pairs)
 
-    def jump(self, coupling: Matrix, bath: Any) -> Matrix:
+    def jump(self, coupling: Matrix, bath: OhmicBath) -> Matrix:
         """L of a coupling operator, both in the product basis."""
         if bath.method == "exact":
             result = self._exact(coupling, bath)
@@ -230,7 +240,7 @@ class _Spectrum:
         result[np.abs(result) <= _NOISE * np.abs(result).max()] = 0.0
         return result
 
-    def _exact(self, coupling: Matrix, bath: Any) -> Matrix:
+    def _exact(self, coupling: Matrix, bath: OhmicBath) -> Matrix:
         result = np.zeros_like(coupling)
         levels = list(zip(self.sectors, self.pairs, strict=True))
         for rows, (final, out) in levels:
@@ -249,7 +259,7 @@ class _Spectrum:
 def in_eigenbasis(
     hamiltonian: Matrix,
     coupling: Matrix,
-    rate: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    rate: Callable[[Reals], Reals],
 ) -> Matrix:
     """Return ``sqrt(rate(E_m - E_n)) X_mn`` of a coupling operator X, in the basis of H and X."""
     energies, vectors = np.linalg.eigh(hamiltonian)
@@ -262,7 +272,7 @@ def in_eigenbasis(
 def _couplings(model: Model, centre: int, kind: str) -> Iterator[tuple[str, int | None, Matrix]]:
     """Name, change of 2Sz and matrix on the spin of each operator that couples to the bath."""
     site = model.local_sites[centre]
-    scale = getattr(model, "localized_scale", 1.0)
+    scale = model.localized_scale
     x, y, z, plus, minus = (scale * _spin_matrix(site, f"S{a}") for a in ("x", "y", "z", "p", "m"))
     if kind == "sum":
         yield "Sx+Sy+Sz", None, x + y + z

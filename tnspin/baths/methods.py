@@ -31,14 +31,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import bernoulli, erfc, gamma
 
+from tnspin.baths.ohmic import OhmicBath
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Complexes, Reals
 from tnspin.numerics.chebyshev import lanczos_bounds
 from tnspin.operators.sites import Matrix
-
-__all__ = ["Quadrature", "approximate", "quadrature", "taylor_coefficients"]
-
-Reals = NDArray[np.float64]
-Vector = NDArray[np.complex128]
 
 # Coefficients of a series below this share of the largest are left out.
 _SMALL = 1e-13
@@ -53,14 +50,14 @@ _GROWN = 1e3
 _NOISE = 1e-10
 
 
-def approximate(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
+def approximate(hamiltonian: Matrix, coupling: Matrix, bath: OhmicBath) -> Matrix:
     """Return the jump operator of a coupling operator by the method that the bath names.
 
     Parameters
     ----------
     hamiltonian, coupling : (D, D) ndarray
         H of the spins that the bath sees, and X, in one product basis.
-    bath : UniversalLindblad
+    bath : OhmicBath
         Its ``method`` is any but "exact".
 
     Returns
@@ -88,12 +85,12 @@ def _spread(hamiltonian: Matrix) -> float:
     return max(high - low, float(np.finfo(float).eps))
 
 
-def _is_cut(bath: Any, width: float) -> bool:
+def _is_cut(bath: OhmicBath, width: float) -> bool:
     """Whether a hard cutoff lies among the differences of levels."""
     return bath.cutoff == "hard" and width > bath.omega_max
 
 
-def _profile(omega: NDArray[Any], bath: Any, width: float) -> Reals:
+def _profile(omega: NDArray[Any], bath: OhmicBath, width: float) -> Reals:
     """f where all differences of levels are at most ``width``, rounded off at a hard cutoff."""
     if _is_cut(bath, width):
         smooth = np.sqrt(bath.rate(omega, cutoff="none"))
@@ -106,7 +103,7 @@ def _step(omega: NDArray[Any], edge: float, width: float) -> Reals:
     return np.asarray(0.5 * erfc((np.abs(omega) - edge) / width))
 
 
-def _converged(coefficients: Callable[[int], Vector], bath: Any) -> Vector:
+def _converged(coefficients: Callable[[int], Complexes], bath: OhmicBath) -> Complexes:
     """Coefficients of a series, as many as it takes for the rest to be negligible."""
     count = 32
     while True:
@@ -127,11 +124,11 @@ def _converged(coefficients: Callable[[int], Vector], bath: Any) -> Vector:
 # ---------------------------------------------------------------------- the methods
 
 
-def _chebyshev(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
+def _chebyshev(hamiltonian: Matrix, coupling: Matrix, bath: OhmicBath) -> Matrix:
     """Sum of c_k T_k(ad / width) X by the three-term recurrence."""
     width = _spread(hamiltonian)
 
-    def coefficients(count: int) -> Vector:
+    def coefficients(count: int) -> Complexes:
         nodes = np.cos((np.arange(count) + 0.5) * pi / count)
         series = scipy.fft.dct(_profile(width * nodes, bath, width)) / count
         series[0] /= 2.0
@@ -164,7 +161,7 @@ class Quadrature(NamedTuple):
         Sum of the absolute weights left out.
     """
 
-    weights: Vector
+    weights: Complexes
     step: float
     tail: float = 0.0
 
@@ -176,12 +173,12 @@ class Quadrature(NamedTuple):
         return Quadrature(self.weights[:kept], self.step, tail)
 
 
-def quadrature(bath: Any, width: float, smooth: float = 0.0) -> Quadrature:
+def quadrature(bath: OhmicBath, width: float, smooth: float = 0.0) -> Quadrature:
     """Return weights and times at which to sum X(t).
 
     Parameters
     ----------
-    bath : UniversalLindblad
+    bath : OhmicBath
         Its f is what the integral stands for.
     width : float
         Largest difference of levels.
@@ -200,7 +197,7 @@ def quadrature(bath: Any, width: float, smooth: float = 0.0) -> Quadrature:
     support = outer + _TAIL * fall
     period = support + max(support, width)
 
-    def coefficients(count: int) -> Vector:
+    def coefficients(count: int) -> Complexes:
         omega = (np.arange(2 * count) - count) * (period / (2 * count))
         values = _profile(omega, bath, width)
         if not cut:
@@ -210,7 +207,7 @@ def quadrature(bath: Any, width: float, smooth: float = 0.0) -> Quadrature:
     return Quadrature(_converged(coefficients, bath), 2 * pi / period)
 
 
-def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
+def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: OhmicBath) -> Matrix:
     """Integral of g(t) X(t) by the trapezoidal rule, which is a Fourier series of f."""
     rule = quadrature(bath, _spread(hamiltonian))
     step = scipy.linalg.expm(-1j * rule.step * hamiltonian)
@@ -223,7 +220,7 @@ def _time_integral(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
     return np.asarray(total)
 
 
-def _taylor(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
+def _taylor(hamiltonian: Matrix, coupling: Matrix, bath: OhmicBath) -> Matrix:
     """Power series in ad, in the form of FATE Eq. 4."""
     energies, vectors = np.linalg.eigh(hamiltonian)
     elements = np.abs(vectors.conj().T @ coupling @ vectors)
@@ -252,7 +249,7 @@ def _taylor(hamiltonian: Matrix, coupling: Matrix, bath: Any) -> Matrix:
     return total
 
 
-def _check_taylor(bath: Any, largest: float) -> None:
+def _check_taylor(bath: OhmicBath, largest: float) -> None:
     radius = 2 * pi * bath.temperature
     if bath.cutoff != "hard":
         raise InputError(

@@ -22,22 +22,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, pi
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.baths.base import Bath
-from tnspin.baths.bath import check_number
 from tnspin.errors import InputError
 from tnspin.models import Model
+from tnspin.numerics.arrays import Reals
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.sites import Matrix, spin
-from tnspin.schema import register
+from tnspin.schema.register import register
+from tnspin.schema.types import NonNegative, Vector
 
-__all__ = ["OpenHeisenbergBath"]
-
-Vector = tuple[float, float, float]
 # Coefficients of S_{alpha,+} in (S+, S-, Sz), OHM Eqs. 5-7; S_{alpha,-} is its adjoint.
 _RAISING = {
     "x": np.array([0.5, -0.5, -1.0]),  # -Sz + i Sy
@@ -71,43 +68,29 @@ class OpenHeisenbergBath(Bath):
         g_{alpha,eta} / gamma_{alpha,eta}.
     neighbour : float or vector, optional
         g_{alpha,+} + g_{alpha,-} of each axis instead, shared out between + and - in the same way.
-
-    Raises
-    ------
-    InputError
-        If a field is out of range; the message starts with ``bath.<field>``.
     """
 
-    kind: ClassVar[str] = "open_heisenberg"
+    kind = "open_heisenberg"
 
-    gamma: float | tuple[float, float, float] = 0.1
-    n_bosons: float = 0.08
+    gamma: NonNegative | tuple[NonNegative, NonNegative, NonNegative] = 0.1
+    n_bosons: NonNegative = 0.08
     neighbour_ratio: float = 0.1
-    neighbour: float | tuple[float, float, float] | None = None
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        for rate in _per_axis("gamma", self.gamma):
-            check_number("gamma", rate)
-        check_number("n_bosons", self.n_bosons)
-        _finite("neighbour_ratio", self.neighbour_ratio)
-        if self.neighbour is not None:
-            _per_axis("neighbour", self.neighbour)
+    neighbour: float | Vector | None = None
 
     @property
-    def rates(self) -> NDArray[np.float64]:
+    def rates(self) -> Reals:
         """(3, 2) gamma_{alpha,eta}: axes x, y, z; eta = +, -."""
-        return np.outer(_per_axis("gamma", self.gamma), self._shares)
+        return np.outer(_per_axis(self.gamma), self._shares)
 
     @property
-    def neighbour_rates(self) -> NDArray[np.float64]:
+    def neighbour_rates(self) -> Reals:
         """(3, 2) g_{alpha,eta}."""
         if self.neighbour is None:
             return self.neighbour_ratio * self.rates
-        return np.outer(_per_axis("neighbour", self.neighbour), self._shares)
+        return np.outer(_per_axis(self.neighbour), self._shares)
 
     @property
-    def _shares(self) -> NDArray[np.float64]:
+    def _shares(self) -> Reals:
         """gamma_+ / Gamma and gamma_- / Gamma."""
         return np.array([self.n_bosons, self.n_bosons + 1.0]) / (2.0 * self.n_bosons + 1.0)
 
@@ -230,18 +213,6 @@ def _runs(sites: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def _per_axis(name: str, value: Any) -> Vector:
+def _per_axis(value: float | Vector) -> Vector:
     """A number (of the z axis) or three of them."""
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
-        if len(value) != 3:
-            raise InputError(f"bath.{name}: {value!r} is not a number or a vector of 3 numbers")
-        x, y, z = (_finite(name, part) for part in value)
-        return x, y, z
-    return 0.0, 0.0, _finite(name, value)
-
-
-def _finite(name: str, value: Any) -> float:
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not real or not np.isfinite(value):
-        raise InputError(f"bath.{name}: {value!r} is not a finite number")
-    return float(value)
+    return value if isinstance(value, tuple) else (0.0, 0.0, value)

@@ -18,28 +18,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import pi, sqrt
-from typing import Any, ClassVar
+from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tnspin.baths.base import Bath
-from tnspin.baths.bath import check_choice, check_number, spectral_density
 from tnspin.baths.jumps import in_eigenbasis
+from tnspin.baths.ohmic import Cutoff, Strength, spectral_density
 from tnspin.errors import InputError
+from tnspin.models import Model
+from tnspin.models.purified import Extended
+from tnspin.numerics.arrays import Reals
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, boson
 from tnspin.operators.sparse import to_sparse
-from tnspin.schema import register
-from tnspin.schema.types import Energy, Temperature
+from tnspin.schema.register import register
+from tnspin.schema.types import Range, Temperature
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.vector import VectorState
-
-__all__ = ["ReactionCoordinate", "WithCoordinate", "residual_density"]
-
-Reals = NDArray[np.float64]
 
 # Largest space whose H is diagonalized for the jump operator.
 _MOST_STATES = 2048
@@ -56,44 +55,30 @@ class ReactionCoordinate(Bath):
     ----------
     temperature : float
         T of the residual bath, and of the oscillator at the start.
-    gamma, omega_max : float
-        Reorganization energy and cutoff frequency of the bath that is mapped.
+    gamma : float
+        Reorganization energy of the bath that is mapped.
+    omega_max : float
+        Cutoff frequency of the bath that is mapped.
     coupling : {"sum", "x", "y", "z"}
         Which component of the spins couples: Sx + Sy + Sz, or one of them.
     levels : int
         Levels of the oscillator, at least 2.
     sign : {"kms", "printed"}
-        As for `UniversalLindblad`.
+        Detailed balance at temperature T (``kms``) or, as printed, at -T (``printed``).
     frequency : {"corrected", "printed"}
         Omega as the map gives it, or as printed.
-
-    Raises
-    ------
-    InputError
-        If a field is out of range; the message starts with ``bath.<field>``.
     """
 
-    kind: ClassVar[str] = "reaction_coordinate"
-    extends_model: ClassVar[bool] = True
+    kind = "reaction_coordinate"
+    extends_model = True
 
     temperature: Temperature
-    gamma: Energy = 0.1
-    omega_max: Energy = 3.0
-    coupling: str = "sum"
-    levels: int = 15
-    sign: str = "kms"
-    frequency: str = "corrected"
-
-    def __post_init__(self) -> None:
-        """Check every field."""
-        check_number("temperature", self.temperature)
-        check_number("gamma", self.gamma)
-        check_number("omega_max", self.omega_max, positive=True)
-        check_choice("coupling", self.coupling, ("sum", "x", "y", "z"))
-        check_choice("sign", self.sign, ("kms", "printed"))
-        check_choice("frequency", self.frequency, ("corrected", "printed"))
-        if isinstance(self.levels, bool) or not isinstance(self.levels, int) or self.levels < 2:
-            raise InputError(f"bath.levels: {self.levels!r} is not an integer of at least 2")
+    gamma: Strength = 0.1
+    omega_max: Cutoff = 3.0
+    coupling: Literal["sum", "x", "y", "z"] = "sum"
+    levels: Annotated[int, Range(least=2)] = 15
+    sign: Literal["kms", "printed"] = "kms"
+    frequency: Literal["corrected", "printed"] = "corrected"
 
     @property
     def strength(self) -> float:
@@ -119,15 +104,15 @@ class ReactionCoordinate(Bath):
         weights = np.exp(-np.arange(self.levels) * self.omega / self.temperature)
         return weights / weights.sum()
 
-    def extended(self, model: Any) -> WithCoordinate:
-        """The model with the oscillator as its last site."""
+    def extended(self, model: Model) -> WithCoordinate:
+        """Return the model with the oscillator as its last site."""
         return WithCoordinate(model, self)
 
-    def extended_state(self, model: WithCoordinate, state: Any) -> Ensemble:
-        """The state of the spins with the oscillator in its thermal state."""
+    def extended_state(self, model: WithCoordinate, state: VectorState | Ensemble) -> Ensemble:
+        """Return the state of the spins with the oscillator in its thermal state."""
         return model.with_oscillator(state)
 
-    def jump_operators(self, model: WithCoordinate) -> list[JumpOperator]:
+    def jump_operators(self, model: Model) -> list[JumpOperator]:
         """Return the one jump operator of the residual bath.
 
         Raises
@@ -171,47 +156,20 @@ def residual_density(omega: ArrayLike, temperature: float, *, omega_max: float =
 
 
 @dataclass(frozen=True)
-class WithCoordinate:
+class WithCoordinate(Extended):
     """A model of spins with the oscillator of a `ReactionCoordinate` as its last site.
 
     Parameters
     ----------
     model
-        Any model of localized spins. Whatever is not defined here is asked of it.
+        Any model of localized spins.
     bath : ReactionCoordinate
         Frequency, coupling and number of levels.
     """
 
-    kind: ClassVar[str] = "with_coordinate"
+    kind = "with_coordinate"
 
-    model: Any
     bath: ReactionCoordinate
-
-    def __getattr__(self, name: str) -> Any:
-        # Copying and unpickling look for special methods before there is a model to ask.
-        if name == "model" or name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.model, name)
-
-    @property
-    def length(self) -> int:
-        """Number of sites, the oscillator included."""
-        return int(self.model.length) + 1
-
-    @property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """Sites of the localized spins of each group."""
-        return tuple(self.model.groups)
-
-    @property
-    def localized_sites(self) -> tuple[int, ...]:
-        """Sites of all localized spins."""
-        return tuple(self.model.localized_sites)
-
-    @property
-    def localized_spin(self) -> float:
-        """S of the localized spins."""
-        return float(self.model.localized_spin)
 
     @cached_property
     def local_sites(self) -> tuple[Site, ...]:
@@ -224,17 +182,8 @@ class WithCoordinate:
         """H with oscillator and coupling."""
         last = self.length - 1
         axes = "xyz" if self.bath.coupling == "sum" else self.bath.coupling
-        coupling = [
-            (
-                self.bath.strength * getattr(self.model, "localized_scale", 1.0),
-                f"S{a}",
-                k,
-                "x",
-                last,
-            )
-            for k in self.localized_sites
-            for a in axes
-        ]
+        strength = self.bath.strength * self.localized_scale
+        coupling = [(strength, f"S{a}", k, "x", last) for k in self.localized_sites for a in axes]
         added = OperatorSum.of(self.local_sites, [(self.bath.omega, "n", last), *coupling])
         return OperatorSum(self.local_sites, self.model.hamiltonian.terms) + added
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, log
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from tnspin.schema.types import Range
 __all__ = ["EdgeState", "edge_entropy", "edge_mutual_information", "edge_rdm"]
 
 
-@register("model")
+@register
 @dataclass(frozen=True)
 class EdgeState(Table):
     """Equal-weight state of PRX Eq. 15, for ferromagnets of 2 to ``largest`` spins.
@@ -34,9 +34,9 @@ class EdgeState(Table):
         Spins of the largest ferromagnet.
     """
 
-    section: ClassVar[str] = "model"
-    kind: ClassVar[str] = "edge_state"
-    closed_form: ClassVar[bool] = True
+    section = "model"
+    kind = "edge_state"
+    closed_form = True
 
     largest: Annotated[int, Range(least=2)] = 100
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from math import cos
-from typing import Any, ClassVar
+from typing import Any
 
-from tnspin.errors import InputError
+from tnspin.models.base import Model, Sites, Spin
+from tnspin.models.lattice import Chain, Lattice, Ring
 from tnspin.operators.operator_sum import OperatorSum
-from tnspin.operators.sites import Site, doubled_spin
+from tnspin.operators.sites import Site
 from tnspin.operators.sites import spin as spin_site
-from tnspin.schema import register
-from tnspin.schema import values as check
+from tnspin.schema.checks import require
+from tnspin.schema.register import register
+from tnspin.schema.types import Vector
 
 _Item = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Cosine:
-    """A coefficient ``amplitude cos(frequency t)`` that compares equal to its like."""
+    """A coefficient ``amplitude cos(frequency t)``, compared by its numbers."""
 
     amplitude: float
     frequency: float
@@ -30,9 +32,9 @@ class Cosine:
         return complex(self.amplitude * cos(self.frequency * t))
 
 
-@register("model")
+@register
 @dataclass(frozen=True)
-class HeisenbergChain:
+class HeisenbergChain(Model):
     r"""Spins S with nearest-neighbour exchange; every site is "localized".
 
     .. math::
@@ -48,15 +50,15 @@ class HeisenbergChain:
     sites : int
         Length of the chain, at least 2 (3 if periodic).
     spin : float
-        S: 0.5, 1, 1.5, ...
-    J, Jz : float
-        Exchange in plane and along z; ``Jz=None`` means ``Jz = J``.
+        S of every site: 0.5, 1, 1.5, ...
+    J : float
+        Exchange in plane.
+    Jz : float
+        Exchange along z, J if not given.
     field : vector
         B, entering as -B.S.
-    drive, drive_frequency : vector, float
-        A and omega (angular) of a field that oscillates, entering as -A.S cos(omega t).
     periodic : bool
-        Also couple the last site to the first.
+        Whether the last site is coupled to the first.
     dmi : vector
         D, the Dzyaloshinskii-Moriya vector of every bond.
     anisotropy : float
@@ -64,67 +66,34 @@ class HeisenbergChain:
     impurity_field : float
         b, field along z on site 0 only.
     dipole : float
-        d, dipole-dipole coupling of nearest neighbours. The interatomic axis is z,
-        so it conserves Sz; r_ij counts sites, the shorter way round if periodic.
-
-    Raises
-    ------
-    InputError
-        If a field is out of range; the message starts with ``model.<field>``.
+        d, dipole-dipole coupling of nearest neighbours; the interatomic axis is z, so it conserves
+        Sz, and r_ij counts sites, the shorter way round if periodic.
+    drive : vector
+        A, amplitude of an oscillating field that enters as -A.S cos(omega t).
+    drive_frequency : float
+        omega, angular frequency of the oscillating field.
     """
 
-    kind: ClassVar[str] = "heisenberg"
+    kind = "heisenberg"
 
-    sites: int
-    spin: float = 0.5
+    sites: Sites
+    spin: Spin = 0.5
     J: float = 1.0
     Jz: float | None = None
-    field: Sequence[float] = (0.0, 0.0, 0.0)
+    field: Vector = (0.0, 0.0, 0.0)
     periodic: bool = False
-    dmi: Sequence[float] = (0.0, 0.0, 0.0)
+    dmi: Vector = (0.0, 0.0, 0.0)
     anisotropy: float = 0.0
     impurity_field: float = 0.0
     dipole: float = 0.0
-    drive: Sequence[float] = (0.0, 0.0, 0.0)
+    drive: Vector = (0.0, 0.0, 0.0)
     drive_frequency: float = 0.0
 
-    def __post_init__(self) -> None:
-        """Check every field and store lists as tuples."""
-        for item in fields(self):
-            object.__setattr__(self, item.name, check.frozen(getattr(self, item.name)))
-        periodic = check.flag("periodic", self.periodic)
-        check.integer("sites", self.sites, 3 if periodic else 2)
-        try:
-            doubled_spin(self.spin)
-        except InputError as error:
-            raise InputError(f"model.{error}") from None
-        for name in ("J", "anisotropy", "impurity_field", "dipole", "drive_frequency"):
-            check.number(name, getattr(self, name))
-        if self.Jz is not None:
-            check.number("Jz", self.Jz)
-        check.vector("field", self.field)
-        check.vector("dmi", self.dmi)
-        check.vector("drive", self.drive)
-
-    @property
-    def length(self) -> int:
-        """Number of sites."""
-        return self.sites
-
-    @property
-    def localized_spin(self) -> float:
-        """S of every site."""
-        return float(self.spin)
-
-    @property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """One group: the whole chain."""
-        return (tuple(range(self.sites)),)
-
-    @property
-    def localized_sites(self) -> tuple[int, ...]:
-        """Every site."""
-        return tuple(range(self.sites))
+    def check(self) -> None:
+        """Refuse a ring of two sites."""
+        require(
+            self.sites > 2 or not self.periodic, "model.sites", self.sites, "3 or more if periodic"
+        )
 
     @cached_property
     def local_sites(self) -> tuple[Site, ...]:
@@ -137,22 +106,20 @@ class HeisenbergChain:
         parts = (self._exchange(), self._dmi(), self._on_site(), self._dipole())
         return OperatorSum.of(self.local_sites, (item for part in parts for item in part))
 
-    def _neighbours(self) -> Iterator[tuple[int, int]]:
-        for i in range(self.sites - 1):
-            yield i, i + 1
-        if self.periodic:
-            yield self.sites - 1, 0
+    @property
+    def _lattice(self) -> Lattice:
+        return Ring(self.sites) if self.periodic else Chain(self.sites)
 
     def _exchange(self) -> Iterator[_Item]:
         along = self.J if self.Jz is None else self.Jz
-        for i, j in self._neighbours():
+        for i, j in self._lattice.bonds():
             yield from _xxz(self.J, along, i, j)
 
     def _dmi(self) -> Iterator[_Item]:
         x, y, z = self.dmi
         if not any(self.dmi):
             return
-        for i, j in self._neighbours():
+        for i, j in self._lattice.bonds():
             # Dz (Sx Sy - Sy Sx) = (i Dz / 2)(S+ S- - S- S+), term by term conserving 2Sz.
             yield 0.5j * z, "Sp", i, "Sm", j
             yield -0.5j * z, "Sm", i, "Sp", j

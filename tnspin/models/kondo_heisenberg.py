@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, Literal, cast
 
-from tnspin.errors import InputError
+from tnspin.models.base import Model, Sites, Spin
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, doubled_spin, electron, kondo
-from tnspin.schema import register
-from tnspin.schema import values as check
+from tnspin.schema.checks import require
+from tnspin.schema.register import register
+from tnspin.schema.types import Natural, Vector
 
-CONVENTIONS = ("pauli", "mixed", "spin")
-Vector = tuple[float, float, float]
+Groups = tuple[tuple[int, ...], ...]
+PerGroup = float | tuple[float, ...]
 _Item = tuple[Any, ...]
 
 
-@register("model")
+@register
 @dataclass(frozen=True)
-class KondoHeisenbergChain:
+class KondoHeisenbergChain(Model):
     r"""Tight-binding electrons exchange-coupled to Heisenberg-coupled localized spins.
 
     .. math::
@@ -40,80 +41,64 @@ class KondoHeisenbergChain:
         0-based sites that carry a localized spin; a list of lists makes one group each.
     hopping : float
         gamma, the energy unit of the published runs.
-    J, Jz, J_sd : float or one per group
-        Exchange between neighbouring localized sites of the same group, in plane
-        and along z (``Jz=None`` means ``Jz = J``), and electron-spin exchange.
+    J : float or one per group
+        Exchange in plane between neighbouring localized sites of the same group.
+    Jz : float or one per group
+        Exchange along z between them, J if not given.
+    J_sd : float or one per group
+        Exchange between electrons and localized spins.
     convention : {"pauli", "mixed", "spin"}
-        What S and s stand for in H when the localized spins are spin-1/2.
-        ``pauli``: Pauli matrices and c+ sigma c (as printed); ``mixed``: Pauli
-        matrices and c+ sigma c / 2; ``spin``: both halved. Localized spins above
-        1/2 always enter as spin matrices; the convention then sets only s.
+        What S and s stand for in H when the localized spins are spin-1/2: Pauli matrices and
+        c+ sigma c as printed (``pauli``), Pauli matrices and c+ sigma c / 2 (``mixed``), or both
+        halved (``spin``). Localized spins above 1/2 always enter as spin matrices; the convention
+        then sets only s.
     spin : float
         S of the localized spins.
-    well, well_depth : int, float
-        The leftmost ``well`` sites are lowered by ``well_depth``.
+    well : int
+        Number of leftmost sites whose energy is lowered.
+    well_depth : float
+        Energy by which they are lowered.
     electron_field : vector
         Field on the electron spin of every site, entering as -B.s.
     localized_field : vector or one per group
         Field on the localized spins, entering as -B.S.
-
-    Raises
-    ------
-    InputError
-        If a field is out of range; the message starts with ``model.<field>``.
     """
 
-    kind: ClassVar[str] = "kondo_heisenberg"
+    kind = "kondo_heisenberg"
 
-    sites: int
-    localized: Sequence[int] | Sequence[Sequence[int]]
+    sites: Sites
+    localized: tuple[int, ...] | Groups
     hopping: float = 1.0
-    J: float | Sequence[float] = 0.1
-    Jz: float | Sequence[float] | None = None
-    J_sd: float | Sequence[float] = 0.5
-    convention: str = "pauli"
-    spin: float = 0.5
-    well: int = 0
+    J: PerGroup = 0.1
+    Jz: PerGroup | None = None
+    J_sd: PerGroup = 0.5
+    convention: Literal["pauli", "mixed", "spin"] = "pauli"
+    spin: Spin = 0.5
+    well: Natural = 0
     well_depth: float = 0.0
-    electron_field: Sequence[float] = (0.0, 0.0, 0.0)
-    localized_field: Sequence[float] | Sequence[Sequence[float]] = (0.0, 0.0, 0.0)
+    electron_field: Vector = (0.0, 0.0, 0.0)
+    localized_field: Vector | tuple[Vector, ...] = (0.0, 0.0, 0.0)
 
-    def __post_init__(self) -> None:
-        """Check every field and store lists as tuples."""
-        for item in fields(self):
-            object.__setattr__(self, item.name, check.frozen(_plain(getattr(self, item.name))))
-        check.integer("sites", self.sites, 2)
-        groups = len(_groups(self.localized, self.sites))
-        check.number("hopping", self.hopping)
-        for name in ("J", "J_sd") if self.Jz is None else ("J", "Jz", "J_sd"):
-            check.per_group(name, getattr(self, name), groups)
-        check.choice("convention", self.convention, CONVENTIONS)
-        try:
-            doubled_spin(self.spin)
-        except InputError as error:
-            raise InputError(f"model.{error}") from None
-        if check.integer("well", self.well, 0) > self.sites:
-            raise InputError(f"model.well: {self.well} sites do not fit in a chain of {self.sites}")
-        check.number("well_depth", self.well_depth)
-        check.vector("electron_field", self.electron_field)
-        check.vector_per_group("localized_field", self.localized_field, groups)
-
-    @property
-    def length(self) -> int:
-        """Number of sites."""
-        return self.sites
-
-    @property
-    def localized_spin(self) -> float:
-        """S of the localized spins."""
-        return float(self.spin)
+    def check(self) -> None:
+        """Refuse sites outside the chain or named twice, and lists that do not fit the groups."""
+        sites = self.localized_sites
+        inside = all(0 <= k < self.sites for k in sites)
+        allowed = f"sites of the chain (0..{self.sites - 1}), each named once"
+        require(
+            inside and len(set(sites)) == len(sites), "model.localized", self.localized, allowed
+        )
+        for name in ("J", "Jz", "J_sd", "localized_field"):
+            self._per_group(name)
+        require(self.well <= self.sites, "model.well", self.well, f"at most the {self.sites} sites")
 
     @cached_property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
+    def groups(self) -> Groups:
         """Localized sites of each ferromagnet."""
-        return _groups(self.localized, self.sites)
+        if any(isinstance(part, tuple) for part in self.localized):
+            return cast(Groups, self.localized)
+        return (cast(tuple[int, ...], self.localized),)
 
-    @property
+    @cached_property
     def localized_sites(self) -> tuple[int, ...]:
         """All localized sites, in the order given."""
         return tuple(site for group in self.groups for site in group)
@@ -124,12 +109,10 @@ class KondoHeisenbergChain:
         localized = set(self.localized_sites)
         return tuple(kondo(self.spin) if k in localized else electron() for k in range(self.sites))
 
-    @property
+    @cached_property
     def localized_scale(self) -> float:
         """Factor from spin matrices to the S that stands in H."""
-        return (
-            2.0 if doubled_spin(self.spin) == 1 and self.convention in ("pauli", "mixed") else 1.0
-        )
+        return 2.0 if doubled_spin(self.spin) == 1 and self.convention != "spin" else 1.0
 
     @property
     def electron_scale(self) -> float:
@@ -139,13 +122,18 @@ class KondoHeisenbergChain:
     @cached_property
     def hamiltonian(self) -> OperatorSum:
         """H as an operator sum."""
-        parts = (
-            self._hopping(),
-            self._on_site(),
-            self._exchange_with_electrons(),
-            self._exchange(),
-        )
-        return OperatorSum.of(self.local_sites, (item for part in parts for item in part))
+        parts = (self._hopping, self._on_site, self._exchange_with_electrons, self._exchange)
+        return OperatorSum.of(self.local_sites, (item for part in parts for item in part()))
+
+    def _per_group(self, name: str) -> Sequence[Any]:
+        """Values of a key for every group: one number or vector for all, or a list of them."""
+        value, count = getattr(self, name), len(self.groups)
+        first = value[0] if name == "localized_field" else value
+        if not isinstance(first, tuple):
+            return (value,) * count
+        allowed = f"one value, or one for each of the {count} groups of model.localized"
+        require(len(value) == count, f"model.{name}", value, allowed)
+        return cast(tuple[Any, ...], value)
 
     def _hopping(self) -> Iterator[_Item]:
         for i in range(self.sites - 1):
@@ -159,52 +147,26 @@ class KondoHeisenbergChain:
         for axis, field in zip("xyz", self.electron_field, strict=True):
             for i in range(self.sites):
                 yield -self.electron_scale * field, f"s{axis}", i
-        fields_ = check.vector_per_group("localized_field", self.localized_field, len(self.groups))
-        for group, vector in zip(self.groups, fields_, strict=True):
+        vectors = self._per_group("localized_field")
+        for group, vector in zip(self.groups, vectors, strict=True):
             for axis, field in zip("xyz", vector, strict=True):
                 for i in group:
                     yield -self.localized_scale * field, f"S{axis}", i
 
     def _exchange_with_electrons(self) -> Iterator[_Item]:
         scale = self.electron_scale * self.localized_scale
-        couplings = check.per_group("J_sd", self.J_sd, len(self.groups))
-        for group, coupling in zip(self.groups, couplings, strict=True):
+        for group, coupling in zip(self.groups, self._per_group("J_sd"), strict=True):
             for i in group:
                 # sigma.S = sp Sm + sm Sp + sz Sz, the form in which every term conserves 2Sz.
                 for s, local in (("sp", "Sm"), ("sm", "Sp"), ("sz", "Sz")):
                     yield -scale * coupling, s, i, local, i
 
     def _exchange(self) -> Iterator[_Item]:
-        plane = check.per_group("J", self.J, len(self.groups))
-        along = plane if self.Jz is None else check.per_group("Jz", self.Jz, len(self.groups))
         scale = self.localized_scale**2
+        plane, along = self._per_group("J"), self._per_group("J" if self.Jz is None else "Jz")
         for group, j, jz in zip(self.groups, plane, along, strict=True):
             for i in sorted(group):
                 if i + 1 in group:
                     yield -scale * j / 2, "Sp", i, "Sm", i + 1
                     yield -scale * j / 2, "Sm", i, "Sp", i + 1
                     yield -scale * jz, "Sz", i, "Sz", i + 1
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, range) else value
-
-
-def _groups(localized: Any, length: int) -> tuple[tuple[int, ...], ...]:
-    """Split ``localized`` into groups and check every site."""
-    if not check.is_list(localized):
-        raise InputError(f"model.localized: {localized!r} is not a list of sites or of such lists")
-    nested = [check.is_list(part) for part in localized]
-    if any(nested) and not all(nested):
-        raise InputError("model.localized: mixes sites and lists of sites")
-    groups = tuple(tuple(part) for part in localized) if any(nested) else (tuple(localized),)
-    seen: set[int] = set()
-    for site in (site for group in groups for site in group):
-        if isinstance(site, bool) or not isinstance(site, int):
-            raise InputError(f"model.localized: {site!r} is not an integer site")
-        if not 0 <= site < length:
-            raise InputError(f"model.localized: site {site} is outside the chain (0..{length - 1})")
-        if site in seen:
-            raise InputError(f"model.localized: site {site} is named twice")
-        seen.add(site)
-    return groups

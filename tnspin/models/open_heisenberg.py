@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
+from tnspin.models.base import Model, Sites
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site
 from tnspin.operators.sites import spin as spin_site
-from tnspin.schema import register
-from tnspin.schema import values as check
+from tnspin.schema.register import register
+from tnspin.schema.types import Vector
 
 
-@register("model")
+@register
 @dataclass(frozen=True)
-class OpenHeisenbergChain:
+class OpenHeisenbergChain(Model):
     r"""Spins 1/2 with one coupling for each axis; every site is "localized".
 
     .. math::
@@ -33,46 +34,13 @@ class OpenHeisenbergChain:
         V_x, V_y, V_z; antiferromagnetic above 0.
     field : vector
         B, entering as +B.S.
-
-    Raises
-    ------
-    InputError
-        If a field is out of range; the message starts with ``model.<field>``.
     """
 
-    kind: ClassVar[str] = "open_heisenberg"
+    kind = "open_heisenberg"
 
-    sites: int = 3
-    V: Sequence[float] = (0.5, 0.1, 0.1)
-    field: Sequence[float] = (0.25, 0.25, -0.5)
-
-    def __post_init__(self) -> None:
-        """Check every field and store lists as tuples."""
-        for item in fields(self):
-            object.__setattr__(self, item.name, check.frozen(getattr(self, item.name)))
-        check.integer("sites", self.sites, 2)
-        check.vector("V", self.V)
-        check.vector("field", self.field)
-
-    @property
-    def length(self) -> int:
-        """Number of sites."""
-        return self.sites
-
-    @property
-    def localized_spin(self) -> float:
-        """S of every site."""
-        return 0.5
-
-    @property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """One group: the whole chain."""
-        return (self.localized_sites,)
-
-    @property
-    def localized_sites(self) -> tuple[int, ...]:
-        """Every site."""
-        return tuple(range(self.sites))
+    sites: Sites = 3
+    V: Vector = (0.5, 0.1, 0.1)
+    field: Vector = (0.25, 0.25, -0.5)
 
     @cached_property
     def local_sites(self) -> tuple[Site, ...]:

@@ -1,29 +1,25 @@
-"""The same Hamiltonian on sites that carry an ancilla beside every localized spin."""
+"""Models with more states on their sites, or more sites, than the model that they are made from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
+from tnspin.models.base import Model
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, purified
 
 
 @dataclass(frozen=True)
-class Purified:
-    """A model whose localized spins are entangled with ancillas on which H does not act.
-
-    Mixed states of the spins become pure states of spins and ancillas, which evolve as such;
-    every observable of the model is the same operator times the identity on the ancillas.
+class Extended(Model):
+    """Base of models made from another one; what they do not define is asked of it.
 
     Parameters
     ----------
     model
-        Any model. Whatever is not defined here is asked of it (``groups``, ``hopping``, ...).
+        Any model.
     """
-
-    kind: ClassVar[str] = "purified"
 
     model: Any
 
@@ -34,6 +30,37 @@ class Purified:
         return getattr(self.model, name)
 
     @cached_property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Sites of the localized spins of each group."""
+        return tuple(self.model.groups)
+
+    @cached_property
+    def localized_sites(self) -> tuple[int, ...]:
+        """Sites of all localized spins."""
+        return tuple(self.model.localized_sites)
+
+    @cached_property
+    def localized_spin(self) -> float:
+        """S of the localized spins."""
+        return float(self.model.localized_spin)
+
+    @cached_property
+    def localized_scale(self) -> float:
+        """Factor from spin matrices to what stands for the localized spins in H."""
+        return float(getattr(self.model, "localized_scale", 1.0))
+
+
+@dataclass(frozen=True)
+class Purified(Extended):
+    """A model whose localized spins are entangled with ancillas on which H does not act.
+
+    Mixed states of the spins become pure states of spins and ancillas, which evolve as such;
+    every observable of the model is the same operator times the identity on the ancillas.
+    """
+
+    kind = "purified"
+
+    @cached_property
     def local_sites(self) -> tuple[Site, ...]:
         """The chain, with an ancilla in front of every localized spin."""
         return tuple(purified(site) for site in self.model.local_sites)
@@ -42,23 +69,3 @@ class Purified:
     def hamiltonian(self) -> OperatorSum:
         """H, by the same operator names."""
         return OperatorSum(self.local_sites, self.model.hamiltonian.terms)
-
-    @property
-    def length(self) -> int:
-        """Number of sites."""
-        return int(self.model.length)
-
-    @property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """Sites of the localized spins of each group."""
-        return tuple(self.model.groups)
-
-    @property
-    def localized_sites(self) -> tuple[int, ...]:
-        """Sites of all localized spins."""
-        return tuple(self.model.localized_sites)
-
-    @property
-    def localized_spin(self) -> float:
-        """S of the localized spins."""
-        return float(self.model.localized_spin)

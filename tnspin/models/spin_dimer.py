@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Literal, cast
 
+from tnspin.models.base import Model
 from tnspin.models.heisenberg import HeisenbergChain
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import Site, spin
-from tnspin.schema import register
-from tnspin.schema import values as check
+from tnspin.schema.register import register
+from tnspin.schema.types import Vector
 
 # hbar gamma_g B0 in units of mu_B B0, in which J and D are given.
 _G_FACTORS = {"printed": 1.0, "physical": 2.0}
 
 
-@register("model")
+@register
 @dataclass(frozen=True)
-class SpinDimer:
+class SpinDimer(Model):
     r"""Two spins 1/2, both localized, in units of the Zeeman splitting.
 
     .. math::
@@ -39,50 +39,19 @@ class SpinDimer:
     g_convention : {"printed", "physical"}
         g = 1 as printed, or g = 2. The classical equation of the paper (QLLG Eq. 1) is the mean
         field of the latter: its spins have the moment mu_B, which is that of g = 2.
-
-    Raises
-    ------
-    InputError
-        If a field is out of range; the message starts with ``model.<field>``.
     """
 
-    kind: ClassVar[str] = "spin_dimer"
+    kind = "spin_dimer"
 
     J: float = 1.0
-    dmi: Sequence[float] | float = (0.0, 0.0, 0.0)
-    field: Sequence[float] = (1.0, 0.0, 0.0)
+    dmi: Vector | float = (0.0, 0.0, 0.0)
+    field: Vector = (1.0, 0.0, 0.0)
     g_convention: Literal["printed", "physical"] = "printed"
 
-    def __post_init__(self) -> None:
-        """Check every field and store lists as tuples."""
-        if not check.is_list(self.dmi):
-            object.__setattr__(self, "dmi", (0.0, 0.0, check.number("dmi", self.dmi)))
-        for item in fields(self):
-            object.__setattr__(self, item.name, check.frozen(getattr(self, item.name)))
-        check.number("J", self.J)
-        check.vector("dmi", self.dmi)
-        check.vector("field", self.field)
-        check.choice("g_convention", self.g_convention, tuple(_G_FACTORS))
-
-    @property
-    def length(self) -> int:
-        """Number of sites."""
-        return 2
-
-    @property
-    def localized_spin(self) -> float:
-        """S of both."""
-        return 0.5
-
-    @property
-    def groups(self) -> tuple[tuple[int, ...], ...]:
-        """One group: both spins."""
-        return ((0, 1),)
-
-    @property
-    def localized_sites(self) -> tuple[int, ...]:
-        """Both sites."""
-        return (0, 1)
+    def check(self) -> None:
+        """Store D as a vector."""
+        if not isinstance(self.dmi, tuple):
+            object.__setattr__(self, "dmi", (0.0, 0.0, float(self.dmi)))
 
     @property
     def local_sites(self) -> tuple[Site, ...]:
@@ -100,6 +69,5 @@ class SpinDimer:
         return self._chain(_G_FACTORS["physical"]).hamiltonian
 
     def _chain(self, g: float) -> HeisenbergChain:
-        dmi = check.vector("dmi", self.dmi)
-        x, y, z = (4.0 * part / g for part in dmi)
+        x, y, z = (4.0 * part / g for part in cast(Vector, self.dmi))
         return HeisenbergChain(2, J=4.0 * self.J / g, dmi=(x, y, z), field=self.field)

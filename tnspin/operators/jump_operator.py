@@ -31,7 +31,7 @@ class JumpOperator:
         Of a matrix: estimate of the error from the spins left out, in the spectral norm, relative
         to that of L: the change of L when the window of spins around site i grows by one coupling,
         or, if a larger one cannot be diagonalized, when it shrinks by one.  0 if no spin is left
-        out.  Of a matrix product operator: see `heisenberg.LongJump`.
+        out.  Of a matrix product operator: see `LongJump`.
     """
 
     sites: tuple[int, ...]

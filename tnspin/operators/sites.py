@@ -186,7 +186,7 @@ def _half_integer(doubled: int) -> str:
 
 
 #: Its matrices still fit: those of a spin beside an electron level have 8S + 4 rows.
-_LARGEST_SPIN = 100
+LARGEST_SPIN = 100
 
 
 def doubled_spin(spin: float) -> int:
@@ -201,8 +201,8 @@ def doubled_spin(spin: float) -> int:
     doubled = round(2 * float(spin)) if number and np.isfinite(spin) else 0
     if doubled < 1 or abs(doubled - 2 * float(spin)) > 1e-12:
         raise InputError(f"spin: {spin!r} is not a positive multiple of 0.5")
-    if doubled > 2 * _LARGEST_SPIN:
-        raise InputError(f"spin: {spin!r} is more than {_LARGEST_SPIN}")
+    if doubled > 2 * LARGEST_SPIN:
+        raise InputError(f"spin: {spin!r} is more than {LARGEST_SPIN}")
     return doubled
 
 

@@ -19,12 +19,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import ceil, log, pi, prod, sqrt
-from typing import Any
 
 import numpy as np
 
 from tnspin.baths.groups import SpinTerm, ball, spin_matrix
 from tnspin.baths.methods import Quadrature, quadrature
+from tnspin.baths.ohmic import OhmicBath
 from tnspin.errors import InputError
 from tnspin.models import Model
 from tnspin.mps.algebra import Summand, direct_sum
@@ -36,8 +36,6 @@ from tnspin.operators.lindbladian import lindbladian
 from tnspin.operators.operator_sum import OperatorSum, Term
 from tnspin.operators.sites import Matrix, Site, doubled, kron, make_site
 from tnspin.operators.spin_mpo import SpinOperator
-
-__all__ = ["HeisenbergPicture", "LongJump"]
 
 _ROUND_OFF = 1e-14
 # Spins whose levels say how far apart transitions lie, and where their light cone begins.
@@ -90,7 +88,7 @@ class HeisenbergPicture:
         What its Hamiltonian does to them alone, constant in time.
     linked : dict of int to set of int
         Spins that these terms couple.
-    bath : UniversalLindblad
+    bath : OhmicBath
         ``tolerance`` is the error aimed at, relative to the norm of L.
     """
 
@@ -99,7 +97,7 @@ class HeisenbergPicture:
         model: Model,
         terms: Sequence[SpinTerm],
         linked: dict[int, set[int]],
-        bath: Any,
+        bath: OhmicBath,
     ) -> None:
         self._model, self._terms, self._linked, self._bath = model, terms, linked, bath
         self._known: dict[object, LongJump] = {}
