@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tnspin.errors import InputError
 from tnspin.observables.fisher import fisher_bound, fisher_information
 from tnspin.observables.groups.state import GroupState
-from tnspin.observables.magnons import group_zz_correlations
+from tnspin.observables.magnons import GroupCounts
 
 K = (np.pi / 6, np.pi / 2, 0.0)
 
@@ -53,7 +53,7 @@ def test_definition_by_the_symmetric_logarithmic_derivative(seed, dims, rank):
     positions = [3, 4, 9][: len(dims)]
     state = GroupState.from_dense(rho, (dims[0], size // dims[0]))
     found = fisher_information(state, dims, positions, K)
-    bound = fisher_bound(*group_zz_correlations(state, dims), positions, K)
+    bound = fisher_bound(*GroupCounts(state, dims).zz(), positions, K)
     for k, value in zip(K, found, strict=True):
         parts = [np.cos(k * np.array(positions)), np.sin(k * np.array(positions))]
         expected = sum(sld_information(rho, generator(dims, positions, w)) for w in parts)
@@ -68,7 +68,7 @@ def test_pure_states_reach_the_bound_and_it_is_four_variances(seed, dims):
     rho = random_rho(size, 1, seed)
     positions = [1, 2, 5][: len(dims)]
     state = GroupState.from_dense(rho, (dims[0], size // dims[0]))
-    bound = fisher_bound(*group_zz_correlations(state, dims), positions, K)
+    bound = fisher_bound(*GroupCounts(state, dims).zz(), positions, K)
     assert fisher_information(state, dims, positions, K) == pytest.approx(bound, abs=1e-9)
     for k, value in zip(K, bound, strict=True):
         a = generator(dims, positions, np.exp(1j * k * np.array(positions)))
@@ -103,7 +103,7 @@ def test_closed_forms():
     # Dephased, it is classical: the bound stays, the information is gone.
     mixed = GroupState.from_dense(np.diag(ghz**2), (4, 4))
     assert fisher_information(mixed, (2,) * n, range(n), [0.0]) == pytest.approx([0.0], abs=1e-12)
-    bound = fisher_bound(*group_zz_correlations(mixed, (2,) * n), range(n), [0.0])
+    bound = fisher_bound(*GroupCounts(mixed, (2,) * n).zz(), range(n), [0.0])
     assert bound == pytest.approx([4 * n])
 
 

@@ -73,9 +73,9 @@ def test_numbers_of_flips(sites, chosen, reference, charges, form):
     state = random_vector(sites, 5, charges)
     count, w, zz, z = by_configurations(state, chosen, reference)
     state = state if form == "vector" else as_mps(state)
-    assert magnons.magnon_probability(state, chosen, reference) == pytest.approx(count, abs=1e-12)
-    assert magnons.w_probability(state, chosen, reference) == pytest.approx(w, abs=1e-12)
-    found = magnons.zz_correlations(state, chosen)
+    assert magnons.counts(state, chosen).magnons(reference) == pytest.approx(count, abs=1e-12)
+    assert magnons.counts(state, chosen).w(reference) == pytest.approx(w, abs=1e-12)
+    found = magnons.counts(state, chosen).zz()
     assert found[0] == pytest.approx(zz, abs=1e-12)
     assert found[1] == pytest.approx(z, abs=1e-12)
 
@@ -89,22 +89,22 @@ def test_the_w_state_itself():
         vector[tuple(flipped)] = 0.5
     rho = np.outer(vector, vector)
     state = GroupState.from_dense(rho, (4, 4))
-    assert magnons.group_w_probability(state, (2,) * 4, reference) == pytest.approx(1)
+    assert magnons.GroupCounts(state, (2,) * 4).w(reference) == pytest.approx(1)
     expected = [0, 1, 0, 0, 0]
-    found = magnons.group_magnon_probability(state, (2,) * 4, reference)
+    found = magnons.GroupCounts(state, (2,) * 4).magnons(reference)
     assert found == pytest.approx(expected, abs=1e-14)
     # Without coherence between the flips it is one of four orthogonal superpositions.
     mixed = GroupState.from_dense(np.diag(np.diag(rho)), (4, 4))
-    assert magnons.group_w_probability(mixed, (2,) * 4, reference) == pytest.approx(1 / 4)
+    assert magnons.GroupCounts(mixed, (2,) * 4).w(reference) == pytest.approx(1 / 4)
 
 
 def test_refusals():
     state = random_vector((spin(1.0), spin(0.5)), 0)
     for reference in ((0,), (3, 0), (0, -1)):
         with pytest.raises(InputError, match="reference"):
-            magnons.magnon_probability(state, [0, 1], reference)
+            magnons.counts(state, [0, 1]).magnons(reference)
     with pytest.raises(InputError, match="neither"):
-        magnons.w_probability(state, [0, 1], (1, 0))
+        magnons.counts(state, [0, 1]).w((1, 0))
     compressed = GroupState.from_dense(np.eye(4), (2, 2), compressed=True)
     with pytest.raises(InputError, match="compressed"):
-        magnons.group_magnon_probability(compressed, (2, 2), (0, 0))
+        magnons.GroupCounts(compressed, (2, 2)).magnons((0, 0))

@@ -8,7 +8,7 @@ from small_valves import VALVES, make, spins_rdm
 
 from tnspin.errors import InputError
 from tnspin.mps import MPS
-from tnspin.observables.magnons import magnon_probability, w_probability, zz_correlations
+from tnspin.observables.magnons import counts
 from tnspin.operators.sites import spin
 from tnspin.states.ensemble import Ensemble
 
@@ -32,7 +32,7 @@ def test_magnon_probability(name):
     expected = np.zeros(len(sites) + 1)
     for index, p in zip(np.ndindex(*dims), np.diag(rho).real, strict=True):
         expected[sum(k != r for k, r in zip(index, reference, strict=True))] += p
-    found = magnon_probability(members, sites, reference)
+    found = counts(members, sites).magnons(reference)
     np.testing.assert_allclose(found, expected, atol=1e-12)
     assert found.sum() == pytest.approx(1.0, abs=1e-12)
 
@@ -46,7 +46,7 @@ def test_w_probability(name):
         index[k] = 1 if r == 0 else d - 2
         vector[tuple(index)] = len(dims) ** -0.5
     expected = vector.ravel() @ rho @ vector.ravel()
-    assert w_probability(members, sites, reference) == pytest.approx(expected.real, abs=1e-12)
+    assert counts(members, sites).w(reference) == pytest.approx(expected.real, abs=1e-12)
     assert expected.real > 1e-6
 
 
@@ -62,7 +62,7 @@ def test_zz_correlations(name):
             for k, d in enumerate(dims)
         ]
     )
-    pairs, mean = zz_correlations(members, sites)
+    pairs, mean = counts(members, sites).zz()
     np.testing.assert_allclose(mean, values @ p.ravel(), atol=1e-12)
     np.testing.assert_allclose(pairs, (values * p.ravel()) @ values.T, atol=1e-12)
 
@@ -72,11 +72,11 @@ def test_a_w_state_of_many_spins():
     n = 40
     state = _w_state(n)
     sites, reference = range(n), [0] * n
-    assert w_probability(state, sites, reference) == pytest.approx(1.0, abs=1e-12)
+    assert counts(state, sites).w(reference) == pytest.approx(1.0, abs=1e-12)
     expected = np.zeros(n + 1)
     expected[1] = 1.0
-    np.testing.assert_allclose(magnon_probability(state, sites, reference), expected, atol=1e-12)
-    pairs, mean = zz_correlations(state, sites)
+    np.testing.assert_allclose(counts(state, sites).magnons(reference), expected, atol=1e-12)
+    pairs, mean = counts(state, sites).zz()
     np.testing.assert_allclose(mean, 1 - 2 / n, atol=1e-12)
     np.testing.assert_allclose(pairs[np.triu_indices(n, 1)], 1 - 4 / n, atol=1e-12)
 
@@ -103,18 +103,19 @@ def _w_state(n):
 
 def test_bad_references_are_refused():
     members, sites, dims, reference, _ = setup("larger spins")
-    for function in (magnon_probability, w_probability):
+    counted = counts(members, sites)
+    for function in (counted.magnons, counted.w):
         with pytest.raises(InputError, match="reference"):
-            function(members, sites, reference[1:])
+            function(reference[1:])
         with pytest.raises(InputError, match="reference"):
-            function(members, sites, dims)
-        with pytest.raises(InputError, match="distinct"):
-            function(members, [sites[0]] * len(sites), reference)
+            function(dims)
+    with pytest.raises(InputError, match="distinct"):
+        counts(members, [sites[0]] * len(sites))
     with pytest.raises(InputError, match="neither"):
-        w_probability(members, sites, [1] * len(sites))
+        counts(members, sites).w([1] * len(sites))
 
 
 def test_no_spins():
     members, *_ = setup("kondo")
-    assert magnon_probability(members, [], []).tolist() == [1.0]
-    assert zz_correlations(members, [])[0].shape == (0, 0)
+    assert counts(members, []).magnons([]).tolist() == [1.0]
+    assert counts(members, []).zz()[0].shape == (0, 0)

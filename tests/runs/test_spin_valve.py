@@ -167,13 +167,12 @@ def test_fisher_information_of_the_mixture(kind):
 def test_functions_of_states_agree_with_those_of_the_density_matrix(kind):
     """What serves groups that are too large for a density matrix."""
     state, ref = snapshot(kind).state, UP_DOWN.reference
-    counts = magnons.magnon_probability(state, SPINS, ref)
-    assert counts == pytest.approx(measure("magnon_probability", kind), abs=TOL)
-    w = magnons.w_probability(state, SPINS, ref)
-    assert w == pytest.approx(measure("w_probability", kind), abs=TOL)
-    zz, z = magnons.zz_correlations(state, SPINS)
+    counted = magnons.counts(state, SPINS)
+    assert counted.magnons(ref) == pytest.approx(measure("magnon_probability", kind), abs=TOL)
+    assert counted.w(ref) == pytest.approx(measure("w_probability", kind), abs=TOL)
+    zz, z = counted.zz()
     group = GroupState.from_dense(reference(), (4, 4))
-    expected = magnons.group_zz_correlations(group, (2,) * 4)
+    expected = magnons.GroupCounts(group, (2,) * 4).zz()
     assert zz == pytest.approx(expected[0], abs=TOL)
     assert z == pytest.approx(expected[1], abs=TOL)
 

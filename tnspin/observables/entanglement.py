@@ -15,21 +15,10 @@ import numpy as np
 from tnspin.errors import InputError
 
 __all__ = [
-    "bell_nonlocality",
-    "concurrence",
-    "correlation_matrix",
-    "log_negativity",
-    "meyer_wallach",
-    "mutual_information",
-    "partial_trace",
-    "partial_transpose",
-    "purity",
-    "renyi",
-    "schmidt_entropy",
-    "spectrum_entropy",
-    "trace_distance",
-    "von_neumann",
-]
+    "bell_nonlocality", "concurrence", "correlation_matrix", "log_negativity", "meyer_wallach",
+    "mutual_information", "partial_trace", "partial_transpose", "purity", "renyi",
+    "schmidt_entropy", "spectrum_entropy", "trace_distance", "von_neumann",
+]  # fmt: skip
 
 _PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 

@@ -9,6 +9,7 @@ site grow linearly with the number of spins.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import singledispatch
 
@@ -22,176 +23,136 @@ from tnspin.mps.transfer import Environment, Ints, Matrix, Rule, left_edge, step
 from tnspin.observables.groups.spins import group_state
 from tnspin.observables.groups.state import GroupState
 from tnspin.operators.state import State, checked_sites
+from tnspin.states.ensemble import Ensemble
 from tnspin.states.one_electron import OneElectronState, densities
 
-__all__ = [
-    "group_magnon_probability",
-    "group_w_probability",
-    "group_zz_correlations",
-    "magnon_probability",
-    "sz_values",
-    "w_probability",
-    "zz_correlations",
-]
+__all__ = ["GroupCounts", "SpinCounts", "counts", "sz_values"]
 
 Reals = NDArray[np.float64]
 
 
-def magnon_probability(state: State, sites: Sequence[int], reference: Sequence[int]) -> Reals:
-    """Probability of m spins out of their reference state, m = 0..N (PRA Eq. 25).
+class SpinCounts(ABC):
+    """Counts of flipped spins of one state.
+
+    Attributes
+    ----------
+    dims
+        2S + 1 of each of the N spins.
+    """
+
+    dims: list[int]
+
+    @abstractmethod
+    def magnons(self, reference: Sequence[int]) -> Reals:
+        """Probability of m spins out of their reference state, m = 0..N (PRA Eq. 25).
+
+        Parameters
+        ----------
+        reference
+            Index of the basis state (0 = up) of each spin that counts as not flipped.
+
+        Returns
+        -------
+        ndarray
+            (N + 1,), summing to 1.
+
+        Raises
+        ------
+        InputError
+            If the reference does not fit the spins.
+        """
+
+    @abstractmethod
+    def w(self, reference: Sequence[int]) -> float:
+        """Probability of the W state: the equal superposition of all single flips.
+
+        A flip takes a spin that is all up or down one step away from it (for spins 1/2, to its
+        other state).
+        """
+
+    @abstractmethod
+    def zz(self) -> tuple[Reals, Reals]:
+        """``<S^z_i S^z_j>`` (N, N) and ``<S^z_i>`` (N,), S^z divided by S."""
+
+    def check(self, reference: Sequence[int]) -> list[int]:
+        """Reference of each spin, refused if it does not fit."""
+        fits = len(reference) == len(self.dims) and all(
+            0 <= index < d for index, d in zip(reference, self.dims, strict=False)
+        )
+        if not fits:
+            raise InputError(
+                f"reference: {tuple(reference)} does not fit spins of dimensions {self.dims}"
+            )
+        return [int(index) for index in reference]
+
+
+class GroupCounts(SpinCounts):
+    """Counts of flipped spins by their density matrix.
 
     Parameters
     ----------
-    state
-        Any state that `group_state` takes.
-    sites
-        Sites of the N localized spins.
-    reference
-        Index of the basis state (0 = up) of each that counts as not flipped.
-
-    Returns
-    -------
-    ndarray
-        (N + 1,), summing to 1.
+    group
+        The density matrix, in the product basis.
+    dims
+        2S + 1 of each spin, in the order of the basis.
 
     Raises
     ------
     InputError
-        If the reference does not fit the spins, or there are too many for this kind of state.
+        If the groups are compressed.
     """
-    _check(state, sites, reference)
-    each = [w * _counter(one, sites).magnons(reference) for w, one in state.members]
-    return np.sum(each, axis=0)
 
-
-def w_probability(state: State, sites: Sequence[int], reference: Sequence[int]) -> float:
-    """Probability of the W state: the equal superposition of all single flips of the reference.
-
-    A flip takes a spin that is all up or down one step away from it (for spins 1/2, to its other
-    state).  Parameters and errors are those of `magnon_probability`.
-    """
-    _check(state, sites, reference)
-    return float(sum(w * _counter(one, sites).w(reference) for w, one in state.members))
-
-
-def zz_correlations(state: State, sites: Sequence[int]) -> tuple[Reals, Reals]:
-    """``<S^z_i S^z_j>`` (N, N) and ``<S^z_i>`` (N,) of localized spins, S^z divided by S."""
-    each = [(w, *_counter(one, sites).zz()) for w, one in state.members]
-    pairs, mean = ([w * part[k] for w, *part in each] for k in (0, 1))
-    return np.sum(pairs, axis=0), np.sum(mean, axis=0)
-
-
-def _check(state: State, sites: Sequence[int], reference: Sequence[int]) -> None:
-    dims = [state.sites[k].spin_dim for k in checked_sites(sites, state.length, "sites")]
-    fits = len(reference) == len(dims) and all(
-        0 <= index < d for index, d in zip(reference, dims, strict=False)
-    )
-    if not fits:
-        raise InputError(f"reference: {tuple(reference)} does not fit spins of dimensions {dims}")
-
-
-# ---------------------------------------------------------------------- from a density matrix
-
-
-def group_magnon_probability(
-    state: GroupState, dims: Sequence[int], reference: Sequence[int]
-) -> Reals:
-    """`magnon_probability` from the density matrix of spins of these dimensions 2S + 1."""
-    flipped = np.indices(tuple(dims)).reshape(len(dims), -1) != np.array(reference)[:, None]
-    counts = np.bincount(flipped.sum(axis=0), _diagonal(state), minlength=len(dims) + 1)
-    return counts.astype(np.float64, copy=False)
-
-
-def group_w_probability(state: GroupState, dims: Sequence[int], reference: Sequence[int]) -> float:
-    """`w_probability` from the density matrix of spins of these dimensions 2S + 1."""
-    _diagonal(state)
-    amplitudes = np.zeros(tuple(dims))
-    for k, (d, index) in enumerate(zip(dims, reference, strict=True)):
-        flipped = list(reference)
-        flipped[k] = flip(index, d)
-        amplitudes[tuple(flipped)] = len(dims) ** -0.5
-    vector, total = amplitudes.reshape(state.dims), np.add.outer(*state.charges)
-    parts = [(vector[total == q], block) for q, block in state.blocks.items()]
-    return float(sum((v @ block @ v).real for v, block in parts))
-
-
-def group_zz_correlations(state: GroupState, dims: Sequence[int]) -> tuple[Reals, Reals]:
-    """`zz_correlations` from the density matrix of spins of these dimensions 2S + 1."""
-    sz, p = sz_values(dims), _diagonal(state)
-    return (sz * p) @ sz.T, sz @ p
-
-
-def sz_values(dims: Sequence[int]) -> Reals:
-    """S^z/S of each spin in each product state, (N, D), the first spin slowest."""
-    one = [np.linspace(1.0, -1.0, d) for d in dims]
-    indices = np.indices(tuple(dims)).reshape(len(dims), -1)
-    return np.stack([values[index] for values, index in zip(one, indices, strict=True)])
-
-
-def flip(index: int, dim: int) -> int:
-    """State next to the fully up (0) or fully down (dim - 1) one of a spin.
-
-    Raises
-    ------
-    InputError
-        If the spin is in neither: then there is no single flip.
-    """
-    if index not in (0, dim - 1):
-        raise InputError(f"reference: state {index} of {dim} is neither all up nor all down")
-    return 1 if index == 0 else dim - 2
-
-
-def _diagonal(state: GroupState) -> Reals:
-    if state.compressed:
-        raise InputError("state: compressed groups have lost the basis of their spins")
-    return state.diagonal().ravel()
-
-
-# ---------------------------------------------------------------------- by representation
-
-
-class _Counter:
-    """Counts flips of a pure state or density matrix by the density matrix of the spins."""
-
-    def __init__(self, state: State, sites: Sequence[int]) -> None:
-        self.state, self.sites = state, sites
-        self.dims = [state.sites[k].spin_dim for k in sites]
+    def __init__(self, group: GroupState, dims: Sequence[int]) -> None:
+        if group.compressed:
+            raise InputError("state: compressed groups have lost the basis of their spins")
+        self.group, self.dims = group, list(dims)
 
     def magnons(self, reference: Sequence[int]) -> Reals:
-        return group_magnon_probability(self._group(), self.dims, reference)
+        start = np.array(self.check(reference))
+        flipped = np.indices(tuple(self.dims)).reshape(len(self.dims), -1) != start[:, None]
+        probability = self.group.diagonal().ravel()
+        counted = np.bincount(flipped.sum(axis=0), probability, minlength=len(self.dims) + 1)
+        return counted.astype(np.float64, copy=False)
 
     def w(self, reference: Sequence[int]) -> float:
-        return group_w_probability(self._group(), self.dims, reference)
+        start, amplitudes = self.check(reference), np.zeros(tuple(self.dims))
+        for k, (d, index) in enumerate(zip(self.dims, start, strict=True)):
+            flipped = [*start[:k], flip(index, d), *start[k + 1 :]]
+            amplitudes[tuple(flipped)] = len(self.dims) ** -0.5
+        vector, total = amplitudes.reshape(self.group.dims), np.add.outer(*self.group.charges)
+        parts = [(vector[total == q], block) for q, block in self.group.blocks.items()]
+        return float(sum((v @ block @ v).real for v, block in parts))
 
     def zz(self) -> tuple[Reals, Reals]:
-        return group_zz_correlations(self._group(), self.dims)
-
-    def _group(self) -> GroupState:
-        return group_state(self.state, self.sites, ())
+        sz, p = sz_values(self.dims), self.group.diagonal().ravel()
+        return (sz * p) @ sz.T, sz @ p
 
 
-class _OneElectronCounter(_Counter):
-    """Counts flips by sums over spin configurations."""
+class _OneElectronCounts(SpinCounts):
+    """Counts of flipped spins by sums over spin configurations."""
 
-    state: OneElectronState
+    def __init__(self, state: OneElectronState, sites: Sequence[int]) -> None:
+        self.state, self.sites, self.dims = state, sites, _dims(state, sites)
 
     def magnons(self, reference: Sequence[int]) -> Reals:
-        return densities.magnon_probability(self.state, self.sites, reference)
+        return densities.magnon_probability(self.state, self.sites, self.check(reference))
 
     def w(self, reference: Sequence[int]) -> float:
-        return densities.w_probability(self.state, self.sites, reference)
+        return densities.w_probability(self.state, self.sites, self.check(reference))
 
     def zz(self) -> tuple[Reals, Reals]:
         return densities.zz_correlations(self.state, self.sites)
 
 
-class _ChainCounter(_Counter):
-    """Counts flips by an environment that passes along a matrix product state."""
+class _ChainCounts(SpinCounts):
+    """Counts of flipped spins by an environment that passes along a matrix product state."""
 
-    state: MPS
+    def __init__(self, state: MPS, sites: Sequence[int]) -> None:
+        state.ensure_canonical()
+        self.state, self.sites, self.dims = state, list(sites), _dims(state, sites)
 
     def magnons(self, reference: Sequence[int]) -> Reals:
-        start = dict(zip(self.sites, reference, strict=True))
+        start = dict(zip(self.sites, self.check(reference), strict=True))
 
         def rule(site: int) -> Rule:
             def count(labels: Ints, s: int, t: int) -> Ints:
@@ -205,7 +166,7 @@ class _ChainCounter(_Counter):
         return out
 
     def w(self, reference: Sequence[int]) -> float:
-        start = dict(zip(self.sites, reference, strict=True))
+        start = dict(zip(self.sites, self.check(reference), strict=True))
         flipped = {k: flip(start[k], d) for k, d in zip(self.sites, self.dims, strict=True)}
 
         # Label: flips of the ket + 2 flips of the bra, each 0 or 1.
@@ -228,19 +189,73 @@ class _ChainCounter(_Counter):
         return pairs[np.ix_(order, order)], mean[order]
 
 
+class _MixtureCounts(SpinCounts):
+    """Weighted means of the counts of the members of a mixture."""
+
+    def __init__(self, state: Ensemble, sites: Sequence[int]) -> None:
+        self.members = [(weight, counts(one, sites)) for weight, one in state.members]
+        self.dims = _dims(state, sites)
+
+    def magnons(self, reference: Sequence[int]) -> Reals:
+        return np.sum([w * one.magnons(reference) for w, one in self.members], axis=0)
+
+    def w(self, reference: Sequence[int]) -> float:
+        return float(sum(w * one.w(reference) for w, one in self.members))
+
+    def zz(self) -> tuple[Reals, Reals]:
+        each = [(w, *one.zz()) for w, one in self.members]
+        pairs, mean = ([w * part[k] for w, *part in each] for k in (0, 1))
+        return np.sum(pairs, axis=0), np.sum(mean, axis=0)
+
+
 @singledispatch
-def _counter(state: State, sites: Sequence[int]) -> _Counter:
-    """What counts the flips of spins of a state."""
-    return _Counter(state, sites)
+def counts(state: State, sites: Sequence[int]) -> SpinCounts:
+    """Counts of the flips of localized spins of a state, in the order of ``sites``.
+
+    Raises
+    ------
+    InputError
+        If the sites are not distinct, or too many for a representation that needs the density
+        matrix of all these spins.
+    """
+    return GroupCounts(group_state(state, sites, ()), _dims(state, sites))
 
 
-_counter.register(OneElectronState, _OneElectronCounter)
-_counter.register(MPS, _ChainCounter)
+counts.register(OneElectronState, _OneElectronCounts)
+counts.register(MPS, _ChainCounts)
+counts.register(Ensemble, _MixtureCounts)
 
 
-@_counter.register
-def _(state: PurifiedMPS, sites: Sequence[int]) -> _Counter:
-    return _ChainCounter(state.purification, sites)  # its ancillas are traced out
+@counts.register
+def _(state: PurifiedMPS, sites: Sequence[int]) -> SpinCounts:
+    return _ChainCounts(state.purification, sites)  # its ancillas are traced out
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _dims(state: State, sites: Sequence[int]) -> list[int]:
+    return [state.sites[k].spin_dim for k in checked_sites(sites, state.length, "sites")]
+
+
+def sz_values(dims: Sequence[int]) -> Reals:
+    """S^z/S of each spin in each product state, (N, D), the first spin slowest."""
+    one = [np.linspace(1.0, -1.0, d) for d in dims]
+    indices = np.indices(tuple(dims)).reshape(len(dims), -1)
+    return np.stack([values[index] for values, index in zip(one, indices, strict=True)])
+
+
+def flip(index: int, dim: int) -> int:
+    """State next to the fully up (0) or fully down (dim - 1) one of a spin.
+
+    Raises
+    ------
+    InputError
+        If the spin is in neither: then there is no single flip.
+    """
+    if index not in (0, dim - 1):
+        raise InputError(f"reference: state {index} of {dim} is neither all up nor all down")
+    return 1 if index == 0 else dim - 2
 
 
 def _correlated(mps: MPS, sites: list[int]) -> tuple[Reals, Reals]:
@@ -248,7 +263,6 @@ def _correlated(mps: MPS, sites: list[int]) -> tuple[Reals, Reals]:
     pairs, mean = np.zeros((len(sites), len(sites))), np.zeros(len(sites))
     if not sites:
         return pairs, mean
-    mps.ensure_canonical()
     # Slot 0: nothing yet; slot k: S^z on the k-th spin.  S^z is diagonal, so that ket and bra
     # are in the same sector.
     environment = {key: block for (key, _), block in left_edge(mps, sites[0]).blocks.items()}
@@ -285,7 +299,6 @@ def _swept(mps: MPS, start: dict[int, int], rule: Callable[[int], Rule]) -> dict
     """Trace of every slot after a sweep through all spins, by label."""
     if not start:
         return {0: 1.0}
-    mps.ensure_canonical()
     environment = left_edge(mps, min(start))
     for i in range(min(start), max(start) + 1):
         environment = take_in(

@@ -25,18 +25,9 @@ from tnspin.states.density import DensityState
 from tnspin.states.vector import VectorState
 
 __all__ = [
-    "as_state",
-    "bell_nonlocality",
-    "concurrence",
-    "correlation_matrix",
-    "entropy",
-    "expect",
-    "log_negativity",
-    "mutual_information",
-    "rdm",
-    "schmidt",
-    "trace_distance",
-]
+    "as_state", "bell_nonlocality", "concurrence", "correlation_matrix", "entropy", "expect",
+    "log_negativity", "mutual_information", "rdm", "schmidt", "trace_distance",
+]  # fmt: skip
 
 
 def as_state(state: Any, dims: Sequence[int] | None = None) -> State:

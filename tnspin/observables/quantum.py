@@ -81,21 +81,13 @@ def group_discarded(snapshot: Snapshot) -> float:
 @_magnons("probability of m flipped localized spins", "magnons")
 def magnon_probability(snapshot: Snapshot) -> np.ndarray:
     """Probability that m localized spins have left their initial state, (magnons,) (PRA Eq. 25)."""
-    model, reference = snapshot.model, _reference(snapshot)
-    if few_spins(model):
-        return magnons.group_magnon_probability(
-            snapshot.localized_state, _dims(snapshot), reference
-        )
-    return magnons.magnon_probability(snapshot.state, model.localized_sites, reference)
+    return _counts(snapshot).magnons(_reference(snapshot))
 
 
 @_magnons("probability of the W state of one flipped spin")
 def w_probability(snapshot: Snapshot) -> float:
     """Probability of the W state, one spin flip shared equally by all localized spins."""
-    model, reference = snapshot.model, _reference(snapshot)
-    if few_spins(model):
-        return magnons.group_w_probability(snapshot.localized_state, _dims(snapshot), reference)
-    return magnons.w_probability(snapshot.state, model.localized_sites, reference)
+    return _counts(snapshot).w(_reference(snapshot))
 
 
 # ---------------------------------------------------------------------- correlations
@@ -108,12 +100,8 @@ def w_probability(snapshot: Snapshot) -> float:
 )
 def quantum_fisher_information(snapshot: Snapshot) -> np.ndarray:
     """PRA Eq. 29 as printed, (wavevector,): of mixed states an upper bound, not a witness."""
-    model = snapshot.model
-    if few_spins(model):
-        moments = magnons.group_zz_correlations(snapshot.localized_state, _dims(snapshot))
-    else:
-        moments = magnons.zz_correlations(snapshot.state, model.localized_sites)
-    return fisher.fisher_bound(*moments, model.localized_sites, snapshot.options.wavevectors)
+    positions, wavevectors = snapshot.model.localized_sites, snapshot.options.wavevectors
+    return fisher.fisher_bound(*_counts(snapshot).zz(), positions, wavevectors)
 
 
 @observable(
@@ -125,12 +113,9 @@ def quantum_fisher_information(snapshot: Snapshot) -> np.ndarray:
 )
 def quantum_fisher_information_mixed(snapshot: Snapshot) -> np.ndarray:
     """Quantum Fisher information of the mixed state of all localized spins, (wavevector,)."""
-    return fisher.fisher_information(
-        snapshot.localized_state,
-        _dims(snapshot),
-        snapshot.model.localized_sites,
-        snapshot.options.wavevectors,
-    )
+    positions, wavevectors = snapshot.model.localized_sites, snapshot.options.wavevectors
+    state = snapshot.localized_state
+    return fisher.fisher_information(state, _dims(snapshot), positions, wavevectors)
 
 
 @observable("probability of the two Neel states", needs=("groups",), applies=short_spin_chain)
@@ -169,6 +154,13 @@ def bell_nonlocality(snapshot: Snapshot) -> np.ndarray:
 
 def _dims(snapshot: Snapshot) -> list[int]:
     return [snapshot.model.local_sites[k].spin_dim for k in snapshot.model.localized_sites]
+
+
+def _counts(snapshot: Snapshot) -> magnons.SpinCounts:
+    """What counts flipped spins: the density matrix of few, which is known, or the state."""
+    if few_spins(snapshot.model):
+        return magnons.GroupCounts(snapshot.localized_state, _dims(snapshot))
+    return magnons.counts(snapshot.state, snapshot.model.localized_sites)
 
 
 def _reference(snapshot: Snapshot) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ __all__ = [
     "checked_index",
     "checked_sites",
     "members_of",
+    "reordered",
     "von_neumann_entropy",
 ]
 
@@ -316,6 +317,12 @@ def members_of(state: Any, kind: type[S], what: str) -> tuple[tuple[float, S], .
         given = dict.fromkeys(k.__class__.__name__ for k in (state, *(one for _, one in members)))
         raise InputError(f"state: {what} is made of a {kind.noun}, not of {' of '.join(given)}")
     return cast("tuple[tuple[float, S], ...]", members)
+
+
+def reordered(rho: Matrix, dims: Sequence[int], order: Sequence[int]) -> Matrix:
+    """Density matrix with its factors, of dimensions ``dims``, in another order."""
+    axes = [*order, *(len(dims) + k for k in order)]
+    return np.ascontiguousarray(rho.reshape([*dims] * 2).transpose(axes)).reshape(rho.shape)
 
 
 def checked_index(value: int, count: int, key: str) -> int:

@@ -17,7 +17,7 @@ from tnspin.errors import InputError
 from tnspin.operators.basis import ChargeBasis, Ints
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import State, members_of, von_neumann_entropy
-from tnspin.states.files import read_sectors, write_sectors
+from tnspin.states.sectors import ranks, read_sectors, split_codes, write_sectors
 from tnspin.states.vector import VectorState
 
 if TYPE_CHECKING:
@@ -207,11 +207,7 @@ class DensityState(State):
     # ------------------------------------------------------------------ reductions
 
     def _rdm(self, chosen: list[int], kept: list[int]) -> Matrix:
-        codes = np.zeros(self.dim, dtype=np.int64)
-        rest = self._states.copy()
-        for k, size in zip(chosen, kept, strict=True):
-            codes = codes * size + self._states[:, k] % size
-            rest[:, k] //= size
+        codes, rest = split_codes(self._states, chosen, kept)
         return self._traced(codes, prod(kept), rest)
 
     def entropies(self) -> NDArray[np.float64]:
@@ -222,7 +218,7 @@ class DensityState(State):
         result = np.zeros(self.length - 1)
         for bond in range(self.length - 1):
             left, rest = self._states[:, : bond + 1], self._states[:, bond + 1 :]
-            codes = _ranks(left)
+            codes = ranks(left)
             weights = np.linalg.eigvalsh(self._traced(codes, int(codes.max()) + 1, rest))
             result[bond] = max(0.0, von_neumann_entropy(weights))
         return result
@@ -236,7 +232,7 @@ class DensityState(State):
         """Sum over equal states of the rest: elements [code, code'] of a (size, size) matrix."""
         dims = np.array([basis.dim for basis in self.bases])
         sector = np.repeat(np.arange(len(dims)), dims)
-        row, column = _pairs(_ranks(rest) * len(dims) + sector)
+        row, column = _pairs(ranks(rest) * len(dims) + sector)
         # Where the row of a basis state begins in the vector of elements.
         begin = np.cumsum(dims**2) - dims**2
         local = np.arange(self.dim) - (np.cumsum(dims) - dims)[sector]
@@ -306,15 +302,6 @@ def _split(elements: Vector, bases: Sequence[ChargeBasis]) -> list[Matrix]:
     """The (d, d) matrices of blocks that lie one after the other."""
     parts = np.split(elements, np.cumsum([basis.dim**2 for basis in bases])[:-1])
     return [p.reshape(b.dim, b.dim) for p, b in zip(parts, bases, strict=True)]
-
-
-def _ranks(rows: NDArray[np.uint8]) -> Ints:
-    """Number equal rows alike, 0, 1, ...; all 0 if there are no columns."""
-    if rows.shape[1] == 0:
-        return np.zeros(len(rows), dtype=np.int64)
-    # One comparison of bytes per row instead of one per column.
-    whole = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).ravel()
-    return np.unique(whole, return_inverse=True)[1].astype(np.int64)
 
 
 def _pairs(keys: Ints) -> tuple[Ints, Ints]:

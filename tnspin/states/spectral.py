@@ -21,7 +21,7 @@ from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import State
 from tnspin.states.density import MOST_ELEMENTS, DensityState
-from tnspin.states.files import read_sectors, write_sectors
+from tnspin.states.sectors import read_sectors, write_sectors
 from tnspin.states.vector import VectorState
 
 if TYPE_CHECKING:

@@ -7,17 +7,19 @@ and right part lie.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
 from tnspin.operators.basis import ChargeBasis, Ints
-from tnspin.operators.sites import Matrix, Site, make_site
-from tnspin.operators.state import PureState
-from tnspin.states.files import read_sectors, write_sectors
+from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.state import PureState, reordered
+from tnspin.states.sectors import ranks, read_sectors, split_codes, write_sectors
 
 if TYPE_CHECKING:
     import h5py
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 Vector = NDArray[np.complex128]
 # Schmidt values below this share of the norm are round-off, not entanglement.
 _RANK_TOLERANCE = 1e-12
+# Elements of a dense slice of the amplitudes: 64 MiB.
+_SLICE = 2**22
 
 
 class VectorState(PureState):
@@ -115,8 +119,8 @@ class VectorState(PureState):
             raise InputError("state: the two states live in different bases")
         return other.vector
 
-    def drop_charges(self, names: Sequence[str] = ()) -> VectorState:
-        """Amplitudes in the larger sector of the charges ``names`` alone; none: the full space."""
+    def with_charges(self, names: Sequence[str]) -> VectorState:
+        """Amplitudes in the larger sector of fewer charges; none: the full space."""
         basis = ChargeBasis(self.sites, {name: self.basis.charges[name] for name in names})
         vector = np.zeros(basis.dim, dtype=np.complex128)
         vector[basis.index(self.basis.states)] = self.vector
@@ -138,21 +142,12 @@ class VectorState(PureState):
         return [self._contiguous(k, k + 1) for k in range(self.length - 1)]
 
     def _rdm(self, chosen: list[int], keep: list[int]) -> Matrix:
-        if keep != [self.sites[k].dim for k in chosen]:
-            return self._refined_rdm(chosen, keep)
         ordered = sorted(chosen)
-        contiguous = ordered[-1] - ordered[0] + 1 == len(ordered)
-        rho = self._contiguous(ordered[0], ordered[-1]) if contiguous else self._scattered(ordered)
-        dims = [self.sites[k].dim for k in ordered]
-        place = [ordered.index(k) for k in chosen]
-        axes = place + [len(dims) + p for p in place]
-        return np.ascontiguousarray(rho.reshape(dims + dims).transpose(axes)).reshape(rho.shape)
-
-    def _refined_rdm(self, chosen: list[int], keep: list[int]) -> Matrix:
-        """Split sites into a traced and a kept factor; the order of the amplitudes is the same."""
-        refined, where = _split_sites(self.sites, dict(zip(chosen, keep, strict=True)))
-        fine = VectorState(refined, self.vector, ChargeBasis(refined, self.basis.charges))
-        return fine.rdm([where[k] for k in chosen])
+        whole = keep == [self.sites[k].dim for k in chosen]
+        if not whole or ordered[-1] - ordered[0] + 1 > len(ordered):
+            return self._scattered(chosen, keep)
+        rho = self._contiguous(ordered[0], ordered[-1])
+        return reordered(rho, [self.sites[k].dim for k in ordered], [*map(ordered.index, chosen)])
 
     def _segments(self, first: int, last: int) -> Iterator[tuple[Ints, NDArray[np.complex128]]]:
         """Yield (local codes a, amplitudes[p, a, r]) by nodes left and right of the sites."""
@@ -182,34 +177,17 @@ class VectorState(PureState):
             rho[np.ix_(codes, codes)] += wide @ wide.conj().T
         return rho / self.norm**2
 
-    def _scattered(self, ordered: list[int]) -> Matrix:
-        """Sites with others between: for each charge of the sites, all of them times all the rest.
-
-        Every state of the sites with one charge combines with every state of the
-        rest with the remaining charge, so the amplitudes form full rectangles.
-        """
-        basis = self.basis
-        dims = [self.sites[k].dim for k in ordered]
-        states = np.indices(dims).reshape(len(dims), -1).T
-        local = [basis.local_charges(self.sites[k]) for k in ordered]
-        charge = sum(q[states[:, i]] for i, q in enumerate(local))
-        rest = [k for k in range(self.length) if k not in ordered]
-        rho = np.zeros((len(states), len(states)), dtype=np.complex128)
-        for total in np.unique(charge, axis=0):
-            codes = np.flatnonzero((charge == total).all(axis=1))
-            left_over = {
-                name: value - int(part)
-                for (name, value), part in zip(basis.charges.items(), total, strict=True)
-            }
-            outside = ChargeBasis([self.sites[k] for k in rest], left_over, allow_empty=True)
-            if outside.dim == 0:
-                continue
-            joint = np.empty((len(codes), outside.dim, self.length), dtype=np.uint8)
-            joint[:, :, ordered] = states[codes][:, None, :]
-            joint[:, :, rest] = outside.states[None, :, :]
-            block = self.vector[basis.index(joint.reshape(-1, self.length))]
-            wide = block.reshape(len(codes), -1)
-            rho[np.ix_(codes, codes)] += wide @ wide.conj().T
+    def _scattered(self, chosen: list[int], keep: list[int]) -> Matrix:
+        """Any factors of sites: amplitudes as a sparse matrix of their states times the rest."""
+        codes, rest = split_codes(self.basis.states, chosen, keep)
+        columns = ranks(rest)
+        size, count = prod(keep), int(columns.max()) + 1
+        wide = sp.csc_array((self.vector, (codes, columns)), shape=(size, count))
+        rho = np.zeros((size, size), dtype=np.complex128)
+        step = max(1, _SLICE // size)
+        for start in range(0, count, step):
+            part = wide[:, start : start + step].toarray()
+            rho += part @ part.conj().T
         return rho / self.norm**2
 
     # ------------------------------------------------------------------ Schmidt values
@@ -248,36 +226,3 @@ class VectorState(PureState):
     def _read(cls, group: h5py.Group, sites: tuple[Site, ...]) -> VectorState:
         (basis,) = read_sectors(group, sites)
         return cls(sites, group["vector"][:], basis)
-
-
-def _split_sites(
-    sites: Sequence[Site], keep: Mapping[int, int]
-) -> tuple[list[Site], dict[int, int]]:
-    """Replace sites by a leading and a trailing factor; return also where each kept part went."""
-    refined: list[Site] = []
-    where: dict[int, int] = {}
-    for k, site in enumerate(sites):
-        if k in keep and keep[k] != site.dim:
-            refined.append(_factor(site, keep[k], leading=True))
-            where[k] = len(refined)
-            refined.append(_factor(site, keep[k], leading=False))
-        else:
-            where[k] = len(refined)
-            refined.append(site)
-    return refined, where
-
-
-def _factor(site: Site, trailing: int, *, leading: bool) -> Site:
-    """Leading or trailing factor of a site whose charges are sums over both."""
-    if trailing < 1 or site.dim % trailing:
-        raise InputError(f"keep: a {site.name} site of {site.dim} states has no factor {trailing}")
-    charges = {}
-    for name in site.charges:
-        table = site.charge(name).reshape(-1, trailing)
-        front, back = table[:, 0], table[0] - table[0, 0]
-        if np.any(table != front[:, None] + back[None, :]):
-            raise InputError(f"keep: charge {name!r} of a {site.name} site does not split")
-        charges[name] = tuple((front if leading else back).tolist())
-    count = site.dim // trailing if leading else trailing
-    labels = tuple(f"{site.name}:{leading}:{k}" for k in range(count))
-    return make_site(site.name, labels, charges, {})

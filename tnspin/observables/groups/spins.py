@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import singledispatch
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,13 +68,21 @@ def group_state(
     # Counted in states, for spins above 1/2 have more of them.
     states = prod(state.sites[k].spin_dim for k in sites)
     dense = (states - 1).bit_length() if states <= 2**dense else 0
-    limits = {"cutoff": cutoff, "dense": dense, "largest": largest}
+    limits = _Limits(cutoff, dense, largest)
     return _joint(state.members[0][1], state.members, part_a, part_b, limits)
+
+
+class _Limits(NamedTuple):
+    """Accuracy of `group_state`; ``dense`` is 0 where the groups are to be compressed."""
+
+    cutoff: float
+    dense: int
+    largest: int
 
 
 @singledispatch
 def _joint(
-    first: State, members: Members, part_a: list[int], part_b: list[int], limits: dict[str, Any]
+    first: State, members: Members, part_a: list[int], part_b: list[int], limits: _Limits
 ) -> GroupState:
     """`group_state` by the representation of the first member: from reduced density matrices."""
     each = [_dense(one, part_a, part_b) for _, one in members]
@@ -83,27 +91,30 @@ def _joint(
 
 @_joint.register
 def _(
-    first: MPS, members: Members, part_a: list[int], part_b: list[int], limits: dict[str, Any]
+    first: MPS, members: Members, part_a: list[int], part_b: list[int], limits: _Limits
 ) -> GroupState:
-    return mps.group_state(members, part_a, part_b, **limits)
+    if limits.dense:
+        return _joint.dispatch(State)(first, members, part_a, part_b, limits)
+    cutoff, _, largest = limits
+    return mps.group_state(members, part_a, part_b, cutoff=cutoff, largest=largest)
 
 
 @_joint.register
 def _(
-    first: PurifiedMPS, members: Members, part_a: list[int], part_b: list[int],
-    limits: dict[str, Any],
-) -> GroupState:  # fmt: skip
-    pure = [(weight, one.purification) for weight, one in members]  # ancillas are traced out
-    return mps.group_state(pure, part_a, part_b, **limits)
+    first: PurifiedMPS, members: Members, part_a: list[int], part_b: list[int], limits: _Limits
+) -> GroupState:
+    # Ancillas are traced out.
+    pure = [(weight, one.purification) for weight, one in members]
+    return _joint(first.purification, pure, part_a, part_b, limits)
 
 
 @_joint.register
 def _(
     first: OneElectronState, members: Members, part_a: list[int], part_b: list[int],
-    limits: dict[str, Any],
+    limits: _Limits,
 ) -> GroupState:  # fmt: skip
     parts = part_a, part_b
-    found = one_electron.group_state(members, sorted(part_a), sorted(part_b), **limits)
+    found = one_electron.group_state(members, sorted(part_a), sorted(part_b), **limits._asdict())
     if found.compressed or all(sorted(part) == part for part in parts):
         return found
     # From product bases with ascending sites to those in the order asked for.

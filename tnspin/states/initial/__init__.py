@@ -19,26 +19,11 @@ from tnspin.states.initial.spins import coherent, localized_spin_vectors
 from tnspin.states.initial.thermal import ThermalState, gibbs
 
 __all__ = [
-    "STATES",
-    "BellPairs",
-    "Description",
-    "GroundState",
-    "InitialState",
-    "Mixture",
-    "SlaterProduct",
-    "SlaterState",
-    "ThermalState",
-    "bell",
-    "build",
-    "coherent",
-    "confined_electrons",
-    "gibbs",
-    "ground",
-    "localized_spin_vectors",
-    "product",
-    "wave_packet",
+    "STATES", "BellPairs", "Description", "GroundState", "InitialState", "Mixture",
+    "SlaterProduct", "SlaterState", "ThermalState", "bell", "build", "coherent",
+    "confined_electrons", "gibbs", "ground", "localized_spin_vectors", "product", "wave_packet",
     "werner",
-]
+]  # fmt: skip
 
 
 def build(kind: str, model: Any, **values: Any) -> Description:

@@ -63,18 +63,19 @@ class BellPairs(Description):
     def to_mps(self, charge_names: Sequence[str] = ()) -> MPS:
         """Matrix product state, every other bond of dimension 2."""
         from tnspin.mps.state import MPS
-        from tnspin.operators.charges import ChargeCode
+        from tnspin.states.initial.embed import embed
 
-        code = ChargeCode.for_sites(charge_names, self.sites)
-        up, down = code.site_keys(self.sites[0]).tolist()
-        dims: list[dict[int, int]] = [{0: 1}]
-        blocks: list[dict[tuple[int, int], np.ndarray]] = []
-        for name in self.names:
-            (base,) = dims[-1]
-            left, right = _pair_blocks(BELL[name].reshape(2, 2), base, (up, down))
-            blocks += [left[0], right[0]]
-            dims += [left[1], right[1]]
-        mps = MPS.from_blocks(self.sites, code, dims, blocks)
+        def pair(name: str, sites: Sequence[Site]) -> MPS:
+            rows, basis = BELL[name].reshape(2, 2), np.eye(2)
+            one, other = (
+                MPS.product(sites, [basis[p], basis[q]], charge_names) * rows[p, q]
+                for p, q in np.argwhere(rows)
+            )
+            return one + other
+
+        places = [(2 * k, 2 * k + 1) for k in range(len(self.names))]
+        parts = [(at, pair(n, self.sites[:2])) for at, n in zip(places, self.names, strict=True)]
+        mps = embed(self.sites, parts, charge_names)
         mps.canonicalize()
         return mps
 
@@ -94,35 +95,6 @@ class BellPairs(Description):
         if abs(np.linalg.norm(amplitudes) - 1) > 1e-8:
             raise InputError("state: it has weight outside the charge sector of the run")
         return VectorState(self.sites, amplitudes, basis)
-
-
-_Blocks = tuple[dict[tuple[int, int], np.ndarray], dict[int, int]]
-
-
-def _pair_blocks(
-    amplitudes: np.ndarray, base: int, keys: tuple[int, int]
-) -> tuple[_Blocks, _Blocks]:
-    """Blocks of two sites and the sectors right of each, from (2, 2) amplitudes [left, right]."""
-    middle: dict[int, int] = {}
-    place = []
-    for p in range(2):
-        key = base + keys[p]
-        place.append((key, middle.get(key, 0)))
-        middle[key] = middle.get(key, 0) + 1
-    first = {}
-    for p, (key, row) in enumerate(place):
-        first[base, p] = np.zeros((1, middle[key]), dtype=complex)
-        first[base, p][0, row] = 1.0
-    after = {
-        key + keys[q] for p, (key, _) in enumerate(place) for q in range(2) if amplitudes[p, q]
-    }
-    second: dict[tuple[int, int], np.ndarray] = {}
-    for p, (key, row) in enumerate(place):
-        for q in range(2):
-            if key + keys[q] in after:
-                block = second.setdefault((key, q), np.zeros((middle[key], 1), dtype=complex))
-                block[row, 0] = amplitudes[p, q]
-    return (first, middle), (second, dict.fromkeys(after, 1))
 
 
 def _build(model: Any, names: Sequence[tuple[str, ...]]) -> list[BellPairs]:

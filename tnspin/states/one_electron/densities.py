@@ -9,19 +9,15 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.state import reordered
 from tnspin.states.one_electron.amplitudes import Amplitudes
 from tnspin.states.one_electron.configurations import ELECTRON
 from tnspin.states.one_electron.kernels import row_products
 
 __all__ = [
-    "bond_rdms",
-    "magnon_probability",
-    "one_body",
-    "rdm",
-    "site_rdms",
-    "w_probability",
+    "bond_rdms", "magnon_probability", "one_body", "rdm", "site_rdms", "w_probability",
     "zz_correlations",
-]
+]  # fmt: skip
 
 Ints = NDArray[np.int64]
 
@@ -93,15 +89,12 @@ def rdm(state: Amplitudes, chosen: list[int], kept: list[int]) -> Matrix:
     sites = state.configurations.sites
     dims, spins = ([getattr(sites[k], name) for k in chosen] for name in ("dim", "spin_dim"))
     if kept == spins and kept != dims:
-        rho, size = _spin_rdm(state, ordered), {k: sites[k].spin_dim for k in ordered}
+        rho = _spin_rdm(state, ordered)
     elif kept == dims:
-        rho, size = _full_rdm(state, ordered), {k: sites[k].dim for k in ordered}
+        rho = _full_rdm(state, ordered)
     else:
         raise InputError(f"keep: {kept} is neither the sites {dims} nor their spins {spins}")
-    place = [ordered.index(k) for k in chosen]
-    shape = [size[k] for k in ordered]
-    axes = place + [len(place) + p for p in place]
-    return np.ascontiguousarray(rho.reshape(shape * 2).transpose(axes)).reshape(rho.shape)
+    return reordered(rho, [kept[chosen.index(k)] for k in ordered], [*map(ordered.index, chosen)])
 
 
 def _spin_rdm(state: Amplitudes, sites: Sequence[int]) -> Matrix:
