@@ -221,16 +221,13 @@ def _run(options: argparse.Namespace) -> int:
 
     config = load(options.config, options.overrides)
     from tnspin.results.report import reached, summary
-    from tnspin.runs.progress import Bar, StopOnSignal, position
+    from tnspin.runs.progress import Bar, StopOnSignal, position, speaker
     from tnspin.runs.simulation import check_output, simulate
 
     path = options.output or Path(f"{config.name}.h5")
     check_output(path)
 
-    def say(text: str) -> None:
-        if not options.quiet:
-            print(f"tnspin: {text}", file=sys.stderr, flush=True)
-
+    say = speaker(options.quiet)
     expected, watch = (None, None) if options.quiet else _expect(config, options.resume, say)
     share = expected or (lambda time: time / config.length)
     bar = Bar(shown=not options.quiet and config.length > 0)

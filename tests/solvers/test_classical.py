@@ -13,7 +13,7 @@ from tnspin.operators.classical.energy import classical_energy
 from tnspin.operators.local import local_spin
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sites import kron, spin
-from tnspin.results.verdict import verdict
+from tnspin.results.distance import verdict
 from tnspin.solvers import evolve
 from tnspin.solvers.classical.comparison import compare, fit_damping, trajectory
 from tnspin.solvers.classical.integrator import LandauLifshitz

@@ -14,8 +14,8 @@ from tnspin.figures.labels import set_times, time_label, times
 from tnspin.figures.palette import GREEN
 from tnspin.figures.panel import Panel, draw
 from tnspin.figures.style import legend_right, letter, new_figure
+from tnspin.results.distance import Verdict
 from tnspin.results.result import Result
-from tnspin.results.verdict import Verdict
 
 
 def stack(

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tnspin.results.distance import Verdict, verdict
 from tnspin.results.result import Result
 from tnspin.results.toml_text import loads
-from tnspin.results.verdict import Verdict, verdict
 
 __all__ = [
     "classical_verdict",

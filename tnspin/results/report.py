@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tnspin.results.distance import Verdict
 from tnspin.results.facts import classical_verdict, conserved
 from tnspin.results.onsets import THRESHOLD, onsets
 from tnspin.results.result import Result
 from tnspin.results.toml_text import flatten, loads
-from tnspin.results.verdict import Verdict
 from tnspin.units import EnergyScale
 
 __all__ = ["conservation", "info", "info_text", "reached", "summary"]

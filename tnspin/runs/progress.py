@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from types import FrameType, TracebackType
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from tnspin.errors import Interrupted
 
-__all__ = ["Bar", "StopOnSignal", "position"]
+__all__ = ["Bar", "StopOnSignal", "position", "speaker"]
 
 
 class Bar:
@@ -60,6 +61,16 @@ class Bar:
             self._bar.close()
 
 
+def speaker(quiet: bool) -> Callable[[str], None]:
+    """Function that prints a line for the user on stderr, or nothing."""
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(f"tnspin: {text}", file=sys.stderr, flush=True)
+
+    return say
+
+
 def position(config: Any, time: float) -> str:
     """How far a run is, in words: its time, or the fields done of a hysteresis loop."""
     return f"{'t =' if config.hysteresis is None else 'fields'} {time:.1f}/{config.length:g}"
@@ -88,12 +99,7 @@ class StopOnSignal:
             self._old = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._old.items():
             signal.signal(number, handler)
 

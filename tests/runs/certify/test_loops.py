@@ -17,8 +17,8 @@ from tnspin.results.result import Result, Variable
 from tnspin.runs.certify import certify as run_ladder
 from tnspin.runs.certify.estimate import difference, relaxation
 from tnspin.runs.certify.ladder import ladder
-from tnspin.runs.certify.loops import fields_taken, loop_series
 from tnspin.runs.config.loading import load
+from tnspin.runs.hysteresis.run import fields_taken, loop_series
 from tnspin.runs.simulation import simulate
 
 LOOP = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tnspin.runs.certify.certificate import Certificate
 from tnspin.runs.certify.ladder import Level, ladder
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import load
-from tnspin.runs.progress import Bar, StopOnSignal, position
+from tnspin.runs.progress import Bar, StopOnSignal, position, speaker
 
 __all__ = ["certify_command"]
 
@@ -33,10 +32,7 @@ def certify_command(options: argparse.Namespace) -> bool:
     done = dict.fromkeys(costs, 0.0)
     bar = Bar(not options.quiet and config.length > 0, "left at most")
 
-    def say(text: str) -> None:
-        if not options.quiet:
-            print(f"tnspin: {text}", file=sys.stderr, flush=True)
-
+    say = speaker(options.quiet)
     if not options.quiet and not files["levels"].is_dir():
         _expect(config, levels, say)
     with StopOnSignal() as stop:

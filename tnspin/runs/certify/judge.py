@@ -46,9 +46,9 @@ from tnspin.runs.certify.estimate import (
     richardson,
 )
 from tnspin.runs.certify.ladder import own_step
-from tnspin.runs.certify.loops import fields_taken
 from tnspin.runs.certify.runner import LevelResult
 from tnspin.runs.config.config import Config
+from tnspin.runs.hysteresis.run import fields_taken
 
 __all__ = ["compared", "default_judged", "judge"]
 

@@ -29,10 +29,10 @@ from typing import Any, cast
 
 from tnspin.errors import InputError, nearest
 from tnspin.observables import chosen
-from tnspin.runs.certify.loops import OBSERVED
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import from_dict
 from tnspin.runs.hysteresis.loop import PIECES
+from tnspin.runs.hysteresis.run import OBSERVED
 from tnspin.runs.simulation import options_of
 
 __all__ = ["AXES", "Level", "ladder", "own_step"]

@@ -21,8 +21,8 @@ from tnspin.results.report import reached
 from tnspin.results.result import Result, is_result
 from tnspin.results.toml_text import loads
 from tnspin.runs.certify.ladder import Level
-from tnspin.runs.certify.loops import loop_series
 from tnspin.runs.config.config import Config
+from tnspin.runs.hysteresis.run import loop_series
 from tnspin.runs.simulation import simulate
 
 __all__ = ["WINDOW_SECONDS", "LadderRun", "LevelResult", "windows"]

@@ -14,16 +14,17 @@ from tnspin.errors import InputError, Interrupted, RunError
 from tnspin.numerics.parallel import default_workers
 from tnspin.results.lock import hold
 from tnspin.results.result import Result
-from tnspin.runs.progress import Bar, StopOnSignal
+from tnspin.runs.progress import Bar, StopOnSignal, speaker
 from tnspin.runs.sweep.collect import collect
 from tnspin.runs.sweep.folder import (
     COLLECTION,
     LEADER,
     MANIFEST,
     failure,
+    finished,
     open_folder,
     read_manifest,
-    unfinished,
+    result_path,
 )
 from tnspin.runs.sweep.grid import Grid, Run, grid_of
 from tnspin.runs.sweep.runs import Outcome, Task, carry_out
@@ -51,10 +52,7 @@ def sweep_command(options: argparse.Namespace) -> bool:
         grid = grid_of(options.config, options.over, options.overrides)
     folder = options.output or Path(f"{grid.name}-sweep" if grid is not None else "")
 
-    def say(text: str) -> None:
-        if not options.quiet:
-            print(f"tnspin: {text}", file=sys.stderr, flush=True)
-
+    say = speaker(options.quiet)
     if options.task is not None:
         return _one(options, folder)
     grid = open_folder(folder, grid)
@@ -90,7 +88,7 @@ def _check(options: argparse.Namespace) -> None:
 
 def _all(options: argparse.Namespace, folder: Path, grid: Grid, say: Say) -> bool:
     """Carry out what is not done; whether it is done now, and not only written for Slurm."""
-    left = unfinished(folder, grid.runs)
+    left = [r for r in grid.runs if not finished(result_path(folder, r.name), r.config)]
     wanted = [run for run in left if options.retry or failure(folder, run.name) is None]
     done = len(grid.runs) - len(left)
     say(_beginning(len(grid.runs), done, len(left) - len(wanted), folder))

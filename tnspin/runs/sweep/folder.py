@@ -30,11 +30,11 @@ from tnspin.results.result import attributes, check_writable, is_result, write_a
 from tnspin.results.toml_text import loads
 from tnspin.runs.checkpoint import first_difference
 from tnspin.runs.config.config import Config
-from tnspin.runs.sweep.grid import Axis, Grid, Run
+from tnspin.runs.sweep.grid import Axis, Grid
 from tnspin.version import __version__
 
 __all__ = [
-    "COLLECTION", "LEADER", "MANIFEST", "failure", "finished", "forget_failure",
+    "COLLECTION", "LEADER", "MANIFEST", "failure", "failure_path", "finished",
     "log", "open_folder", "read_manifest", "result_path", "write_failure",
 ]  # fmt: skip
 
@@ -147,7 +147,7 @@ def finished(path: Path, config: Config) -> bool:
 def failure(folder: Path, name: str) -> str | None:
     """Why a run failed, None if it did not."""
     with contextlib.suppress(FileNotFoundError):
-        text = _failed(folder, name).read_text(encoding="utf-8")
+        text = failure_path(folder, name).read_text(encoding="utf-8")
         return text.partition("\n")[0] or "unknown"
     return None
 
@@ -157,13 +157,8 @@ def write_failure(folder: Path, name: str, message: str, trace: str = "") -> Non
     line = " ".join(message.split())
     text = f"{line}\n\n{trace}".encode("utf-8", "replace")
     with contextlib.suppress(RunError):
-        write_atomically(_failed(folder, name), io.BytesIO(text))
+        write_atomically(failure_path(folder, name), io.BytesIO(text))
     log(folder, "failed", name)
-
-
-def forget_failure(folder: Path, name: str) -> None:
-    """Let a run that failed be tried again."""
-    _failed(folder, name).unlink(missing_ok=True)
 
 
 def log(folder: Path, event: str, name: str) -> None:
@@ -175,12 +170,8 @@ def log(folder: Path, event: str, name: str) -> None:
         file.write(line.encode())
 
 
-def unfinished(folder: Path, runs: tuple[Run, ...]) -> tuple[Run, ...]:
-    """Runs that are not done."""
-    return tuple(r for r in runs if not finished(result_path(folder, r.name), r.config))
-
-
-def _failed(folder: Path, name: str) -> Path:
+def failure_path(folder: Path, name: str) -> Path:
+    """File that says why a run failed."""
     return folder / f"{name}.failed.txt"
 
 

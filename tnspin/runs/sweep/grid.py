@@ -153,11 +153,9 @@ def parse_over(text: str) -> Axis:
     except InputError as error:
         raise InputError(str(error).replace("--set", "--over", 1)) from error
     axis = Axis(".".join(*parts), texts)
-    seen: list[Any] = []
-    for value, one in zip(axis.values, texts, strict=True):
-        if value in seen:
-            raise InputError(f"--over {axis.key}: {one} stands there twice")
-        seen.append(value)
+    for k, value in enumerate(axis.values):
+        if value in axis.values[:k]:
+            raise InputError(f"--over {axis.key}: {texts[k]} stands there twice")
     return axis
 
 

@@ -20,8 +20,8 @@ from tnspin.runs.progress import StopOnSignal
 from tnspin.runs.sweep.folder import (
     MANIFEST,
     failure,
+    failure_path,
     finished,
-    forget_failure,
     log,
     result_path,
     write_failure,
@@ -114,7 +114,7 @@ def _locked(task: Task, folder: Path) -> Outcome:
     before = failure(folder, task.name)
     if before is not None and not task.retry:
         return Outcome("failed", before)
-    forget_failure(folder, task.name)
+    failure_path(folder, task.name).unlink(missing_ok=True)
     log(folder, "started", task.name)
     # Ctrl-C is for the process that leads; its workers ignore it.
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN

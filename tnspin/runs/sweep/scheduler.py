@@ -19,9 +19,10 @@ from concurrent.futures import (
     Future,
     wait,
 )
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from tnspin.errors import InputError, Interrupted, RunError
@@ -37,34 +38,44 @@ __all__ = [
     "schedule", "write_script",
 ]  # fmt: skip
 
-#: Classes of dask-jobqueue.
+#: Queueing system -> its class in dask-jobqueue.
 JOBQUEUES = {
-    "slurm": "SLURMCluster", "pbs": "PBSCluster", "sge": "SGECluster", "lsf": "LSFCluster",
-    "htcondor": "HTCondorCluster", "oar": "OARCluster", "moab": "MoabCluster",
-    "local": "LocalCluster",
+    "slurm": "dask_jobqueue.SLURMCluster", "pbs": "dask_jobqueue.PBSCluster",
+    "sge": "dask_jobqueue.SGECluster", "lsf": "dask_jobqueue.LSFCluster",
+    "htcondor": "dask_jobqueue.HTCondorCluster", "oar": "dask_jobqueue.OARCluster",
+    "moab": "dask_jobqueue.MoabCluster", "local": "dask_jobqueue.local.LocalCluster",
 }  # fmt: skip
 
 
-class Pool(Protocol):
-    """What carries out tasks."""
+class Pool:
+    """Workers that carry out tasks.
 
-    #: Threads for each run.
-    threads: int
+    Attributes
+    ----------
+    threads
+        Threads for each run.
+    """
+
+    threads: int = 1
 
     def free(self) -> bool:
         """Whether it takes another task now."""
+        return True
 
     def submit(self, task: Task) -> Future[Outcome]:
         """Begin a task; a dead worker shows as `BrokenExecutor` of this one alone."""
+        raise NotImplementedError
 
     def stop(self) -> bool:
         """Tell all runs to save and stop, once; whether they do."""
+        raise NotImplementedError
 
     def advice(self) -> str:
         """How more could be made of the processors, "" if nothing is amiss."""
+        return ""
 
 
-class LocalPool:
+class LocalPool(Pool):
     """Processes of this machine, each of which may die without harm to the others.
 
     A pool of one process for each slot: where one pool has many, a dead process takes the others
@@ -93,9 +104,6 @@ class LocalPool:
         self._signal(signal.SIGTERM)
         return True
 
-    def advice(self) -> str:
-        return ""
-
     def close(self) -> None:
         """End the processes, those that are at work at once."""
         self._signal(signal.SIGKILL)
@@ -111,17 +119,12 @@ class LocalPool:
                         os.kill(pid, number)
 
 
-class DaskPool:
+class DaskPool(Pool):
     """The workers of a Dask cluster; one that dies is dealt with by its scheduler."""
-
-    threads = 1
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._executor = client.get_executor(pure=False)
-
-    def free(self) -> bool:
-        return True
 
     def submit(self, task: Task) -> Future[Outcome]:
         return self._executor.submit(carry_out, task)
@@ -154,16 +157,17 @@ def dask_pool(address: str | None, jobqueue: str | None, workers: int) -> Iterat
     RunError
         If Dask (or dask-jobqueue) is not installed, or nobody answers at the address.
     """
-    try:
-        from dask.distributed import Client
-    except ModuleNotFoundError as error:
-        raise RunError(f"sweep: {error.name} is missing: pip install 'tnspin[cluster]'") from error
     if address is not None:
         _knock(address)
     with contextlib.ExitStack() as stack:
-        cluster = address or stack.enter_context(_cluster(jobqueue, workers))
         try:
+            from dask.distributed import Client
+
+            cluster = address or stack.enter_context(_cluster(jobqueue, workers))
             client = stack.enter_context(Client(cluster, timeout="30s", set_as_default=False))
+        except ModuleNotFoundError as error:
+            missing = f"sweep: {error.name} is missing: pip install 'tnspin[cluster]'"
+            raise RunError(missing) from error
         except OSError as error:
             raise RunError(f"--scheduler {address}: is no Dask scheduler: {error}") from error
         yield DaskPool(client)
@@ -197,14 +201,9 @@ def _cluster(jobqueue: str | None, workers: int) -> Any:
         from dask.distributed import LocalCluster
 
         return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
-    try:
-        import dask_jobqueue
-        import dask_jobqueue.local
-    except ModuleNotFoundError as error:
-        raise RunError(f"sweep: {error.name} is missing: pip install 'tnspin[cluster]'") from error
-    module = dask_jobqueue.local if jobqueue == "local" else dask_jobqueue
+    module, _, name = JOBQUEUES[jobqueue].rpartition(".")
     # Cores, memory, queue and account are those of ~/.config/dask/jobqueue.yaml.
-    cluster = getattr(module, JOBQUEUES[jobqueue])()
+    cluster = getattr(import_module(module), name)()
     cluster.scale(workers)
     return cluster
 
@@ -322,8 +321,8 @@ exec {python} -m tnspin sweep -o {quoted} --task "$SLURM_ARRAY_TASK_ID"{retry}
 
 def write_script(
     folder: Path, grid: Grid, runs: Sequence[Run], at_once: int = 0, retry: bool = False
-) -> Path:
-    """Write the script of a job array and return its path; nothing is submitted.
+) -> None:
+    """Write the script of a job array; nothing is submitted.
 
     Parameters
     ----------
@@ -337,17 +336,15 @@ def write_script(
         Whether to try again what failed before.
     """
     folder = folder.resolve()
-    solver = runs[0].config.solver
-    cores = max(getattr(solver, "threads", 0), getattr(solver, "workers", 0), 1)
+    keys = runs[0].config.solver.key_values()
     text = _TEXT.format(
         job=f"tnspin-{grid.name}".replace(" ", "-"),
         array=array_of(run.index for run in runs) + (f"%{at_once}" if at_once else ""),
-        cores=cores, folder=folder, quoted=shlex.quote(str(folder)),
+        cores=max(keys.get("threads", 0), keys.get("workers", 0), 1), folder=folder,
+        quoted=shlex.quote(str(folder)),
         python=shlex.quote(sys.executable), retry=" --retry" * retry,
     )  # fmt: skip
-    path = folder / SCRIPT
-    write_atomically(path, io.BytesIO(text.encode()))
-    return path
+    write_atomically(folder / SCRIPT, io.BytesIO(text.encode()))
 
 
 def array_of(numbers: Iterable[int]) -> str:
