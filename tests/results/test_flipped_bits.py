@@ -28,8 +28,7 @@ from tnspin.results.result import Result, Variable
 from tnspin.runs.checkpoint import load_checkpoint
 from tnspin.runs.config.loading import load
 from tnspin.runs.sweep.collect import collect
-from tnspin.runs.sweep.folder import open_folder
-from tnspin.runs.sweep.grid import grid_of
+from tnspin.runs.sweep.grid import grid_of, open_folder
 from tnspin.runs.sweep.runs import Task
 from tnspin.runs.sweep.scheduler import schedule
 from tnspin.solvers.trajectories.sampling import merge

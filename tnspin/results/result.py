@@ -10,7 +10,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,14 @@ class Result:
         """Whether the run reached its end."""
         return bool(self.attrs.get("complete", 1))
 
+    def at_times(self, keep: slice | np.ndarray) -> Result:
+        """The result at some of its times, given as a slice or a mask."""
+        rows = {
+            name: replace(v, data=v.data[keep]) if v.dims[:1] == ("time",) else v
+            for name, v in self.variables.items()
+        }
+        return Result(rows, self.attrs)
+
     def image(self) -> io.BytesIO:
         """Return the bytes of the HDF5 file, with netCDF-4 dimensions and without its digest."""
         import h5netcdf
@@ -152,9 +160,7 @@ class Result:
         return xarray.Dataset(data, attrs=dict(self.attrs)).set_coords(labels)
 
 
-def load(path: str | Path) -> Result:
-    """Read a result (or checkpoint) file; see `Result.load`."""
-    return Result.load(path)
+load = Result.load
 
 
 def attributes(path: str | Path) -> dict[str, Any]:

@@ -8,8 +8,7 @@ import pytest
 from small_runs import write_config
 from small_sweeps import CHAIN, LONG, Here
 
-from tnspin.runs.sweep.folder import open_folder
-from tnspin.runs.sweep.grid import grid_of
+from tnspin.runs.sweep.grid import grid_of, open_folder
 from tnspin.runs.sweep.runs import Task
 from tnspin.runs.sweep.scheduler import schedule
 

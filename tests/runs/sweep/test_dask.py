@@ -27,8 +27,7 @@ from small_sweeps import (
 )  # fmt: skip
 
 from tnspin.cli import main
-from tnspin.runs.sweep.folder import open_folder
-from tnspin.runs.sweep.grid import grid_of
+from tnspin.runs.sweep.grid import grid_of, open_folder
 from tnspin.runs.sweep.runs import Task
 from tnspin.runs.sweep.scheduler import schedule
 

@@ -18,8 +18,7 @@ from small_sweeps import CHAIN
 from tnspin.cli import main
 from tnspin.errors import InputError
 from tnspin.results.lock import Lock
-from tnspin.runs.sweep.folder import open_folder
-from tnspin.runs.sweep.grid import grid_of, parse_over, split
+from tnspin.runs.sweep.grid import grid_of, open_folder, parse_over, split
 from tnspin.runs.sweep.scheduler import array_of
 
 

@@ -29,8 +29,7 @@ from tnspin.cli import main
 from tnspin.errors import Interrupted
 from tnspin.results.lock import Lock
 from tnspin.results.result import Result
-from tnspin.runs.sweep.folder import open_folder
-from tnspin.runs.sweep.grid import grid_of
+from tnspin.runs.sweep.grid import grid_of, open_folder
 from tnspin.runs.sweep.runs import Outcome, Task, carry_out
 from tnspin.runs.sweep.scheduler import schedule
 

@@ -53,15 +53,6 @@ class Observed:
         """The axis that contributes most at one of the times."""
         return max(self.contributions, key=lambda axis: self.contributions[axis][index])
 
-    def until(self, count: int) -> Observed:
-        """The errors at the first times alone."""
-        found = self.extrapolation
-        return Observed(
-            {axis: values[:count] for axis, values in self.contributions.items()},
-            {name: values[:count] for name, values in self.differences.items()},
-            self.units, None if found is None else found.until(count),
-        )  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Certificate:

@@ -10,9 +10,9 @@ from typing import Any
 
 from tnspin.errors import RunError
 from tnspin.results.result import check_writable
-from tnspin.runs.certify import certify, files_of
 from tnspin.runs.certify.certificate import Certificate
 from tnspin.runs.certify.ladder import Level, ladder
+from tnspin.runs.certify.runner import certify, files_of
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import load
 from tnspin.runs.progress import Bar, StopOnSignal, position, speaker
@@ -31,7 +31,6 @@ def certify_command(options: argparse.Namespace) -> bool:
     costs = {level.name: level.cost for level in levels}
     done = dict.fromkeys(costs, 0.0)
     bar = Bar(not options.quiet and config.length > 0, "left at most")
-
     say = speaker(options.quiet)
     if not options.quiet and not files["levels"].is_dir():
         _expect(config, levels, say)

@@ -73,8 +73,6 @@ def geometric(coarse: Array | None, fine: Array, best: float) -> Array:
     """
     if coarse is None:
         return _SLOWEST / (_SLOWEST - 1) * fine
-    count = min(len(coarse), len(fine))
-    coarse, fine = coarse[:count], fine[:count]
     ratio = np.clip(coarse / np.maximum(fine, _ROUNDING), _SLOWEST, best)
     return np.maximum.accumulate(fine / (1 - 1 / ratio))
 
@@ -134,8 +132,6 @@ def richardson(
     if coarse is None or long is None:
         power: Array | float = max(float(order) - 1, _LEAST_ORDER)
     else:
-        count = min(len(coarse), len(fine))
-        coarse, fine = coarse[:count], fine[:count]
         power = observed_order(coarse, fine, (long, own, short), order)
     return np.maximum.accumulate(fine / (1 - (short / own) ** power))
 
@@ -158,10 +154,6 @@ class Extrapolation:
     values: Array
     error: Array
     justified: NDArray[np.bool_]
-
-    def until(self, count: int) -> Extrapolation:
-        """The first times alone."""
-        return Extrapolation(self.values[:count], self.error[:count], self.justified[:count])
 
 
 def extrapolate(weights: Array, values: Array) -> Extrapolation:

@@ -27,6 +27,7 @@ exact
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,7 @@ from tnspin.runs.certify.estimate import (
     relaxation,
     richardson,
 )
-from tnspin.runs.certify.ladder import own_step
-from tnspin.runs.certify.runner import LevelResult
+from tnspin.runs.certify.ladder import LevelResult, own_step
 from tnspin.runs.config.config import Config
 from tnspin.runs.hysteresis.run import fields_taken
 
@@ -108,22 +108,24 @@ def judge(
     InputError
         If a judged observable was not recorded.
     """
-    base, config = results["base"].series, results["base"].level.config
-    names = compared(base)
+    whole, config = results["base"].series, results["base"].level.config
+    names = compared(whole)
     for name in judged:
         if name not in names:
             raise InputError(
                 f"--observables {name}: not compared in this run; allowed: {', '.join(names)}"
                 f"{nearest(name, names)}"
             )
+    others = [one for one in results.values() if one.run is not None and one.level.axis != "base"]
+    # Up to a time that all have reached.
+    rows = slice(min((one.series["time"].size for one in others), default=None))
+    base = whole.at_times(rows)
     levels = {
-        (one.level.axis, one.level.side): one
-        for one in results.values()
-        if one.level.axis != "base" and one.run is not None
+        (one.level.axis, one.level.side): replace(one, series=one.series.at_times(rows))
+        for one in others
     }
-    count = min((one.series["time"].size for one in levels.values()), default=base["time"].size)
     observed = {name: _observed(name, base, levels, config) for name in names}
-    kept = {name: one.until(count) for name, one in observed.items() if one.contributions}
+    kept = {name: one for name, one in observed.items() if one.contributions}
     missing = [name for name in judged if name not in kept]
     if missing or not kept:
         what = ", ".join(missing) or "all observables"
@@ -131,9 +133,9 @@ def judge(
     return Certificate(
         config=config.as_dict(), tolerance=tolerance,
         judged=tuple(judged) or tuple(n for n in default_judged(base) if n in kept),
-        times=base["time"][: next(iter(kept.values())).error.size], observables=kept,
+        times=base["time"], observables=kept,
         levels=[_facts(one) for one in results.values()],
-        conserved=conservation(base), stop=float(config.length), stopped=stopped,
+        conserved=conservation(whole), stop=float(config.length), stopped=stopped,
         fields=fields_taken(config),
     )  # fmt: skip
 
@@ -153,10 +155,9 @@ def _observed(name: str, base: Result, levels: Levels, config: Config) -> Observ
     if {"coarser", "finer"} <= axes.get("bond_dim", {}).keys():
         extrapolation = _extrapolation(base, name, levels)
     if extrapolation is not None:
-        shift = np.abs(base[name][: len(extrapolation.values)] - extrapolation.values)
-        off = np.where(extrapolation.justified, shift + extrapolation.error, 0.0)
-        off = _running_maximum(off)
-        contributions["bond_dim"] = np.maximum(contributions["bond_dim"][: len(off)], off)
+        off = np.abs(base[name] - extrapolation.values) + extrapolation.error
+        off = _running_maximum(np.where(extrapolation.justified, off, 0.0))
+        contributions["bond_dim"] = np.maximum(contributions["bond_dim"], off)
     if "order" in contributions and "dt" in contributions:  # two measures of the same error
         contributions["dt"] = np.maximum(contributions["dt"], contributions.pop("order"))
     if f"{name}_error" in base and "exact" not in contributions:
@@ -212,9 +213,8 @@ def _extrapolation(base: Result, name: str, levels: Levels) -> Extrapolation | N
     runs = [levels["bond_dim", "coarser"].series, base, levels["bond_dim", "finer"].series]
     if any("discarded_weight" not in one for one in runs):
         return None
-    count = min(len(one[name]) for one in runs)
-    weights = [one["discarded_weight"][:count].sum(axis=1) for one in runs]
-    return extrapolate(np.array(weights), np.array([one[name][:count] for one in runs]))
+    weights = [one["discarded_weight"].sum(axis=1) for one in runs]
+    return extrapolate(np.array(weights), np.array([one[name] for one in runs]))
 
 
 def _facts(one: LevelResult) -> dict[str, Any]:

@@ -23,19 +23,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, cast
 
 from tnspin.errors import InputError, nearest
 from tnspin.observables import chosen
+from tnspin.results.result import Result
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import from_dict
 from tnspin.runs.hysteresis.loop import PIECES
 from tnspin.runs.hysteresis.run import OBSERVED
 from tnspin.runs.simulation import options_of
 
-__all__ = ["AXES", "Level", "ladder", "own_step"]
+__all__ = ["AXES", "Level", "LevelResult", "ladder", "own_step"]
 
 #: What is varied -> in words.
 AXES = {
@@ -93,6 +94,28 @@ class Level:
     def name(self) -> str:
         """Such as "bond_dim 800"."""
         return self.axis if self.axis in ("base", "exact") else f"{self.axis} {self.value:g}"
+
+
+@dataclass
+class LevelResult:
+    """What has become of a level.
+
+    Attributes
+    ----------
+    level
+        The level.
+    run
+        Its run so far; None if there is none.
+    series
+        What is compared: the run, or of a hysteresis loop its rows in the order taken.
+    note
+        Why there is no run.
+    """
+
+    level: Level
+    run: Result | None = None
+    series: Result = field(default_factory=lambda: Result({}, {}))
+    note: str = ""
 
 
 def ladder(

@@ -1,4 +1,4 @@
-"""Carry out the runs of a ladder, window by window, so that none goes on for longer than it helps.
+"""Certification: the runs of a ladder, window by window, so that none goes on longer than it helps.
 
 Every run keeps its result and its checkpoint in a folder, under a name made from its configuration:
 a ladder that was stopped or killed continues when the same command is given again, and one with
@@ -7,10 +7,13 @@ another tolerance, or to a later time, uses all that was done before.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,43 +21,129 @@ import numpy as np
 
 from tnspin.errors import DamagedFile, InputError, RunError
 from tnspin.results.report import reached
-from tnspin.results.result import Result, is_result
+from tnspin.results.result import Result, check_writable, is_result, write_atomically
 from tnspin.results.toml_text import loads
-from tnspin.runs.certify.ladder import Level
+from tnspin.runs.certify.certificate import Certificate
+from tnspin.runs.certify.judge import judge
+from tnspin.runs.certify.ladder import Level, LevelResult, ladder
 from tnspin.runs.config.config import Config
 from tnspin.runs.hysteresis.run import loop_series
-from tnspin.runs.simulation import simulate
+from tnspin.runs.simulation import check_output, simulate
 
-__all__ = ["WINDOW_SECONDS", "LadderRun", "LevelResult", "windows"]
+__all__ = ["LadderRun", "certify", "files_of", "windows"]
 
 #: Solvers that continue from a state at little cost.
 _WINDOWS = 12
 #: Each window costs reading and writing: few of them where the whole ladder is short.
-WINDOW_SECONDS = 15.0
+_WINDOW_SECONDS = 15.0
 #: Share of its bond dimension from which on a run counts as having reached it.
 _REACHED = 0.9
+#: A ladder ends once the error exceeds the tolerance by this factor: finer levels would only cost.
+_BEYOND = 5.0
 
 
-@dataclass
-class LevelResult:
-    """What has become of a level.
+def certify(
+    config: Config,
+    path: str | Path | None = None,
+    *,
+    tolerance: float = 1e-2,
+    observables: Sequence[str] = (),
+    exact: bool = True,
+    on_step: Callable[[Level, Any], None] = lambda level, progress: None,
+    on_snapshot: Callable[[Any], None] = lambda snapshot: None,
+    say: Callable[[str], None] = lambda text: None,
+    window_seconds: float = _WINDOW_SECONDS,
+) -> Certificate:
+    """Run a ladder of accuracies and say up to which time (or field) a tolerance holds.
 
-    Attributes
+    Parameters
     ----------
-    level
-        The level.
-    run
-        Its run so far; None if there is none.
-    series
-        What is compared: the run, or of a hysteresis loop its rows in the order taken.
-    note
-        Why there is no run.
-    """
+    config
+        The run to certify, any preset or solver kind.
+    path
+        JSON file; beside it the result of the run (``FILE.h5``, with the attribute
+        ``converged_until``) and the levels of the ladder (``FILE.rungs``), from which a ladder that
+        was stopped continues.  None: nothing is kept.
+    tolerance
+        Largest error accepted, in the units of the observables.
+    observables
+        Those that decide; none: spin, electron_density and electron_spin, as far as they are
+        recorded (of a hysteresis loop: loop_spin).  If named, the levels record nothing else, which
+        may be faster.
+    exact
+        Whether the exact solver may tell the error, where it fits.
+    on_step, on_snapshot, say, window_seconds
+        See `LadderRun`.
 
-    level: Level
-    run: Result | None = None
-    series: Result = field(default_factory=lambda: Result({}, {}))
-    note: str = ""
+    Raises
+    ------
+    InputError
+        For closed forms, loops with noise, unknown observables, and what the run itself refuses.
+    RunError
+        If it was stopped; all that was done is saved.
+    """
+    if not tolerance > 0:
+        raise InputError(f"--tol {tolerance:g}: must be above 0")
+    levels = ladder(config, observables, exact=exact)
+    with contextlib.ExitStack() as stack:
+        names = {} if path is None else files_of(Path(path))
+        if names:
+            check_writable(names["json"])
+            check_output(names["result"])
+        folder = names.get("levels") or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        run = LadderRun(levels, folder, on_step, on_snapshot, say, window_seconds)
+        certificate = _judged(run, tolerance, observables)
+        base = run.results["base"].run
+    assert base is not None
+    if names:
+        _certified(base, certificate).save(names["result"])
+        text = json.dumps(certificate.to_dict(), indent=1)
+        write_atomically(names["json"], BytesIO(text.encode()))
+    return certificate
+
+
+def files_of(path: Path) -> dict[str, Path]:
+    """Paths named after a certificate: ``json``, ``result``, ``figure``, ``levels`` (a folder).
+
+    Raises
+    ------
+    InputError
+        If the name does not end in .json.
+    """
+    if path.suffix != ".json":
+        raise InputError(f"-o {path}: must end in .json")
+    suffixes = {"result": ".h5", "figure": ".png", "levels": ".rungs"}
+    return {"json": path} | {name: path.with_suffix(end) for name, end in suffixes.items()}
+
+
+def _judged(run: LadderRun, tolerance: float, observables: Sequence[str]) -> Certificate:
+    """Advance a ladder until its end, or until the tolerance is clearly lost."""
+    stop = run.levels[0].config.length
+    certificate: Certificate | None = None
+    for end in run.advance():
+        certificate = judge(run.results, tolerance, observables)
+        worst = max(certificate.observables[name].error[-1] for name in certificate.judged)
+        if worst > _BEYOND * tolerance and end < stop:
+            why = f"at t = {end:g}: error {worst:.1e}, over {_BEYOND:g} times the tolerance"
+            return replace(certificate, stopped=why)
+    assert certificate is not None
+    return certificate
+
+
+def _certified(result: Result, certificate: Certificate) -> Result:
+    """The result of the base, with what it was found to be worth."""
+    until = certificate.converged_until
+    never = -1.0 if certificate.fields is None else 0.0
+    attrs = {
+        "converged_until": never if until is None else until,
+        "certified_tolerance": certificate.tolerance,
+        "certified_observables": " ".join(certificate.judged),
+        "certified": certificate.text(),
+    }
+    return Result(result.variables, {**result.attrs, **attrs})
+
+
+# ---------------------------------------------------------------------- levels
 
 
 @dataclass
@@ -81,7 +170,7 @@ class LadderRun:
     on_step: Callable[[Level, Any], None] = lambda level, progress: None
     on_snapshot: Callable[[Any], None] = lambda snapshot: None
     say: Callable[[str], None] = lambda text: None
-    window_seconds: float = WINDOW_SECONDS
+    window_seconds: float = _WINDOW_SECONDS
     results: dict[str, LevelResult] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -189,10 +278,4 @@ def _finished(path: Path, config: Config) -> Result | None:
         return result
     points = config.time.points
     near = np.abs(result["time"][:, None] - points).min(axis=1) <= 1e-9 * config.time.every
-    if near.sum() != points.size:
-        return None
-    rows = {
-        name: replace(v, data=v.data[near]) if v.dims[:1] == ("time",) else v
-        for name, v in result.variables.items()
-    }
-    return Result(rows, result.attrs)
+    return result.at_times(near) if near.sum() == points.size else None

@@ -12,8 +12,7 @@ import numpy as np
 from tnspin.results.result import Result, Variable
 from tnspin.results.toml_text import dumps, flatten, literal
 from tnspin.runs.record import provenance
-from tnspin.runs.sweep.folder import COLLECTION, failure, finished, result_path
-from tnspin.runs.sweep.grid import Axis, Grid, Run
+from tnspin.runs.sweep.grid import COLLECTION, Axis, Grid, Run, failure, finished, result_path
 
 if TYPE_CHECKING:
     import xarray

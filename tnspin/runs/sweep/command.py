@@ -16,17 +16,19 @@ from tnspin.results.lock import hold
 from tnspin.results.result import Result
 from tnspin.runs.progress import Bar, StopOnSignal, speaker
 from tnspin.runs.sweep.collect import collect
-from tnspin.runs.sweep.folder import (
+from tnspin.runs.sweep.grid import (
     COLLECTION,
     LEADER,
     MANIFEST,
+    Grid,
+    Run,
     failure,
     finished,
+    grid_of,
     open_folder,
     read_manifest,
     result_path,
 )
-from tnspin.runs.sweep.grid import Grid, Run, grid_of
 from tnspin.runs.sweep.runs import Outcome, Task, carry_out
 from tnspin.runs.sweep.scheduler import (
     JOBQUEUES,
@@ -167,11 +169,11 @@ class _Report:
         self.bar.update(self._done / self._total, f"{self._done}/{self._total} runs")
 
     def _left(self) -> str:
+        from tqdm import tqdm
+
         seconds = (time.monotonic() - self._start) / self._done * (self._total - self._done)
-        minutes, rest = divmod(round(seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        text = f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-        return f"{self._done} of {self._total}, about {text} left"
+        left = tqdm.format_interval(seconds)
+        return f"{self._done} of {self._total}, about {left} left"
 
 
 def _task(run: Run, folder: Path, threads: int, retry: bool) -> Task:

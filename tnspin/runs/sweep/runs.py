@@ -17,7 +17,7 @@ from tnspin.runs.checkpoint import checkpoint_path
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import from_dict
 from tnspin.runs.progress import StopOnSignal
-from tnspin.runs.sweep.folder import (
+from tnspin.runs.sweep.grid import (
     MANIFEST,
     failure,
     failure_path,

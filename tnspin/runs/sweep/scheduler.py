@@ -29,8 +29,7 @@ from tnspin.errors import InputError, Interrupted, RunError
 from tnspin.numerics.parallel import default_workers, process_pool
 from tnspin.results.lock import Lock
 from tnspin.results.result import write_atomically
-from tnspin.runs.sweep.folder import write_failure
-from tnspin.runs.sweep.grid import Grid, Run
+from tnspin.runs.sweep.grid import Grid, Run, write_failure
 from tnspin.runs.sweep.runs import Outcome, Task, carry_out
 
 __all__ = [
