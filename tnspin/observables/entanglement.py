@@ -8,19 +8,19 @@ of a density matrix, slowest first, and ``part`` the factors on one side of a bi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from math import prod
 
 import numpy as np
 
 from tnspin.errors import InputError
+from tnspin.operators.sites import spin
 
 __all__ = [
     "bell_nonlocality", "concurrence", "correlation_matrix", "log_negativity", "meyer_wallach",
     "mutual_information", "partial_trace", "partial_transpose", "purity", "renyi",
     "schmidt_entropy", "spectrum_entropy", "trace_distance", "von_neumann",
 ]  # fmt: skip
-
-_PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 
 
 def spectrum_entropy(probabilities: np.ndarray, alpha: float = 1.0) -> float:
@@ -188,16 +188,26 @@ def concurrence(rho: np.ndarray) -> float:
     return float(max(0.0, singular[0] - singular[1:].sum()))
 
 
-def correlation_matrix(rho: np.ndarray) -> np.ndarray:
-    """(3, 3) real matrix ``T_kl = Tr rho sigma_k sigma_l`` of two spins 1/2 (QLLG Eq. 9).
+def correlation_matrix(rho: np.ndarray, dims: tuple[int, int] = (2, 2)) -> np.ndarray:
+    """(3, 3) real matrix ``Tr rho S^k S^l / (S S')`` of two spins of ``dims`` states each.
+
+    Of spins 1/2 it is the matrix T of QLLG Eq. 9.
 
     Raises
     ------
     InputError
-        If the matrix is not 4 x 4.
+        If the matrix is not that of two such spins.
     """
-    tensor = _of_two_spins("correlation_matrix", rho).reshape(2, 2, 2, 2)
-    return np.einsum("abcd,kca,ldb->kl", tensor, _PAULI, _PAULI).real
+    _checked(rho, dims, ())
+    first, second = (unit_spin(dim) for dim in dims)
+    return np.einsum("abcd,kca,ldb->kl", np.reshape(rho, dims * 2), first, second).real
+
+
+@cache
+def unit_spin(dim: int) -> np.ndarray:
+    """(3, d, d) matrices of S / S of a spin with d states."""
+    site = spin((dim - 1) / 2)
+    return np.stack([site.op(f"S{axis}") for axis in "xyz"]) * (2 / (dim - 1))
 
 
 def bell_nonlocality(rho: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from tnspin.mps.state import MPS
 from tnspin.observables import entanglement
 from tnspin.observables.groups.spins import LARGEST, group_state
 from tnspin.observables.groups.state import GroupState
-from tnspin.operators.sites import Site, make_site, spin
+from tnspin.operators.sites import Site, make_site
 from tnspin.operators.state import State
 from tnspin.states.density import DensityState
 from tnspin.states.vector import VectorState
@@ -255,12 +255,12 @@ def correlation_matrix(state: Any, i: int, j: int, *, connected: bool = False) -
     """
     state = as_state(state)
     dims = _spin_dims(state, i, j)
-    rho = state.rdm([i, j], dims).reshape(*dims, *dims)
-    first, second = (_unit_spin(d) for d in dims)
-    found = np.einsum("abcd,kca,ldb->kl", rho, first, second).real
+    found = entanglement.correlation_matrix(state.rdm([i, j], dims), (dims[0], dims[1]))
     if connected:
-        one = np.einsum("abcb,kca->k", rho, first).real
-        other = np.einsum("abad,ldb->l", rho, second).real
+        one, other = (
+            np.einsum("ab,kba->k", state.rdm([k], [dim]), entanglement.unit_spin(dim)).real
+            for k, dim in zip((i, j), dims, strict=True)
+        )
         found = found - np.outer(one, other)
     return found
 
@@ -268,12 +268,6 @@ def correlation_matrix(state: Any, i: int, j: int, *, connected: bool = False) -
 def trace_distance(state: Any, other: Any, sites: Sequence[int]) -> float:
     """Trace distance of the density matrices of a few sites in two states, from 0 to 1."""
     return entanglement.trace_distance(rdm(state, sites), rdm(other, sites))
-
-
-def _unit_spin(dim: int) -> np.ndarray:
-    """(3, d, d) matrices of S / S."""
-    site = spin((dim - 1) / 2)
-    return np.stack([site.op(f"S{axis}") for axis in "xyz"]) * (2 / (dim - 1))
 
 
 def _two_spins(state: Any, i: int, j: int) -> np.ndarray:

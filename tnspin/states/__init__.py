@@ -17,15 +17,16 @@ __all__ = ["load_state"]
 def load_state(group: h5py.Group, sites: Sequence[Site]) -> State:
     """Read the state of any representation from an open HDF5 group (`State.load`)."""
     # Each of them registers the format of its files.
-    import tnspin.mps.density
-    import tnspin.mps.purified.state
-    import tnspin.states.classical
-    import tnspin.states.density
-    import tnspin.states.ensemble
-    import tnspin.states.hybrid
-    import tnspin.states.mean_field
-    import tnspin.states.one_electron
-    import tnspin.states.spectral  # noqa: F401
+    from tnspin.mps import density, state  # noqa: F401
+    from tnspin.mps.purified import state as purified  # noqa: F401
     from tnspin.operators.state import State
+    from tnspin.states import (  # noqa: F401
+        classical,
+        ensemble,
+        hybrid,
+        mean_field,
+        one_electron,
+        spectral,
+    )  # fmt: skip
 
     return State.load(group, sites)

@@ -23,13 +23,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tnspin.mps.transfer import Ints, Matrix, steps
+from tnspin.observables.groups.state import kept_vectors
 from tnspin.operators.sites import Site
 
 if TYPE_CHECKING:
     from tnspin.mps.state import MPS
 
-# Eigenvalues of a Gram matrix of trace 1 are round-off below this sum.
-_ROUND_OFF = 1e-15
 # Share of the cutoff that the traced out side may lose: it costs time only, no accuracy is gained
 # by spending more there.
 _TRACED_SHARE = 0.1
@@ -135,7 +134,7 @@ class Sweep:
             for (a, _), block in self._weighted(one).items():
                 flat = block.reshape(len(block), -1)
                 rho[a] += one.weight * (flat @ flat.conj().T)
-        frames, self.spectrum, lost = _largest(rho, allowance)
+        frames, self.spectrum, lost = kept_vectors(rho, allowance)
         self.lost[0] += lost
         for one in self.factors:
             one.blocks = {
@@ -155,7 +154,7 @@ class Sweep:
             for (a, key), block in self._weighted(one).items():
                 flat = block.reshape(-1, block.shape[2])
                 gram[key - a] = gram.get(key - a, 0) + flat.conj().T @ flat
-            frames, _, weight = _largest(gram, allowance)
+            frames, _, weight = kept_vectors(gram, allowance)
             lost += one.weight * weight
             one.blocks = {
                 (a, key): block @ frames[key - a]
@@ -283,24 +282,3 @@ def _reduce_columns(one: Factor) -> None:
         factor = np.ascontiguousarray(upper.conj().T)
         for at, part in zip(places, np.split(factor, np.cumsum(rows)[:-1]), strict=True):
             one.blocks[at] = part.reshape(*one.blocks[at].shape[:2], -1)
-
-
-def _largest(
-    matrices: dict[int, Matrix], allowance: float
-) -> tuple[dict[int, Matrix], dict[int, np.ndarray], float]:
-    """Eigenvectors of Hermitian blocks without those whose eigenvalues add to ``allowance``.
-
-    Returns the kept vectors (n, kept) and their eigenvalues, ascending, of each block that keeps
-    any, and the weight left out.
-    """
-    spectra = {key: np.linalg.eigh(matrix) for key, matrix in matrices.items()}
-    values = np.sort(np.concatenate([value for value, _ in spectra.values()]))
-    sums = np.cumsum(np.maximum(values, 0.0))
-    dropped = int(np.searchsorted(sums, max(allowance, _ROUND_OFF), side="right"))
-    least = values[dropped] if dropped < values.size else np.inf
-    frames, kept = {}, {}
-    for key, (value, vectors) in spectra.items():
-        first = int(np.searchsorted(value, least))
-        if first < value.size:
-            frames[key], kept[key] = vectors[:, first:], value[first:]
-    return frames, kept, float(sums[dropped - 1]) if dropped else 0.0

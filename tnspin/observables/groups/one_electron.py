@@ -10,11 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnspin.observables.groups.state import LARGEST, GroupState, least_probability
+from tnspin.observables.groups.state import (
+    LARGEST,
+    GroupState,
+    kept_vectors,
+    least_probability,
+)
 from tnspin.operators.sites import Matrix
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.state import OneElectronState
@@ -48,8 +54,6 @@ class _Frame:
 
 #: The kept basis of a group by 2Sz.
 _Basis = dict[int, _Frame]
-#: Probabilities, ascending, and vectors (n, k) of a group by 2Sz.
-_Spectra = dict[int, tuple[NDArray[np.float64], Matrix]]
 
 
 def group_state(
@@ -117,49 +121,33 @@ def _kept_charges(basis: _Basis) -> Ints:
     return charges
 
 
-def _spectra(members: Members, part: Sequence[int], basis: _Basis) -> _Spectra:
-    """Eigenvalues and eigenvectors of the density matrix of a group, by 2Sz, trace 1."""
-    found = {}
-    for q, frame in basis.items():
-        rho = sum(w * _one_group(state, part, frame.states) for w, state in members)
-        values, vectors = np.linalg.eigh(rho)
-        found[q] = np.clip(values, 0.0, None), vectors
-    total = sum(float(values.sum()) for values, _ in found.values())
-    return {q: (values / total, vectors) for q, (values, vectors) in found.items()}
-
-
-def _smallest_kept(spectra: _Spectra, cutoff: float) -> float:
-    """Probability of the least probable vector to keep, those below it having ``cutoff`` at most.
-
-    One vector is always kept.
-    """
-    everything = np.sort(np.concatenate([values for values, _ in spectra.values()]))
-    count = int(np.searchsorted(np.cumsum(everything), cutoff, side="right"))
-    return float(everything[min(count, len(everything) - 1)])
-
-
 def _compressed(
     members: Members, parts: Sequence[Sequence[int]], bases: Sequence[_Basis], cutoff: float,
     largest: int,
 ) -> tuple[list[_Basis], float]:  # fmt: skip
     """Schmidt spaces of both groups: eigenvectors of their density matrices; the weight lost."""
-    found = [_spectra(members, part, basis) for part, basis in zip(parts, bases, strict=True)]
-    least = [_smallest_kept(spectra, cutoff) for spectra in found]
-    kept = [
-        {q: values[values >= smallest] for q, (values, _) in spectra.items()}
-        for spectra, smallest in zip(found, least, strict=True)
-    ]
-    fitting = least_probability(kept[0], kept[1], largest)
-    frames, lost = [], 0.0
-    for basis, spectra, smallest in zip(bases, found, least, strict=True):
+    vectors, values, lost = [], [], 0.0
+    for part, basis in zip(parts, bases, strict=True):
+        rho: dict[int, Any] = {
+            q: sum(w * _one_group(state, part, frame.states) for w, state in members)
+            for q, frame in basis.items()
+        }
+        trace = sum(float(np.trace(block).real) for block in rho.values())
+        kept, spectrum, dropped = kept_vectors({q: b / trace for q, b in rho.items()}, cutoff)
+        vectors.append(kept)
+        values.append(spectrum)
+        lost += dropped
+    least = least_probability(values[0], values[1], largest)
+    frames = []
+    for basis, spectrum, kept in zip(bases, values, vectors, strict=True):
         frame, place = {}, 0
-        for q, (values, vectors) in spectra.items():
-            chosen = values >= max(smallest, fitting)
-            lost += float(values[~chosen].sum())
-            count = int(np.count_nonzero(chosen))
+        for q, p in spectrum.items():
+            fits = p >= least
+            lost += float(p[~fits].sum())
+            count = int(np.count_nonzero(fits))
             if count:
                 places = np.arange(place, place + count)
-                frame[q] = _Frame(basis[q].states, places, vectors[:, chosen])
+                frame[q] = _Frame(basis[q].states, places, kept[q][:, fits])
                 place += count
         frames.append(frame)
     return frames, lost

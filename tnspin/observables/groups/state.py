@@ -20,7 +20,7 @@ from tnspin.errors import InputError
 from tnspin.numerics.low_rank import compact
 from tnspin.observables.entanglement import spectrum_entropy
 
-__all__ = ["LARGEST", "GroupState", "least_probability"]
+__all__ = ["LARGEST", "GroupState", "kept_vectors", "least_probability"]
 
 Ints = NDArray[np.int64]
 Matrix = NDArray[np.complex128]
@@ -28,6 +28,8 @@ Matrix = NDArray[np.complex128]
 LARGEST = 2048
 #: Charges of part a and part b, of the row and of the column, and the elements [a, b, a', b'].
 _Piece = tuple[tuple[int, int], tuple[int, int], Matrix]
+# Eigenvalues of a density matrix of trace 1 are round-off below this sum.
+_LOST_ANYWAY = 1e-15
 # Elements between sectors, relative to the trace, that are still round-off.
 _ROUND_OFF = 1e-9
 
@@ -135,11 +137,8 @@ class GroupState:
     def to_dense(self) -> Matrix:
         """Return the (D, D) density matrix, part a slowest."""
         total = np.add.outer(*self.charges).ravel()
-        matrix = np.zeros((total.size,) * 2, np.complex128)
-        for q, block in self.blocks.items():
-            rows = np.flatnonzero(total == q)
-            matrix[np.ix_(rows, rows)] = block
-        return matrix
+        rows = {q: np.flatnonzero(total == q) for q in self.blocks}
+        return _joined(total.size, rows, self.blocks)
 
     def diagonal(self) -> NDArray[np.float64]:
         """Return the probability of every pair of basis vectors, (d_a, d_b)."""
@@ -233,11 +232,7 @@ class GroupState:
 
     def reduced(self, which: int) -> Matrix:
         """Density matrix of part a (0) or part b (1), (d, d) in its basis."""
-        matrix = np.zeros((self.dims[which],) * 2, np.complex128)
-        for charge, block in self._reduced(which).items():
-            rows = self._sectors[which][charge]
-            matrix[np.ix_(rows, rows)] = block
-        return matrix
+        return _joined(self.dims[which], self._sectors[which], self._reduced(which))
 
     def partial_transpose(self) -> dict[int, Matrix]:
         """Blocks of ``rho^(T_a)`` by ``q_b - q_a``, which transposing a leaves conserved.
@@ -299,6 +294,14 @@ class GroupState:
         return found
 
 
+def _joined(size: int, rows: Mapping[int, Ints], blocks: Mapping[int, Matrix]) -> Matrix:
+    """Matrix with blocks at some of its rows and columns."""
+    matrix = np.zeros((size, size), np.complex128)
+    for q, block in blocks.items():
+        matrix[np.ix_(rows[q], rows[q])] = block
+    return matrix
+
+
 def _spectrum(blocks: Iterable[Matrix]) -> NDArray[np.float64]:
     """Eigenvalues of Hermitian blocks together."""
     values = [np.linalg.eigvalsh(block) for block in blocks if len(block)]
@@ -350,3 +353,24 @@ def _largest_block(a: Mapping[int, int], b: Mapping[int, int]) -> int:
             sizes["rho", s + t] += n * m
             sizes["transposed", t - s] += n * m
     return max(sizes.values())
+
+
+def kept_vectors(
+    matrices: dict[int, Matrix], allowance: float
+) -> tuple[dict[int, Matrix], dict[int, np.ndarray], float]:
+    """Eigenvectors of Hermitian blocks without those whose eigenvalues add to ``allowance``.
+
+    Returns the kept vectors (n, kept) and their eigenvalues, ascending, of each block that keeps
+    any, and the weight left out.
+    """
+    spectra = {key: np.linalg.eigh(matrix) for key, matrix in matrices.items()}
+    values = np.sort(np.concatenate([value for value, _ in spectra.values()]))
+    sums = np.cumsum(np.maximum(values, 0.0))
+    dropped = int(np.searchsorted(sums, max(allowance, _LOST_ANYWAY), side="right"))
+    least = values[dropped] if dropped < values.size else np.inf
+    frames, kept = {}, {}
+    for key, (value, vectors) in spectra.items():
+        first = int(np.searchsorted(value, least))
+        if first < value.size:
+            frames[key], kept[key] = vectors[:, first:], value[first:]
+    return frames, kept, float(sums[dropped - 1]) if dropped else 0.0

@@ -144,9 +144,7 @@ def _group(
     theta, phi = angles
     axis = np.array([sin(theta) * cos(phi), sin(theta) * sin(phi), cos(theta)])
     axis[np.abs(axis) < _ROUNDING] = 0.0
-    # Models without a convention have spin matrices in H.
-    scale = getattr(model, "localized_scale", 1.0)
-    hamiltonian = own_hamiltonian(model, sites, (scale * field * axis).tolist())
+    hamiltonian = own_hamiltonian(model, sites, (model.localized_scale * field * axis).tolist())
     return GibbsGroup(tuple(sorted(sites)), hamiltonian, temperature)
 
 
