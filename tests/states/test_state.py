@@ -67,6 +67,14 @@ def test_files_name_the_representation(state, tmp_path):
                 State.load(file["state"], CHAIN.local_sites)
 
 
+@pytest.mark.parametrize("state", REPRESENTATIONS.values(), ids=lambda s: type(s).__name__)
+def test_files_of_their_own_hold_the_sites(state, tmp_path):
+    state.save(tmp_path / "state.h5")
+    again = type(state).load(tmp_path / "state.h5")
+    assert repr(again) == repr(state)
+    assert [site.labels for site in again.sites] == [site.labels for site in state.sites]
+
+
 def test_vectors_are_added_scaled_and_moved_to_larger_sectors():
     rng = np.random.default_rng(1)
     basis = ChargeBasis(CHAIN.local_sites, {"2Sz": 0})

@@ -12,7 +12,7 @@ from tnspin.errors import InputError
 from tnspin.mps.algebra import Parts, reached
 from tnspin.mps.blocks import Blocks, BlockState, Bond, Tensor
 from tnspin.operators.charges import ChargeCode
-from tnspin.operators.sites import Site, make_site
+from tnspin.operators.sites import Site
 
 if TYPE_CHECKING:
     import h5py
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: Arrays of a file: its name, and the field of a bond or tensor.
 _BOND_ARRAYS = {"keys": "keys", "sector_dims": "dims", "schmidt": "schmidt"}
-_SITE_FIELDS = ("name", "labels", "parity", "spin_dim")
 
 
 def sorted_into_blocks(
@@ -152,36 +151,3 @@ def load(
         for offset, dim, values in zip(pieces["offsets"], dims, pieces["data"], strict=True)
     ]
     return code, bonds, tensors, bool(group.attrs["canonical"])
-
-
-def save_sites(sites: Sequence[Site], group: h5py.Group) -> None:
-    """Write the local spaces of a chain, each kind of site once."""
-    kinds = list(dict.fromkeys(sites))
-    group.attrs["kinds"] = [kinds.index(site) for site in sites]
-    for k, site in enumerate(kinds):
-        one = group.create_group(str(k))
-        one.attrs.update({name: getattr(site, name) for name in _SITE_FIELDS})
-        for table in ("charges", "operators"):
-            inner = one.create_group(table, track_order=True)
-            for name, value in getattr(site, table).items():
-                inner[name] = np.asarray(value)
-
-
-def load_sites(file: h5py.Group) -> list[Site]:
-    """Read the local spaces that a file holds besides its state."""
-    if "sites" not in file:
-        where = f"{file.name} of {file.file.filename}"
-        raise InputError(f"state: {where} does not say on which sites; give them")
-    group, kinds = file["sites"], []
-    for k in range(len(group)):
-        one = group[str(k)]
-        name, labels, parity, spin_dim = (one.attrs[field] for field in _SITE_FIELDS)
-        charges = {key: tuple(value[:].tolist()) for key, value in one["charges"].items()}
-        operators = {key: value[:] for key, value in one["operators"].items()}
-        kinds.append(
-            make_site(
-                name, tuple(map(str, labels)), charges, operators, tuple(parity.tolist()),
-                int(spin_dim),
-            )
-        )  # fmt: skip
-    return [kinds[k] for k in group.attrs["kinds"]]

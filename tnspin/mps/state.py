@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, log
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -370,39 +369,6 @@ class MPS(BlockState, PureState):
         state = cls.from_blocks(sites, code, *formats.sorted_into_blocks(arrays, sites, code))
         state.canonicalize()
         return state
-
-    def save(self, target: str | Path | h5py.Group) -> None:
-        """Write to a new HDF5 file, with the sites, or to an open group, without them."""
-        if not isinstance(target, str | Path):
-            return super().save(target)
-        import h5py
-
-        with h5py.File(target, "w") as file:
-            super().save(file)
-            formats.save_sites(self.sites, file.create_group("sites"))
-
-    @classmethod
-    def load(cls, source: str | Path | h5py.Group, sites: Sequence[Site] | None = None) -> Self:
-        """Read what `save` wrote, bit for bit.
-
-        Parameters
-        ----------
-        source
-            File or open group.
-        sites
-            The chain; default the sites that the file holds.
-
-        Raises
-        ------
-        InputError
-            If there is no such state, or it lives on other sites.
-        """
-        if isinstance(source, str | Path):
-            import h5py
-
-            with h5py.File(source) as file:
-                return cls.load(file, sites)
-        return super().load(source, formats.load_sites(source) if sites is None else sites)
 
     def _write(self, group: h5py.Group) -> None:
         formats.save(self, group)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-from tnspin.operators.sites import Matrix, Site
+from tnspin.operators.sites import Matrix, Site, make_site
 
 if TYPE_CHECKING:
     import h5py
@@ -34,6 +35,7 @@ __all__ = [
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]
 S = TypeVar("S", bound="State")
+_SITE_FIELDS = ("name", "labels", "parity", "spin_dim")
 _BY_FORMAT: dict[str, type[State]] = {}
 
 
@@ -208,31 +210,50 @@ class State(ABC):
 
     # ------------------------------------------------------------------ files
 
-    def save(self, group: h5py.Group) -> None:
-        """Write to an open HDF5 group."""
-        self._write(group)
-        group.attrs["format"] = self.formats[0]
-        group.attrs["dims"] = np.array([site.dim for site in self.sites])
+    def save(self, target: str | Path | h5py.Group) -> None:
+        """Write to a new HDF5 file, with the sites, or to an open group, without them."""
+        if isinstance(target, str | Path):
+            import h5py
+
+            with h5py.File(target, "w") as file:
+                self.save(file)
+                _save_sites(self.sites, file.create_group("sites"))
+            return
+        self._write(target)
+        target.attrs["format"] = self.formats[0]
+        target.attrs["dims"] = np.array([site.dim for site in self.sites])
 
     @classmethod
-    def load(cls, group: h5py.Group, sites: Sequence[Site]) -> Self:
+    def load(cls, source: str | Path | h5py.Group, sites: Sequence[Site] | None = None) -> Self:
         """Read what `save` wrote, bit for bit.
 
         Called on `State`, it reads every representation whose module is imported.
 
+        Parameters
+        ----------
+        source
+            File or open group.
+        sites
+            The chain; default the sites that the file holds.
+
         Raises
         ------
         InputError
-            If the group holds something else or a state of another chain.
+            If there is no such state, or it lives on other sites.
         """
-        attrs = group.attrs
+        if isinstance(source, str | Path):
+            import h5py
+
+            with h5py.File(source) as file:
+                return cls.load(file, sites)
+        group, attrs = source, source.attrs
         # Older files: "purified" beside the format of the purification, "kind" in checkpoints.
         known = [_BY_FORMAT.get(str(attrs.get(key))) for key in ("purified", "format", "kind")]
         found = next((kind for kind in known if kind is not None), None)
         if found is None or not issubclass(found, cls):
             where = f"{group.name} of {group.file.filename}"
             raise InputError(f"state: {where} holds no {cls.noun}")
-        chain = tuple(sites)
+        chain = tuple(_load_sites(group) if sites is None else sites)
         if not found._fits(group, chain):
             raise InputError(f"state: {group.file.filename} holds a {found.noun} of another chain")
         return found._read(group, chain)
@@ -340,3 +361,36 @@ def checked_sites(sites: Sequence[int], count: int, key: str) -> list[int]:
     if len(set(chosen)) != len(chosen):
         raise InputError(f"{key}: {chosen} names a site twice, they must be distinct")
     return chosen
+
+
+def _save_sites(sites: Sequence[Site], group: h5py.Group) -> None:
+    """Write the local spaces of a chain, each kind of site once."""
+    kinds = list(dict.fromkeys(sites))
+    group.attrs["kinds"] = [kinds.index(site) for site in sites]
+    for k, site in enumerate(kinds):
+        one = group.create_group(str(k))
+        one.attrs.update({name: getattr(site, name) for name in _SITE_FIELDS})
+        for table in ("charges", "operators"):
+            inner = one.create_group(table, track_order=True)
+            for name, value in getattr(site, table).items():
+                inner[name] = np.asarray(value)
+
+
+def _load_sites(file: h5py.Group) -> list[Site]:
+    """Read the local spaces that a file holds besides its state."""
+    if "sites" not in file:
+        where = f"{file.name} of {file.file.filename}"
+        raise InputError(f"state: {where} does not say on which sites; give them")
+    group, kinds = file["sites"], []
+    for k in range(len(group)):
+        one = group[str(k)]
+        name, labels, parity, spin_dim = (one.attrs[field] for field in _SITE_FIELDS)
+        charges = {key: tuple(value[:].tolist()) for key, value in one["charges"].items()}
+        operators = {key: value[:] for key, value in one["operators"].items()}
+        kinds.append(
+            make_site(
+                name, tuple(map(str, labels)), charges, operators, tuple(parity.tolist()),
+                int(spin_dim),
+            )
+        )  # fmt: skip
+    return [kinds[k] for k in group.attrs["kinds"]]
