@@ -8,14 +8,14 @@ from open_systems import MINUS, PLUS, Z
 
 from tnspin.mps import MPS
 from tnspin.mps.purified import state as purified_module
-from tnspin.mps.purified.ancillas import Cut
-from tnspin.mps.purified.channels import lindblad_channel, split
+from tnspin.mps.purified.ancillas import Truncation
+from tnspin.mps.purified.channels import channel_mpo, lindblad_channel
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.operators.sites import spin
 
 SITES = (spin(0.5), spin(1), spin(0.5), spin(0.5), spin(0.5))
-TINY = Cut(1e-13, 64)
-BONDS = Cut(1e-14, 1000)
+TINY = Truncation(1e-13, 64)
+BONDS = Truncation(1e-14, 1000)
 
 
 def mixed(names):
@@ -25,7 +25,7 @@ def mixed(names):
     hop = np.kron(PLUS, MINUS) + 0.3 * np.kron(MINUS, PLUS) + 0.2 * np.kron(Z, Z)
     for where in ((0, 2), (2, 3), (3, 4)):
         channel = lindblad_channel(SITES, where, (2, 2), [hop, np.kron(MINUS, Z)], 0.3, names)
-        state.apply_all([split(channel, SITES, names)])
+        state.apply_all([channel_mpo(channel, SITES, names)])
         state.purification.canonicalize(1e-14)
         state.compress_kraus(1e-14, 64)
     state.apply_local([lindblad_channel(SITES, (k,), (2,), [MINUS], 0.2, names) for k in (3, 4)])
@@ -58,7 +58,7 @@ def test_what_is_dropped_bounds_the_trace_distance(names):
     rho, dims = density(state), state.kraus_dims()
     for cutoff in (1e-2, 3e-2):
         one = state.copy()
-        lost, _ = one.compress_ancillas(range(1, 4), Cut(cutoff, 64), BONDS)
+        lost, _ = one.compress_ancillas(range(1, 4), Truncation(cutoff, 64), BONDS)
         one.purification.ensure_canonical()
         gap = density(one) * (1 - lost) - rho
         assert 0 < lost <= cutoff and one.kraus_dims().prod() < dims.prod()
@@ -75,7 +75,7 @@ def test_together_they_are_fewer_than_alone():
     jumps = [np.kron(PLUS, MINUS) + 0.5 * np.kron(Z, PLUS), np.kron(MINUS, Z)]
     for where in ((0, 1), (1, 2), (0, 1)):
         channel = lindblad_channel(sites, where, (2, 2), jumps, 0.5)
-        state.apply_all([split(channel, sites)])
+        state.apply_all([channel_mpo(channel, sites)])
         state.purification.canonicalize(1e-14)
         state.compress_kraus(1e-13, 64)
     rho = density(state)
@@ -87,7 +87,7 @@ def test_together_they_are_fewer_than_alone():
 
 def test_a_largest_dimension_is_kept():
     state = mixed(())
-    lost, _ = state.compress_ancillas(range(1, 4), Cut(1e-13, 2), BONDS)
+    lost, _ = state.compress_ancillas(range(1, 4), Truncation(1e-13, 2), BONDS)
     assert lost > 1e-6 and state.kraus_dims()[1:4].max() <= 2
 
 

@@ -8,7 +8,7 @@ from dense import full_vector
 from small_states import make
 
 from tnspin.errors import InputError
-from tnspin.mps.apply import apply_operator, joined
+from tnspin.mps.algebra import joined
 from tnspin.operators.spin_mpo import SpinOperator
 
 
@@ -60,7 +60,7 @@ def test_against_the_full_vector(name, where, change):
         q = charges_of(psi.sites, where)
         matrix = np.where(q[:, None] - q[None, :] == change, matrix, 0)
     wanted = on_spins(full_vector(psi), psi.sites, where, matrix)
-    after, norm, discarded = apply_operator(psi, spin_mpo(matrix, where, psi.sites, psi.code))
+    after, norm, discarded = psi.apply(spin_mpo(matrix, where, psi.sites, psi.code))
     assert norm == pytest.approx(np.linalg.norm(wanted), rel=1e-12)
     assert np.abs(norm * full_vector(after) - wanted).max() < 1e-12 * max(1.0, norm)
     assert discarded < 1e-20
@@ -94,7 +94,7 @@ def test_joined_operators_are_their_product():
     for matrix, where in zip(parts, places, strict=True):
         wanted = on_spins(wanted, psi.sites, where, matrix)
     for operator in together:
-        state, factor, _ = apply_operator(state, operator)
+        state, factor, _ = state.apply(operator)
         norm *= factor
     assert np.abs(norm * full_vector(state) - wanted).max() < 1e-12
 
@@ -103,10 +103,8 @@ def test_compression():
     psi = make("spins", dim=8)
     psi.canonicalize()
     matrix = np.diag(np.exp(-np.arange(8) / 5))
-    exact, _, _ = apply_operator(psi, spin_mpo(matrix, [2, 3, 4], psi.sites, psi.code))
-    small, _, discarded = apply_operator(
-        psi, spin_mpo(matrix, [2, 3, 4], psi.sites, psi.code), bond_dim=5
-    )
+    exact, _, _ = psi.apply(spin_mpo(matrix, [2, 3, 4], psi.sites, psi.code))
+    small, _, discarded = psi.apply(spin_mpo(matrix, [2, 3, 4], psi.sites, psi.code), bond_dim=5)
     assert small.bond_dims().max() <= 5
     assert 1 - abs(exact.overlap(small)) ** 2 == pytest.approx(discarded, rel=0.5)
 

@@ -13,7 +13,7 @@ from open_systems import MINUS, PLUS, Lindblad, Z
 from tnspin.baths import JumpOperator
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
-from tnspin.mps.purified.channels import lindblad_channel, split, unitary_channel
+from tnspin.mps.purified.channels import channel_mpo, lindblad_channel, unitary_channel
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.observables.groups.spins import group_state
 from tnspin.operators.sites import kondo, spin
@@ -80,7 +80,7 @@ def test_a_channel_on_any_two_sites(names, where):
     channel = lindblad_channel(SITES, where, (2, 2), matrices, 0.4, names)
     closure = np.einsum("aij,aik->jk", channel.operators.conj(), channel.operators)
     assert np.abs(closure - np.eye(4)).max() < TOL
-    state.apply_all([split(channel, SITES, names)])
+    state.apply_all([channel_mpo(channel, SITES, names)])
     wanted = evolved(rho, [JumpOperator(where, m, None, "") for m in matrices], 0.4)
     assert np.abs(density(state) - wanted).max() < TOL
     state.purification.canonicalize(1e-20)
@@ -126,7 +126,7 @@ def test_a_unitary_between_distant_sites():
     up, down = spin(0.5).op("Sp"), spin(1).op("Sm")
     hamiltonian = np.kron(up, down) + np.kron(up, down).conj().T
     channel = unitary_channel(SITES, (0, 1), hamiltonian, 0.7, ("2Sz",))
-    state.apply_all([split(channel, SITES, ("2Sz",))])
+    state.apply_all([channel_mpo(channel, SITES, ("2Sz",))])
     unitary = np.kron(channel.operators[0], np.eye(4))
     assert np.abs(density(state) - unitary @ rho @ unitary.conj().T).max() < TOL
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tnspin.models import HeisenbergChain, KondoHeisenbergChain
-from tnspin.mps.dmrg_environments import Chain, EffectiveHamiltonian, Operator, enlarge, truncate
-from tnspin.mps.guess import reachable, starting_state
+from tnspin.mps.blocks import reachable
+from tnspin.mps.dmrg import starting_state
+from tnspin.mps.dmrg_environments import Chain, ChargedMpo, EffectiveHamiltonian, enlarge, truncate
 from tnspin.numerics.krylov import lowest
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.mpo import mpo_tensors
@@ -32,7 +33,7 @@ def prepare(model, charges):
     state = starting_state(os, code, allowed, np.random.default_rng(1), dtype)
     vector = state.to_quimb().to_dense().ravel()
     energy = np.vdot(vector, to_sparse(os) @ vector).real
-    operator = Operator(tensors, [code.encode(c) for c in bond_charges], keys, dtype)
+    operator = ChargedMpo(tensors, [code.encode(c) for c in bond_charges], keys, dtype)
     return Chain(state, operator, allowed), vector, energy
 
 

@@ -16,8 +16,7 @@ from tnspin.models import HeisenbergChain, KondoHeisenbergChain, Purified
 from tnspin.mps import MPS
 from tnspin.mps.ledger import Ledger
 from tnspin.mps.purified.state import PurifiedMPS
-from tnspin.mps.purified.tebd import widened
-from tnspin.mps.tebd import evolution_gate
+from tnspin.mps.tebd import evolution_gate, widened
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate

@@ -19,6 +19,7 @@ import numpy as np
 from tnspin.errors import InputError
 from tnspin.mps.blocks import Blocks, BlockState, Bond
 from tnspin.operators.sites import Matrix
+from tnspin.operators.spin_mpo import Operator
 
 #: Per bond {key: dimension} and per site the blocks: arguments of `BlockState.from_blocks`.
 Parts = tuple[list[dict[int, int]], list[Blocks]]
@@ -197,3 +198,31 @@ def reached(
         for i in range(length)
     ]
     return [{k: d for k, d in sizes[i].items() if k in alive[i]} for i in range(length + 1)], kept
+
+
+def joined(operators: Sequence[Operator], where: Sequence[Sequence[int]]) -> list[Operator]:
+    """Merge matrix product operators that act on separate stretches of the chain into one each.
+
+    Parameters
+    ----------
+    operators
+        Tensors and bond charges of each, which change no charge.
+    where
+        Sites that each acts on.
+
+    Returns
+    -------
+    list
+        Fewer operators with the same product.
+    """
+    merged: list[tuple[Operator, list[tuple[int, int]]]] = []
+    for (ws, bonds), sites in zip(operators, where, strict=True):
+        first, last = min(sites), max(sites)
+        if merged and all(last < a or first > b for a, b in merged[-1][1]):
+            (together, charges), stretches = merged[-1]
+            together[first : last + 1] = ws[first : last + 1]
+            charges[first : last + 2] = bonds[first : last + 2]
+            stretches.append((first, last))
+        else:
+            merged.append(((list(ws), list(bonds)), [(first, last)]))
+    return [operator for operator, _ in merged]

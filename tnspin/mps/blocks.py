@@ -166,3 +166,24 @@ class BlockState:
             a, b = np.searchsorted(left, key), np.searchsorted(right, key + self.site_keys[i][p])
             found[a : a + block.shape[0], p, b : b + block.shape[1]] = block
         return found
+
+
+def reachable(site_keys: Sequence[np.ndarray], total: int) -> list[set[int]]:
+    """Keys of every bond (length + 1) on some way from 0 to ``total``; empty sets if there is none.
+
+    Parameters
+    ----------
+    site_keys
+        Key of each local state of each site.
+    total
+        Key of the whole chain.
+    """
+    ahead = [{0}]
+    for q in site_keys:
+        steps = set(q.tolist())
+        ahead.append({key + step for key in ahead[-1] for step in steps})
+    ahead[-1] &= {total}
+    for i in reversed(range(len(site_keys))):
+        steps = set(site_keys[i].tolist())
+        ahead[i] &= {key - step for key in ahead[i + 1] for step in steps}
+    return ahead

@@ -26,6 +26,7 @@ from tnspin.mps.algebra import Summand, direct_sum
 from tnspin.mps.blocks import Blocks, BlockState
 from tnspin.mps.contract import contracted
 from tnspin.mps.state import MPS
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.sites import Matrix, Site, doubled
 from tnspin.operators.state import State, members_of
@@ -33,9 +34,9 @@ from tnspin.operators.state import State, members_of
 if TYPE_CHECKING:
     import h5py
 
-Ints = NDArray[np.int64]
 #: ``{key: (open indices (n,), matrix (n, bond dimension))}`` of one end of the chain.
-_Open = dict[int, tuple[NDArray[np.int64], Matrix]]
+_Open = dict[int, tuple[Ints, Matrix]]
+_CLOSED: _Open = {0: (np.zeros(1, dtype=np.int64), np.ones((1, 1), dtype=np.complex128))}
 # Largest number of elements of a reduced density matrix: 16384 states, 4 GiB.
 _MOST_ELEMENTS = 2**28
 
@@ -179,11 +180,11 @@ class DensityMPS(State):
         square = contracted(bras, kets, self.mps.site_keys).real
         return float(np.sqrt(max(0.0, 2.0 - 2.0 * square)))
 
-    def bond_dims(self) -> NDArray[np.int64]:
+    def bond_dims(self) -> Ints:
         """Bond dimension of the L - 1 inner bonds."""
         return self.mps.bond_dims()
 
-    def entropies(self) -> NDArray[np.float64]:
+    def entropies(self) -> Reals:
         """Operator-space entropy of each of the L - 1 cuts: what decides the bond dimension.
 
         It is that of the normalized vector of matrix elements; twice the entanglement entropy of a
@@ -210,36 +211,23 @@ class DensityMPS(State):
     @cached_property
     def _overlap_with_one(self) -> float:
         """``Tr`` of the normalized vector."""
-        return float(self._left[-1][0].real)
+        return float(self._left[-1][0][1][0, 0].real)
 
     @cached_property
-    def _left(self) -> list[NDArray[np.complex128]]:
-        """Trace over the sites left of every bond: a vector in the sector of charge 0."""
-        vectors = [np.ones(1, dtype=np.complex128)]
+    def _left(self) -> list[_Open]:
+        """Trace over the sites left of every bond."""
+        ends = [_CLOSED]
         for k in range(self.length):
-            vectors.append(vectors[-1] @ self._traced_site(k))
-        return vectors
+            ends.append(self._take_in(ends[-1], k, 1))
+        return ends
 
     @cached_property
-    def _right(self) -> list[NDArray[np.complex128]]:
+    def _right(self) -> list[_Open]:
         """Trace over the sites right of every bond."""
-        vectors = [np.ones(1, dtype=np.complex128)]
+        ends = [_CLOSED]
         for k in reversed(range(self.length)):
-            vectors.append(self._traced_site(k) @ vectors[-1])
-        return vectors[::-1]
-
-    def _traced_site(self, k: int) -> Matrix:
-        d, blocks = self.sites[k].dim, self.mps.blocks(k)
-        shape = self._size(k), self._size(k + 1)
-        return sum(
-            (blocks[0, a * (d + 1)] for a in range(d) if (0, a * (d + 1)) in blocks),
-            np.zeros(shape, dtype=np.complex128),
-        )
-
-    def _size(self, bond: int) -> int:
-        """Dimension of the sector of charge 0."""
-        keys, dims, _ = self.mps.bonds[bond]
-        return int(dims[keys == 0].sum())
+            ends.append(self._take_in(ends[-1], k, 1, 1))
+        return ends[::-1]
 
     def _in_chain_order(self, kept: dict[int, int]) -> NDArray[np.complex128]:
         """Elements of the matrix of ascending sites, ket and bra site by site."""
@@ -252,13 +240,11 @@ class DensityMPS(State):
             key=lambda n: prod(kept[k] for k in where[:n]) + prod(kept[k] for k in where[n:]),
         )
         middle = where[half - 1] + 1
-        none = np.zeros(1, dtype=np.int64)
-        left: _Open = {0: (none, self._left[where[0]][None, :])}
+        left = self._left[where[0]]
         for k in range(where[0], middle):
             left = self._take_in(left, k, kept.get(k, 1))
         last = max(middle, where[-1] + 1)
-        right: _Open = {0: (none, self._right[last][None, :])}
-        size = 1
+        right, size = self._right[last], 1
         for k in reversed(range(middle, last)):
             right = self._take_in(right, k, kept.get(k, 1), size)
             size *= kept.get(k, 1) ** 2
@@ -284,7 +270,7 @@ class DensityMPS(State):
                 continue
             place = key, to, ket % keep * keep + bra % keep
             sums[place] = sums[place] + block if place in sums else block
-        parts: dict[int, list[tuple[NDArray[np.int64], Matrix]]] = {}
+        parts: dict[int, list[tuple[Ints, Matrix]]] = {}
         for (key, to, index), block in sums.items():
             if taken is None:
                 codes, matrix = env[key]
@@ -310,8 +296,8 @@ class DensityMPS(State):
 
 
 def _merged(
-    parts: Sequence[tuple[NDArray[np.int64], Matrix]],
-) -> tuple[NDArray[np.int64], Matrix]:
+    parts: Sequence[tuple[Ints, Matrix]],
+) -> tuple[Ints, Matrix]:
     """Rows of several matrices by their open index; those of equal index are added."""
     if len(parts) == 1:
         return parts[0]
@@ -396,7 +382,7 @@ def _pairs(psi: MPS, bond: int, code: ChargeCode, cutoff: float, bond_dim: int |
     return _Pairs(sizes, places)
 
 
-def _threshold(weights: NDArray[np.float64], cutoff: float, bond_dim: int | None) -> float:
+def _threshold(weights: Reals, cutoff: float, bond_dim: int | None) -> float:
     """Smallest weight to keep; weights that are equal but for round-off stay together."""
     descending = np.sort(weights)[::-1]
     tail = np.cumsum(descending[::-1])[::-1]

@@ -1,8 +1,8 @@
 """Environments and effective Hamiltonians of an MPO on charge blocks.
 
-A `Block` is one end of the chain, seen from a bond: the states kept there, sector by
+A `MpoBlock` is one end of the chain, seen from a bond: the states kept there, sector by
 sector, and every MPO bond state's operator between them.  Left and right ends look the
-same, so all of the code below is written once; a `Step` says what it means to add a site
+same, so all of the code below is written once; a `SiteHops` says what it means to add a site
 from the left or from the right.
 
     block            enlarged block      projected on an isometry
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from tnspin.mps.mpo_tables import Hop, charge_blocks
 from tnspin.mps.state import MPS
 
 #: Real where Hamiltonian and state are real, complex otherwise.
@@ -31,7 +32,7 @@ Array: TypeAlias = NDArray[Any]
 Sectors: TypeAlias = dict[int, Array]
 
 
-class Block(NamedTuple):
+class MpoBlock(NamedTuple):
     """One end of the chain.
 
     Attributes
@@ -50,25 +51,15 @@ class Block(NamedTuple):
     slots: dict[tuple[int, int], tuple[int, int, int]]
 
 
-class Hop(NamedTuple):
-    """What a site does between MPO states of one charge each: ``matrix (n before, n after)``."""
-
-    out: int
-    into: int
-    before: int
-    after: int
-    matrix: Array
-
-
-class Step(NamedTuple):
+class SiteHops(NamedTuple):
     """Adding one site to one end: its hops and the key that each of its states adds."""
 
     hops: tuple[Hop, ...]
     keys: tuple[int, ...]
 
 
-class Operator:
-    """An MPO sorted by charge: one `Step` per site and direction.
+class ChargedMpo:
+    """An MPO sorted by charge: one `SiteHops` per site and direction.
 
     Parameters
     ----------
@@ -100,26 +91,20 @@ class Operator:
             for i, w in enumerate(parts)
         ]
 
-    def edge(self, key: int) -> Block:
+    def edge(self, key: int) -> MpoBlock:
         """The empty block at an end of the chain."""
-        return Block({key: 1}, {(key, 0): np.ones((1, 1, 1), dtype=self.dtype)}, {})
+        return MpoBlock({key: 1}, {(key, 0): np.ones((1, 1, 1), dtype=self.dtype)}, {})
 
 
-def _step(w: Array, before: Array, after: Array, keys: Array) -> Step:
-    hops = []
-    groups = {int(c): np.flatnonzero(after == c) for c in np.unique(after)}
-    for out, into in zip(*np.nonzero(np.abs(w).max(axis=(0, 1))), strict=True):
-        for c in np.unique(before):
-            to = int(c + keys[out] - keys[into])
-            if to not in groups:
-                continue
-            matrix = w[np.flatnonzero(before == c)][:, groups[to], out, into]
-            if matrix.any():
-                hops.append(Hop(int(out), int(into), int(c), to, np.ascontiguousarray(matrix)))
-    return Step(tuple(hops), tuple(keys.tolist()))
+def _step(w: Array, before: Array, after: Array, keys: Array) -> SiteHops:
+    hops = [
+        hop._replace(matrix=np.ascontiguousarray(hop.matrix))
+        for hop in charge_blocks(w, before, after, keys)
+    ]
+    return SiteHops(tuple(hops), tuple(keys.tolist()))
 
 
-def enlarge(block: Block, step: Step, allowed: Container[int]) -> Block:
+def enlarge(block: MpoBlock, step: SiteHops, allowed: Container[int]) -> MpoBlock:
     """Add a site to a block; only sectors ``allowed`` on the new bond are made."""
     dims: dict[int, int] = defaultdict(int)
     slots = {}
@@ -145,10 +130,10 @@ def enlarge(block: Block, step: Step, allowed: Container[int]) -> Block:
                 out[to, hop.after] = np.zeros(shape, dtype=operator.dtype)
             target = out[to, hop.after][rows[1] : rows[2], :, columns[1] : columns[2]]
             target += hop.matrix.T @ operator
-    return Block(dict(dims), out, slots)
+    return MpoBlock(dict(dims), out, slots)
 
 
-def project(block: Block, isometry: Sectors) -> Block:
+def project(block: MpoBlock, isometry: Sectors) -> MpoBlock:
     """Reduce an enlarged block to the columns of ``isometry {M: (h, D)}``."""
     operators = {}
     for (bra, charge), operator in block.operators.items():
@@ -159,10 +144,10 @@ def project(block: Block, isometry: Sectors) -> Block:
         half = operator.reshape(rows * n, -1) @ isometry[ket]
         half = isometry[bra].conj().T @ half.reshape(rows, -1)
         operators[bra, charge] = half.reshape(half.shape[0], n, -1)
-    return Block({key: u.shape[1] for key, u in isometry.items()}, operators, {})
+    return MpoBlock({key: u.shape[1] for key, u in isometry.items()}, operators, {})
 
 
-def turn(center: Sectors, behind: Block, ahead: Block) -> Sectors:
+def turn(center: Sectors, behind: MpoBlock, ahead: MpoBlock) -> Sectors:
     """Regroup a one-site center tensor from one bond of its site to the other.
 
     Parameters
@@ -202,7 +187,7 @@ class EffectiveHamiltonian:
         L==|     |==R
     """
 
-    def __init__(self, left: Block, right: Block, dtype: DTypeLike) -> None:
+    def __init__(self, left: MpoBlock, right: MpoBlock, dtype: DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
         self.places: dict[int, tuple[int, int, int]] = {}
         at = 0
@@ -246,7 +231,7 @@ class EffectiveHamiltonian:
 
 def truncate(
     theta: Sectors,
-    block: Block,
+    block: MpoBlock,
     *,
     noise: float = 0.0,
     cutoff: float = 0.0,
@@ -299,7 +284,7 @@ def truncate(
     return isometry, float(tail[number] / tail[0])
 
 
-def _perturbed(theta: Sectors, block: Block, noise: float) -> Sectors:
+def _perturbed(theta: Sectors, block: MpoBlock, noise: float) -> Sectors:
     """Density matrix of the rows plus the share ``noise`` of the operators' images of theta."""
     images: dict[int, list[tuple[int, Array]]] = defaultdict(list)
     norms: dict[int, Array] = {}
@@ -328,8 +313,8 @@ def _perturbed(theta: Sectors, block: Block, noise: float) -> Sectors:
 class Window(NamedTuple):
     """Two sites to work on: enlarged blocks, their Hamiltonian, the state as a flat vector."""
 
-    left: Block
-    right: Block
+    left: MpoBlock
+    right: MpoBlock
     hamiltonian: EffectiveHamiltonian
     vector: np.ndarray
 
@@ -352,7 +337,7 @@ class Chain:
         For every bond (length + 1) the sectors through which the total can be reached.
     """
 
-    def __init__(self, state: MPS, operator: Operator, allowed: Sequence[Container[int]]) -> None:
+    def __init__(self, state: MPS, operator: ChargedMpo, allowed: Sequence[Container[int]]) -> None:
         state.ensure_canonical()
         self.sites, self.code, self.length = state.sites, state.code, state.length
         self.operator, self.allowed = operator, allowed
@@ -372,7 +357,7 @@ class Chain:
         self.center = {key: matrix.T for key, matrix in self.isometries[0].items()}
         self.rightwards, self.site = True, 0
 
-    def _rows(self, state: MPS, i: int, block: Block) -> Sectors:
+    def _rows(self, state: MPS, i: int, block: MpoBlock) -> Sectors:
         """Site i of the state as ``{K: (h, D)}`` with the rows of an enlarged right block."""
         out: Sectors = {}
         q = state.site_keys[i]
@@ -400,7 +385,7 @@ class Chain:
         hamiltonian = EffectiveHamiltonian(left, right, step.dtype)
         return Window(left, right, hamiltonian, hamiltonian.join(theta))
 
-    def _center_rows(self, block: Block, crossed: bool) -> Sectors:
+    def _center_rows(self, block: MpoBlock, crossed: bool) -> Sectors:
         """The center with the rows of ``block``, from the other side of its site if ``crossed``."""
         if crossed:
             return turn(self.center, self.behind, block)

@@ -41,7 +41,7 @@ class Expectation:
         self._mpo.set_time(time)
         tables, q = self._mpo.tables, state.site_keys
         legs = [Leg(bond.keys, bond.dims) for bond in state.bonds]
-        environment = edge(tables.channels[-1], tables.channels[-1].after)
+        environment = edge(tables.bonds[-1], tables.bonds[-1].after)
         for i in reversed(range(state.length)):
             environment = absorb_site(environment, tables, i, legs, q[i], state.tensors[i], False)
         return complex(environment.data[0])

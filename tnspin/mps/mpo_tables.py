@@ -11,7 +11,7 @@ entries where it is sparse and as a whole where it is full.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ _ZERO = 1e-15
 _FEW = 4
 
 
-class Channels(NamedTuple):
+class MpoBond(NamedTuple):
     """MPO states of one bond.
 
     Attributes
@@ -88,9 +88,7 @@ class MpoTables:
         self.length = len(tensors)
         self._keys = [code.encode(charges) for charges in bond_charges]
         self._site_keys = list(site_keys)
-        self.channels = [
-            _channels(keys, k > 0, k < self.length) for k, keys in enumerate(self._keys)
-        ]
+        self.bonds = [_mpo_bond(keys, k > 0, k < self.length) for k, keys in enumerate(self._keys)]
         self.tensors = list(tensors)
         self.from_left: list[Hops] = []
         self.from_right: list[Hops] = []
@@ -128,7 +126,7 @@ class MpoTables:
         if weights.max(initial=0.0) < _ZERO:
             return None
         keys = self._keys[bond]
-        return [weights[keys == charge] for charge in self.channels[bond].charges]
+        return [weights[keys == charge] for charge in self.bonds[bond].charges]
 
     def _norms(self, rightwards: bool) -> list[np.ndarray]:
         order = range(self.length)
@@ -151,39 +149,55 @@ class MpoTables:
         return out
 
 
-def _channels(keys: np.ndarray, has_left: bool, has_right: bool) -> Channels:
+def _mpo_bond(keys: np.ndarray, has_left: bool, has_right: bool) -> MpoBond:
     charges, widths = np.unique(keys, return_counts=True)
     zero = int(np.searchsorted(charges, 0))
     nowhere = (-1, -1)
     # Stable: the two special states come first in the class of charge zero.
     before = (zero, 0) if has_right else nowhere
     after = (zero, 1 if has_right else 0) if has_left else nowhere
-    return Channels(charges, widths.astype(np.int64), before, after)
+    return MpoBond(charges, widths.astype(np.int64), before, after)
+
+
+class Hop(NamedTuple):
+    """What a site does between MPO states of one charge each: ``matrix (n before, n after)``."""
+
+    out: int
+    into: int
+    before: int
+    after: int
+    matrix: np.ndarray
+
+
+def charge_blocks(
+    w: np.ndarray, before: np.ndarray, after: np.ndarray, keys: np.ndarray, zero: float = 0.0
+) -> Iterator[Hop]:
+    """Blocks of W[before, after, out, in] with an entry above ``zero``."""
+    members = {int(c): np.flatnonzero(after == c) for c in np.unique(after)}
+    for out, into in zip(*np.nonzero(np.abs(w).max(axis=(0, 1)) > zero), strict=True):
+        for c in np.unique(before):
+            to = int(c + keys[out] - keys[into])
+            if to in members:
+                matrix = w[np.flatnonzero(before == c)][:, members[to], out, into]
+                if (np.abs(matrix) > zero).any():
+                    yield Hop(int(out), int(into), int(c), to, matrix)
 
 
 def _hops(w: np.ndarray, before: np.ndarray, after: np.ndarray, keys: np.ndarray) -> Hops:
     """Hops of W[before, after, out, in] between states with these keys."""
-    c_before, c_after = np.unique(before), np.unique(after)
-    place = {int(key): c for c, key in enumerate(c_after)}
-    members = [np.flatnonzero(after == key) for key in c_after]
+    classes = [np.unique(before).tolist(), np.unique(after).tolist()]
     table, entries, dense = [], [], [np.empty(0, dtype=np.complex128)]
     first, at = 0, 0
-    for out, into in zip(*np.nonzero(np.abs(w).max(axis=(0, 1)) > _ZERO), strict=True):
-        for c, key in enumerate(c_before):
-            to = place.get(int(key + keys[out] - keys[into]))
-            if to is None:
-                continue
-            matrix = w[np.flatnonzero(before == key)][:, members[to], out, into]
-            row, col = np.nonzero(np.abs(matrix) > _ZERO)
-            if row.size == 0:
-                continue
-            full = row.size > max(_FEW, matrix.size // 4)
-            table.append((out, into, c, to, first, first + row.size, at if full else -1))
-            entries.append((row, col, matrix[row, col]))
-            first += row.size
-            if full:
-                dense.append(np.ascontiguousarray(matrix.T, dtype=np.complex128).ravel())
-                at += matrix.size
+    for out, into, c, to, matrix in charge_blocks(w, before, after, keys, _ZERO):
+        row, col = np.nonzero(np.abs(matrix) > _ZERO)
+        full = row.size > max(_FEW, matrix.size // 4)
+        last, place = first + row.size, (classes[0].index(c), classes[1].index(to))
+        table.append((out, into, *place, first, last, at if full else -1))
+        entries.append((row, col, matrix[row, col]))
+        first = last
+        if full:
+            dense.append(np.ascontiguousarray(matrix.T, dtype=np.complex128).ravel())
+            at += matrix.size
     rows, cols, values = zip(*entries, strict=True) if entries else ([], [], [])
     return Hops(
         np.array(table, dtype=np.int64).reshape(-1, 7),

@@ -16,6 +16,7 @@ from tnspin.mps.kernels import canonical
 from tnspin.mps.transfer import rdm
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.sites import Site
+from tnspin.operators.spin_mpo import Operator
 from tnspin.operators.state import PureState, von_neumann_entropy
 
 if TYPE_CHECKING:
@@ -342,6 +343,29 @@ class MPS(BlockState, PureState):
         state = MPS.from_blocks(self.sites, self.code, *apply_mpo(self, ws, bond_charges))
         state.log_norm = self.log_norm
         return state
+
+    def apply(
+        self, operator: Operator, *, cutoff: float = 0.0, bond_dim: int | None = None
+    ) -> tuple[MPS, float, float]:
+        """Apply a matrix product operator, compress and normalize.
+
+        Parameters
+        ----------
+        operator
+            Tensors and bond charges, arguments of `apply_mpo`.
+        cutoff, bond_dim
+            Compression of the result, as for `canonicalize`.
+
+        Returns
+        -------
+        state, norm, discarded
+            The canonical normalized result, the norm of the exact one (to the square of the
+            discarded weight), and the sum of the discarded weights of all bonds.
+        """
+        after = self.apply_mpo(*operator)
+        discarded = after.canonicalize(cutoff, bond_dim)
+        # Each bond has kept a share 1 - weight of the norm squared; second orders do not matter.
+        return after, after.divided * exp(discarded / 2), discarded
 
     # ------------------------------------------------------------------ other formats
 

@@ -18,18 +18,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.mps.blocks import Bond, Tensor
-from tnspin.mps.expansion import Rows, Side, expanded
-from tnspin.mps.guess import reachable
+from tnspin.mps.blocks import Bond, Tensor, reachable
 from tnspin.mps.kernels.decompose import GRAM, SVD
-from tnspin.mps.kernels.effective import Leg, absorb_site, apply, edge, merge, mirror, room
-from tnspin.mps.kernels.split import Plan, best_rows, form, matrices
+from tnspin.mps.kernels.effective import (
+    Leg,
+    MpoEnvironment,
+    absorb_site,
+    apply,
+    edge,
+    merge,
+    mirror,
+    room,
+    sketch,
+)
+from tnspin.mps.kernels.split import PairLayout, best_rows, form, matrices
 from tnspin.mps.ledger import Ledger
-from tnspin.mps.mpo_tables import DrivenMpo, Hops, lift
+from tnspin.mps.mpo_tables import DrivenMpo, Hops, MpoBond, lift
 from tnspin.mps.state import MPS
 from tnspin.mps.tebd import EXACT_BOND_DIM, GRAM_LIMIT, single_threaded_blas
 from tnspin.numerics.krylov import exponential
@@ -158,8 +167,8 @@ class Tdvp:
 
     def _rebuild(self) -> None:
         """Environments of a state whose sites but the first are right isometries."""
-        first = self.mpo.tables.channels[0]
-        last = self.mpo.tables.channels[self.length]
+        first = self.mpo.tables.bonds[0]
+        last = self.mpo.tables.bonds[self.length]
         self.left = [edge(first, first.before)] * (self.length + 1)
         self.right = [edge(last, last.after)] * (self.length + 1)
         for i in reversed(range(1, self.length)):
@@ -209,7 +218,7 @@ class Tdvp:
             dims = self.q[i].size, self.q[i + 1].size
             hops = self.mpo.tables.from_left
             self._lifted[i] = lift(hops[i], dims, True), lift(hops[i + 1], dims, False)
-        widths = self.mpo.tables.channels[i + 1].widths
+        widths = self.mpo.tables.bonds[i + 1].widths
         return self._exponential(i, i + 2, self._lifted[i], widths, q, offset, theta, dt), offset
 
     def _center(self, i: int, dt: float) -> None:
@@ -289,7 +298,7 @@ class Tdvp:
         min_dim = EXACT_BOND_DIM if self.cutoff < GRAM_LIMIT else 1
         *best, discarded = best_rows(plan, blocks, self.cutoff, min_dim, self.bond_dim, self.method)
         certain = best[0]
-        rows = self._expand(i, side, plan, Rows(*best), dt, rightwards)
+        rows = self._expand(i, side, plan, KeptRows(*best), dt, rightwards)
         keys, new, *parts = form(
             plan, blocks, rows.kept, rows.start, rows.vectors, certain, side.near, side.far
         )
@@ -302,23 +311,23 @@ class Tdvp:
             self.tensors[i + 1] = Tensor(*mirror(self.legs[i + 2], leg, -self.q[i + 1], *isometry))
         self.ledger.add(i, float(discarded))
 
-    def _side(self, i: int, theta: np.ndarray, offset: np.ndarray, rightwards: bool) -> Side:
+    def _side(self, i: int, theta: np.ndarray, offset: np.ndarray, rightwards: bool) -> PairView:
         left, right = self.legs[i], self.legs[i + 2]
         first, second = self.q[i], self.q[i + 1]
         p, r = np.divmod(np.arange(first.size * second.size), second.size)
         q = first[p] + second[r]
         if rightwards:
             states = np.column_stack([p, r])
-            return Side(left, right, first, second, q, states, offset, theta)
+            return PairView(left, right, first, second, q, states, offset, theta)
         states = np.column_stack([r, p])
         new_offset, data = mirror(left, right, q, offset, theta)
-        return Side(right, left, -second, -first, -q, states, new_offset, data)
+        return PairView(right, left, -second, -first, -q, states, new_offset, data)
 
     def _expand(
-        self, i: int, side: Side, plan: Plan, best: Rows, dt: float, rightwards: bool
-    ) -> Rows:
+        self, i: int, side: PairView, plan: PairLayout, best: KeptRows, dt: float, rightwards: bool
+    ) -> KeptRows:
         """Add directions that terms still open could fill."""
-        tables, channels = self.mpo.tables, self.mpo.tables.channels[i + 1]
+        tables, channels = self.mpo.tables, self.mpo.tables.bonds[i + 1]
         reach = tables.reach(i + 1, rightwards)
         free = self.bond_dim - int(best.kept.sum())
         if reach is None or free <= 0:
@@ -331,3 +340,112 @@ class Tdvp:
             least=self.cutoff / abs(self.factor * dt / 2) ** 2, most=free,
             seed=self.ledger.layers * self.length + i + 1,
         )  # fmt: skip
+
+
+# ---------------------------------------------------------------------- new directions for a bond
+
+
+#: Directions tried per sector, at least and as a share of those kept.
+_PROBES = 12, 8
+#: Squared directions below this are round-off.
+_SMALLEST = 1e-24
+#: Mean square of `decompose.fill_random`.
+_VARIANCE = 2.0 / 3.0
+
+
+class KeptRows(NamedTuple):
+    """States kept of each middle sector: how many, where they begin, and their adjoints."""
+
+    kept: np.ndarray
+    start: np.ndarray
+    vectors: np.ndarray
+
+
+class PairView(NamedTuple):
+    """A pair of sites as seen from the end where the isometry will be."""
+
+    near: Leg
+    far: Leg
+    near_keys: np.ndarray
+    far_keys: np.ndarray
+    keys: np.ndarray
+    states: np.ndarray
+    offset: np.ndarray
+    data: np.ndarray
+
+
+def expanded(
+    best: KeptRows,
+    side: PairView,
+    plan: PairLayout,
+    environment: MpoEnvironment,
+    hops: Hops,
+    channels: MpoBond,
+    reach: list[np.ndarray],
+    *,
+    least: float,
+    most: int,
+    seed: int,
+) -> KeptRows:
+    """Directions of weight above ``least``, at most ``most`` of them, added to the best ones.
+
+    Parameters
+    ----------
+    best, side, plan
+        The split as it stands.
+    environment, hops
+        Near end and W of the near site (lifted to the pair).
+    channels, reach
+        MPO states of the middle bond and their weights (`hops.MpoTables.reach`).
+    seed
+        Of the random combinations in which directions are sought.
+    """
+    kept, start, vectors = best
+    probes = np.minimum(plan.rows - kept, _PROBES[0] + kept // _PROBES[1])
+    places = np.concatenate([[0], np.cumsum(channels.widths)])
+    at, y = sketch(
+        environment, hops, side.near, side.far, side.keys, side.offset, side.data, plan,
+        side.states, channels.charges, channels.widths, np.concatenate(reach), places, probes, seed,
+    )  # fmt: skip
+    found = []
+    for m, count in enumerate(probes):
+        rows = plan.rows[m]
+        samples = y[at[m] : at[m + 1]].reshape(rows, count)
+        old = vectors[start[m] : start[m] + kept[m] * rows].reshape(kept[m], rows)
+        found.append(_directions(samples, old, least))
+    pieces, total = [], kept.copy()
+    for m, new in enumerate(_strongest(found, most)):
+        pieces += [vectors[start[m] : start[m] + kept[m] * plan.rows[m]], new.ravel()]
+        total[m] += new.shape[0]
+    begin = np.concatenate([[0], np.cumsum(total * plan.rows)]).astype(np.int64)
+    return KeptRows(total, begin, np.concatenate(pieces))
+
+
+def _directions(
+    samples: np.ndarray, old: np.ndarray, least: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights above ``least`` and vectors (adjoints, one per row) that ``samples`` add to ``old``.
+
+    Parameters
+    ----------
+    samples
+        (rows, probes), random combinations of the columns of a matrix X.
+    old
+        (kept, rows), orthonormal adjoints.
+    """
+    count = samples.shape[1]
+    new = samples / np.sqrt(max(count, 1) * _VARIANCE)
+    for _ in range(2):
+        new = new - old.conj().T @ (old @ new)
+    u, s, _ = np.linalg.svd(new, full_matrices=False)
+    number = int(np.sum(s**2 > max(least, _SMALLEST)))
+    # Once more, for what is small was round-off of what is large.
+    u = u[:, :number] - old.conj().T @ (old @ u[:, :number])
+    return s[:number] ** 2, np.linalg.qr(u)[0].conj().T
+
+
+def _strongest(found: list[tuple[np.ndarray, np.ndarray]], limit: int) -> list[np.ndarray]:
+    """The vectors of the ``limit`` largest weights of all sectors."""
+    every = np.sort(np.concatenate([weights for weights, _ in found]))[::-1]
+    least = every[limit] if limit < every.size else -1.0
+    return [vectors[: int(np.sum(weights > least))] for weights, vectors in found]

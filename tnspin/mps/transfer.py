@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.mps.blocks import BlockState
+from tnspin.numerics.arrays import Ints
 
-Ints: TypeAlias = NDArray[np.int64]
 Matrix: TypeAlias = NDArray[np.complex128]
 #: New labels of an array of labels when a site adds |s><s'|; negative where the slot is dropped.
 #: Slots that survive must keep distinct labels.
 Rule: TypeAlias = Callable[[Ints, int, int], Ints]
 
 
-class Step(NamedTuple):
+class BlockMap(NamedTuple):
     """One block of a site, as the map from the sector on one side to that on the other."""
 
     p: int
@@ -51,16 +51,16 @@ class Environment(NamedTuple):
     labels: dict[int, Ints]
 
 
-def steps(mps: BlockState, i: int, *, rightward: bool) -> dict[int, list[Step]]:
+def steps(mps: BlockState, i: int, *, rightward: bool) -> dict[int, list[BlockMap]]:
     """Blocks of site ``i`` by the sector that they start from, in either direction."""
-    out: dict[int, list[Step]] = defaultdict(list)
+    out: dict[int, list[BlockMap]] = defaultdict(list)
     q = mps.site_keys[i]
     for (key, p), block in mps.blocks(i).items():
         to = key + int(q[p])
         if rightward:
-            out[key].append(Step(p, to, np.ascontiguousarray(block.T), block.conj()))
+            out[key].append(BlockMap(p, to, np.ascontiguousarray(block.T), block.conj()))
         else:
-            out[to].append(Step(p, key, block, np.ascontiguousarray(block.conj().T)))
+            out[to].append(BlockMap(p, key, block, np.ascontiguousarray(block.conj().T)))
     return dict(out)
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from tnspin.errors import InputError
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.mps.state import MPS
-from tnspin.mps.transfer import Environment, Ints, Matrix, Rule, left_edge, steps, take_in
+from tnspin.mps.transfer import Environment, Matrix, Rule, left_edge, steps, take_in
+from tnspin.numerics.arrays import Ints
 from tnspin.observables.groups.spins import group_state
 from tnspin.observables.groups.state import GroupState
 from tnspin.operators.state import State, checked_sites

@@ -26,7 +26,7 @@ from numba import njit
 from tnspin.mps.blocks import Tensor
 from tnspin.mps.kernels.decompose import fill_random
 from tnspin.mps.kernels.layout import find, starts_of
-from tnspin.mps.mpo_tables import Channels, MpoTables
+from tnspin.mps.mpo_tables import MpoBond, MpoTables
 from tnspin.numerics.lapack import ADJOINT, PLAIN, gemm
 
 #: BLAS flag: transposed, not conjugated.
@@ -40,13 +40,13 @@ class Leg(NamedTuple):
     dims: np.ndarray
 
 
-class Environment(NamedTuple):
+class MpoEnvironment(NamedTuple):
     """One end of the chain between bra and ket.
 
     Attributes
     ----------
     charges, widths
-        Classes of MPO states (`hops.Channels`).
+        Classes of MPO states (`MpoBond`).
     one
         Class and place of the MPO state for which the end is the identity.
     offset
@@ -63,10 +63,10 @@ class Environment(NamedTuple):
     data: np.ndarray
 
 
-def edge(channels: Channels, one: tuple[int, int]) -> Environment:
+def edge(channels: MpoBond, one: tuple[int, int]) -> MpoEnvironment:
     """The empty environment at an end of the chain whose MPO states are ``channels``."""
     offset, data = np.zeros((1, 1), dtype=np.int64), np.ones(1, dtype=np.complex128)
-    return Environment(channels.charges, channels.widths, one, offset, data)
+    return MpoEnvironment(channels.charges, channels.widths, one, offset, data)
 
 
 @njit(cache=True, nogil=True)
@@ -137,7 +137,7 @@ def _add(n, factor, x, y):
 
 @njit(cache=True, nogil=True)
 def _multiply_left(a, env, left, right, q, offset, data, need):
-    """Environment times tensor for bra sector ``a``: places and columns of (n, D', cols)."""
+    """MpoEnvironment times tensor for bra sector ``a``: places and columns of (n, D', cols)."""
     shape = env.charges.size, q.size
     at, cols = np.full(shape, -1, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     high, size = left.dims[a], 0
@@ -219,6 +219,14 @@ def _needed_before(hops, classes, need):
 
 
 @njit(cache=True, nogil=True)
+def _carried(a, env, hops, left, right, q, offset, data, widths, need):
+    """Environment, tensor and W of one site multiplied for bra sector ``a``."""
+    before = _needed_before(hops, env.charges.size, need)
+    at, cols, made = _multiply_left(a, env, left, right, q, offset, data, before)
+    return _hop(left.dims[a], at, cols, made, env.widths, widths, hops, need)
+
+
+@njit(cache=True, nogil=True)
 def _close(a, env, left, right, q, offset, at, cols, data, out):
     """Contract with the right environment, adding to the blocks of bra sector ``a``."""
     high = left.dims[a]
@@ -265,13 +273,12 @@ def apply(sectors, sites, env_left, middle, env_right, hops1, hops2, left, right
                 out[offset[a, s] : offset[a, s] + left.dims[a] * right.dims[b]] = 0.0
                 for c in range(env_right.charges.size):
                     need[c, s] = env_right.offset[b, c] >= 0
-        need1 = _needed_before(hops2, middle.size, need) if sites == 2 else need
-        need0 = _needed_before(hops1, env_left.charges.size, need1)
-        at, cols, data = _multiply_left(a, env_left, left, right, q, offset, vector, need0)
-        high = left.dims[a]
+        between = _needed_before(hops2, middle.size, need) if sites == 2 else need
         widths = middle if sites == 2 else env_right.widths
-        at, cols, data = _hop(high, at, cols, data, env_left.widths, widths, hops1, need1)
+        at, cols, data = _carried(a, env_left, hops1, left, right, q, offset, vector, widths,
+                                  between)  # fmt: skip
         if sites == 2:
+            high = left.dims[a]
             at, cols, data = _hop(high, at, cols, data, middle, env_right.widths, hops2, need)
         _close(a, env_right, left, right, q, offset, at, cols, data, out)
 
@@ -296,10 +303,8 @@ def absorb(env, hops, left, right, q, offset, data, charges, widths, one):
         need = np.zeros((n_classes, q.size), dtype=np.bool_)
         for s in range(q.size):
             need[:, s] = offset[a, s] >= 0
-        before = _needed_before(hops, env.charges.size, need)
-        at, cols, made = _multiply_left(a, env, left, right, q, offset, data, before)
+        at, cols, made = _carried(a, env, hops, left, right, q, offset, data, widths, need)
         high = left.dims[a]
-        at, cols, made = _hop(high, at, cols, made, env.widths, widths, hops, need)
         for c in range(n_classes):
             for s in range(q.size):
                 if at[c, s] < 0:
@@ -317,24 +322,24 @@ def absorb(env, hops, left, right, q, offset, data, charges, widths, one):
             block = out[new[b, one[0]] + one[1] * dim * dim :]
             for i in range(dim):
                 block[i * dim + i] = 1.0
-    return Environment(charges, widths, one, new, out)
+    return MpoEnvironment(charges, widths, one, new, out)
 
 
 def absorb_site(
-    env: Environment,
+    env: MpoEnvironment,
     tables: MpoTables,
     i: int,
     legs: Sequence[Leg],
     q: np.ndarray,
     tensor: Tensor,
     rightwards: bool,
-) -> Environment:
+) -> MpoEnvironment:
     """The environment grown by the isometry of site i: from the left if ``rightwards``."""
     left, right = legs[i : i + 2]
     if rightwards:
-        new = tables.channels[i + 1]
+        new = tables.bonds[i + 1]
         return absorb(env, tables.from_left[i], left, right, q, *tensor, *new[:2], new.before)
-    new = tables.channels[i]
+    new = tables.bonds[i]
     offset, data = mirror(left, right, q, *tensor)
     return absorb(env, tables.from_right[i], right, left, -q, offset, data, *new[:2], new.after)
 
@@ -347,7 +352,7 @@ def sketch(env, hops, left, right, q, offset, data, plan, wide_state, charges, w
     Parameters
     ----------
     plan
-        `split.Plan` of the tensor: its rows are (left sector, state of the first site).
+        `split.PairLayout` of the tensor: its rows are (left sector, state of the first site).
     wide_state
         (row state, column state) of each state of the pair, (d1 d2, 2).
     reach, reach_start
@@ -376,11 +381,9 @@ def sketch(env, hops, left, right, q, offset, data, plan, wide_state, charges, w
     need = np.zeros((n_classes, q.size), dtype=np.bool_)
     for c in range(n_classes):
         need[c, :] = reach[reach_start[c] : reach_start[c + 1]].max() > 0.0
-    before = _needed_before(hops, env.charges.size, need)
     for a in range(left.keys.size):
-        at, cols, made = _multiply_left(a, env, left, right, q, offset, data, before)
+        at, cols, made = _carried(a, env, hops, left, right, q, offset, data, widths, need)
         high = left.dims[a]
-        at, cols, made = _hop(high, at, cols, made, env.widths, widths, hops, need)
         for c in range(n_classes):
             for s in range(q.size):
                 p, r = wide_state[s, 0], wide_state[s, 1]

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 
-class Stack(NamedTuple):
+class RowBlocks(NamedTuple):
     """Blocks of a left tensor on top of each other, one matrix per middle sector.
 
     ``row (middle, p)``: first row of a block, -1 if absent; ``left``: its left sector;
@@ -26,7 +26,7 @@ class Stack(NamedTuple):
     data: np.ndarray
 
 
-class Side(NamedTuple):
+class ColumnBlocks(NamedTuple):
     """Blocks of a right tensor side by side, one matrix per middle sector.
 
     ``column (middle, p)``: first column of a block, -1 if absent; ``right``: its right sector;
@@ -87,7 +87,7 @@ def set_rows(row, left, at, width, offset):
 
 @njit(cache=True, nogil=True)
 def gather_rows(m_keys, m_dims, l_keys, l_dims, q, offset, data):
-    """`Stack` of a tensor whose right bond is (m_keys, m_dims)."""
+    """`RowBlocks` of a tensor whose right bond is (m_keys, m_dims)."""
     n, d = m_keys.size, q.size
     left = np.full((n, d), -1, dtype=np.int64)
     for m in range(n):
@@ -104,12 +104,12 @@ def gather_rows(m_keys, m_dims, l_keys, l_dims, q, offset, data):
                 size = l_dims[left[m, p]] * m_dims[m]
                 to, at = start[m] + row[m, p] * m_dims[m], offset[left[m, p], p]
                 out[to : to + size] = data[at : at + size]
-    return Stack(row, left, height, start, out)
+    return RowBlocks(row, left, height, start, out)
 
 
 @njit(cache=True, nogil=True)
 def gather_columns(m_keys, m_dims, r_keys, r_dims, q, offset, data):
-    """`Side` of a tensor whose left bond is (m_keys, m_dims)."""
+    """`ColumnBlocks` of a tensor whose left bond is (m_keys, m_dims)."""
     n, d = m_keys.size, q.size
     right = np.full((n, d), -1, dtype=np.int64)
     for m in range(n):
@@ -127,7 +127,7 @@ def gather_columns(m_keys, m_dims, r_keys, r_dims, q, offset, data):
                     to = start[m] + i * width[m] + column[m, p]
                     at = offset[m, p] + i * size
                     out[to : to + size] = data[at : at + size]
-    return Side(column, right, width, start, out)
+    return ColumnBlocks(column, right, width, start, out)
 
 
 @njit(cache=True, nogil=True)

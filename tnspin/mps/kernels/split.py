@@ -14,7 +14,7 @@ from tnspin.numerics.lapack import PLAIN, gemm, gram_rows, svd
 _TALL = 2
 
 
-class Plan(NamedTuple):
+class PairLayout(NamedTuple):
     """A two-site tensor as one matrix per middle sector.
 
     ``row (middle, p)``, ``column (middle, q)``: first row, column of a block, -1 if absent;
@@ -47,7 +47,7 @@ def _middle_keys(left, q1, allowed):
 
 @njit(cache=True, nogil=True)
 def matrices(left, right, q1, q2, wide_state, allowed, offset, data):
-    """`Plan` of a two-site tensor and its matrices.
+    """`PairLayout` of a two-site tensor and its matrices.
 
     ``wide_state (d1 d2, 2)``: states of the first and second site of each state of the pair;
     ``allowed``: ascending keys of the middle bond from which the total charge can be reached.  A
@@ -66,7 +66,7 @@ def matrices(left, right, q1, q2, wide_state, allowed, offset, data):
     row, rows = stacked(at_left, left.dims)
     column, cols = stacked(at_right, right.dims)
     start = starts_of(rows * cols)
-    plan = Plan(keys, row, at_left, column, at_right, rows, cols, start, q1)
+    plan = PairLayout(keys, row, at_left, column, at_right, rows, cols, start, q1)
     theta = np.empty(start[n], dtype=np.complex128)
     for s in range(wide_state.shape[0]):
         p, r = wide_state[s, 0], wide_state[s, 1]

@@ -33,10 +33,9 @@ from numpy.typing import NDArray
 
 from tnspin.mps.blocks import Blocks, Bond, Tensor, tensor
 from tnspin.mps.purified.kraus import least_kept, left_spectrum
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.operators.sites import Matrix, kron
 
-Ints = NDArray[np.int64]
-Reals = NDArray[np.float64]
 #: Most elements of a stretch of sites as one array.
 LARGEST = 2**24
 
@@ -57,14 +56,14 @@ class Stretch(NamedTuple):
     site_keys: list[Ints]
 
 
-class Cut(NamedTuple):
+class Truncation(NamedTuple):
     """What is kept: share of the weight to drop at most, and largest dimension."""
 
     cutoff: float
     most: int
 
 
-def compress_ancillas(part: Stretch, cut: Cut) -> tuple[Matrix, list[Ints], float] | None:
+def compress_ancillas(part: Stretch, cut: Truncation) -> tuple[Matrix, list[Ints], float] | None:
     """Find smaller ancillas for a stretch.
 
     Parameters
@@ -101,8 +100,8 @@ def compress_ancillas(part: Stretch, cut: Cut) -> tuple[Matrix, list[Ints], floa
     return whole.transpose(order), new, lost
 
 
-def split(
-    whole: Matrix, part: Stretch, kraus: Sequence[Ints], cut: Cut
+def split_sites(
+    whole: Matrix, part: Stretch, kraus: Sequence[Ints], cut: Truncation
 ) -> tuple[list[Tensor], list[Bond], list[float]]:
     """Site tensors of a stretch given as one array, by decompositions from its right end.
 
@@ -188,7 +187,7 @@ def _local(sigma: Matrix, dims: Sequence[int], i: int, keys: Ints) -> tuple[Real
 
 
 def _dimensions(
-    modes: _Modes, frames: Sequence[tuple[Reals, Matrix, Ints]], cut: Cut
+    modes: _Modes, frames: Sequence[tuple[Reals, Matrix, Ints]], cut: Truncation
 ) -> tuple[list[int], float]:
     """Fewest states of every ancilla that hold the joint modes, and the weight that they miss."""
     total = float(sum(values.sum() for values in modes.values))
@@ -250,7 +249,7 @@ def _sums(keys: Sequence[Ints]) -> Ints:
 
 
 def _right_frame(
-    matrix: Matrix, weights: Reals, rows: Ints, columns: Ints, cut: Cut
+    matrix: Matrix, weights: Reals, rows: Ints, columns: Ints, cut: Truncation
 ) -> tuple[Matrix, Bond, float]:
     """Leading right singular vectors (rows) of ``diag(weights) matrix``, key by key."""
     common = np.intersect1d(rows, columns)

@@ -21,20 +21,18 @@ from functools import reduce
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import expm
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Ints
+from tnspin.operators.charge_split import column_spaces
 from tnspin.operators.lindbladian import dissipator
 from tnspin.operators.sites import Matrix, Site
 
-Ints = NDArray[np.int64]
 #: Largest space of a channel that dissipates: its superoperator has the square of that many rows.
 LARGEST = 32
-# Kraus operators of a smaller weight, and singular values of their splitting that are smaller
-# relative to the norm, are round-off.
+# Kraus operators of a smaller weight are round-off.
 _ROUND_OFF = 1e-14
-_RANK = 1e-14
 # Elements between charges that a channel may have from rounding.
 _LEAK = 1e-11
 
@@ -67,7 +65,7 @@ class Channel:
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class ChannelMpo:
     """A channel as a matrix product operator.
 
     Attributes
@@ -172,8 +170,8 @@ def unitary_channel(
     return Channel(tuple(where), dims, np.where(kept, unitary, 0.0)[None], charges)
 
 
-def split(channel: Channel, sites: Sequence[Site], names: Sequence[str] = ()) -> Split:
-    """Split the Kraus operators of a channel site by site, the Kraus index in the middle.
+def channel_mpo(channel: Channel, sites: Sequence[Site], names: Sequence[str] = ()) -> ChannelMpo:
+    """ChannelMpo the Kraus operators of a channel site by site, the Kraus index in the middle.
 
     Parameters
     ----------
@@ -206,7 +204,7 @@ def split(channel: Channel, sites: Sequence[Site], names: Sequence[str] = ()) ->
         local = _charges(sites, [site], [channel.dims[k]], names)
         tensors[site], rest, charge = _split_off(rest, charge, kraus, local, k == count - 1)
         bonds[site] = charge
-    return Split(tensors, bonds, centre, channel.charges)
+    return ChannelMpo(tensors, bonds, centre, channel.charges)
 
 
 def _split_off(
@@ -226,21 +224,10 @@ def _split_off(
         tensor = rows.reshape(len(charge), n, d, d, 1).transpose(0, 4, 1, 2, 3)
         return tensor, np.ones((1, 1), dtype=np.complex128), np.zeros_like(charge[:1])
     labels, label = np.unique(added, axis=0, return_inverse=True)
-    label = label.ravel()
-    largest = float(np.linalg.norm(rows))
-    columns, carried, kept = [], [], []
-    for k, value in enumerate(labels):
-        inside = np.flatnonzero(label == k)
-        u, s, vh = np.linalg.svd(rows[inside], full_matrices=False)
-        rank = int(np.sum(s > _RANK * largest))
-        part = np.zeros((len(rows), rank), dtype=np.complex128)
-        part[inside] = u[:, :rank]
-        columns.append(part)
-        carried.append(s[:rank, None] * vh[:rank])
-        kept += [value] * rank
-    whole = np.concatenate(columns, axis=1)
-    tensor = whole.reshape(len(charge), n, d, d, -1).transpose(0, 4, 1, 2, 3)
-    return tensor, np.concatenate(carried), np.array(kept, dtype=np.int64).reshape(len(kept), -1)
+    columns, carried = zip(*column_spaces(rows, label.ravel()), strict=True)
+    tensor = np.concatenate(columns, axis=1).reshape(len(charge), n, d, d, -1)
+    kept = np.repeat(labels, [part.shape[1] for part in columns], axis=0)
+    return tensor.transpose(0, 4, 1, 2, 3), np.concatenate(carried), kept
 
 
 def _charges(

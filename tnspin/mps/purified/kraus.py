@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.mps.algebra import Summand, direct_sum
 from tnspin.mps.blocks import Tensor
 from tnspin.mps.state import MPS
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.sites import Matrix, Site, purified
 
-Ints = NDArray[np.int64]
 # Eigenvalues below this share of their sum are round-off.
 _RANK = 1e-16
 # Bits of a sector key.
@@ -56,7 +55,7 @@ def appended(kraus: Ints, changes: Ints) -> Ints:
 
 
 def least_kept(
-    values: NDArray[np.float64], cutoff: float, most: int, round_off: float = _RANK
+    values: Reals, cutoff: float, most: int, round_off: float = _RANK
 ) -> tuple[float, float]:
     """Smallest eigenvalue to keep, and the share of their sum that those below it have.
 
@@ -79,7 +78,7 @@ def least_kept(
     return float(ascending[count]), float(dropped[count - 1] / total) if count else 0.0
 
 
-def left_spectrum(matrix: Matrix) -> tuple[NDArray[np.float64], Matrix]:
+def left_spectrum(matrix: Matrix) -> tuple[Reals, Matrix]:
     """Squared singular values of an (n, m) matrix, descending, and left vectors as columns."""
     if not matrix.shape[1]:
         return np.zeros(0), np.zeros((len(matrix), 0), dtype=np.complex128)

@@ -23,13 +23,17 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.mps.algebra import operator_on_site, widened_bond
 from tnspin.mps.blocks import Blocks, Tensor, tensor
-from tnspin.mps.purified.ancillas import LARGEST, Cut, Stretch, compress_ancillas
-from tnspin.mps.purified.ancillas import split as split_stretch
-from tnspin.mps.purified.channels import Channel, Split
+from tnspin.mps.purified.ancillas import (
+    LARGEST,
+    Stretch,
+    Truncation,
+    compress_ancillas,
+    split_sites,
+)
+from tnspin.mps.purified.channels import Channel, ChannelMpo
 from tnspin.mps.purified.kraus import (
     Part,
     appended,
@@ -40,13 +44,13 @@ from tnspin.mps.purified.kraus import (
     with_kraus,
 )
 from tnspin.mps.state import MPS
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import State
 
 if TYPE_CHECKING:
     import h5py
 
-Ints = NDArray[np.int64]
 # Weight of ancilla states that leave no trace in the canonical form when they are dropped.
 _ROUND_OFF = 1e-15
 
@@ -124,7 +128,7 @@ class PurifiedMPS(State):
         """Bond dimension of the L - 1 bonds of the purification."""
         return self.purification.bond_dims()
 
-    def entropies(self) -> NDArray[np.float64]:
+    def entropies(self) -> Reals:
         """Entropy of every cut of the purification, which decides the bond dimension, (L - 1,)."""
         return self.purification.entropies()
 
@@ -139,7 +143,7 @@ class PurifiedMPS(State):
 
     # ------------------------------------------------------------------ channels
 
-    def apply_all(self, splits: Sequence[Split]) -> None:
+    def apply_all(self, splits: Sequence[ChannelMpo]) -> None:
         """Apply channels on separate stretches of the chain; not canonical afterwards."""
         state = self.purification
         owners = {i: one for one in splits for i in one.tensors}
@@ -181,7 +185,7 @@ class PurifiedMPS(State):
             tensors[i] = tensor(state.bonds[i].keys, width, blocks)
         self._replace(tensors, state.canonical)
 
-    def compress_kraus(self, cutoff: float, kraus_dim: int) -> NDArray[np.float64]:
+    def compress_kraus(self, cutoff: float, kraus_dim: int) -> Reals:
         """Reduce every Kraus index to the eigenvectors of its own density matrix.
 
         That is the best truncation of one index, and what it drops is a positive part of rho: the
@@ -246,7 +250,7 @@ class PurifiedMPS(State):
         return tensor(keys, len(charges) * d, new), table, lost
 
     def compress_ancillas(
-        self, sites: Sequence[int], kraus: Cut, bonds: Cut
+        self, sites: Sequence[int], kraus: Truncation, bonds: Truncation
     ) -> tuple[float, dict[int, float]]:
         """Compress the Kraus indices (ancillas) of neighbouring sites together.
 
@@ -272,7 +276,7 @@ class PurifiedMPS(State):
             return 0.0, {}
         whole, keys, lost = found
         state, first = self.purification, part.first
-        tensors, between, shares = split_stretch(whole, part, keys, bonds)
+        tensors, between, shares = split_sites(whole, part, keys, bonds)
         everything, sides = list(state.tensors), list(state.bonds)
         everything[first : first + len(keys)] = tensors
         sides[first + 1 : first + len(keys)] = between

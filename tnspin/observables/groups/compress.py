@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from tnspin.mps.transfer import Ints, Matrix, steps
+from tnspin.mps.transfer import Matrix, steps
+from tnspin.numerics.arrays import Ints
 from tnspin.observables.groups.state import kept_vectors
 from tnspin.operators.sites import Site
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.mps.state import MPS
-from tnspin.mps.transfer import Ints, Matrix
+from tnspin.mps.transfer import Matrix
+from tnspin.numerics.arrays import Ints
 from tnspin.observables.groups.compress import Factor, Sweep, sweeps
 from tnspin.observables.groups.state import LARGEST, GroupState, least_probability
 

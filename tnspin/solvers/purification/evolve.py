@@ -11,10 +11,9 @@ import numpy as np
 from tnspin.models.purified import Purified
 from tnspin.mps.blocks import UNLIMITED
 from tnspin.mps.ledger import Ledger
-from tnspin.mps.purified.ancillas import Cut
+from tnspin.mps.purified.ancillas import Truncation
 from tnspin.mps.purified.state import PurifiedMPS
-from tnspin.mps.purified.tebd import KrausTebd
-from tnspin.mps.tebd import single_threaded_blas
+from tnspin.mps.tebd import KrausTebd, single_threaded_blas
 from tnspin.numerics.trotter import SUZUKI
 from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.operators.bonds import bonds
@@ -61,7 +60,8 @@ def motion(
     channels = channel_layers(model.local_sites, jumps, tuple(names))
     couplings = coupling_layers(model.local_sites, far, tuple(names))
     limits = _Limits(
-        Cut(solver.cutoff, solver.bond_dim), Cut(solver.kraus_cutoff, solver.kraus_dim),
+        Truncation(solver.cutoff, solver.bond_dim),
+        Truncation(solver.kraus_cutoff, solver.kraus_dim),
         solver.kraus_sites,
     )  # fmt: skip
     return PurifiedMotion(model, rho, engine, solver.dt, solver.order, channels, couplings, limits)
@@ -105,8 +105,8 @@ def _initial(state: Any, sites: Sequence[Site], names: Sequence[str]) -> Purifie
 class _Limits:
     """What truncation keeps, and how many neighbours' ancillas it looks at together."""
 
-    bonds: Cut
-    kraus: Cut
+    bonds: Truncation
+    kraus: Truncation
     together: int
 
 
@@ -226,7 +226,7 @@ def _compress(engine: KrausTebd, limits: _Limits, grown: Sequence[int]) -> None:
         width = min(limits.together, state.length)
         first = min(max(site - width // 2, 0), state.length - width)
         covered = first + width - 1
-        share = Cut((1 - _ALONE) * cutoff, most)
+        share = Truncation((1 - _ALONE) * cutoff, most)
         weights[site], between = state.compress_ancillas(
             range(first, covered + 1), share, limits.bonds
         )

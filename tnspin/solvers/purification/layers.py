@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnspin.mps.purified.channels import Channel, Split, lindblad_channel, split, unitary_channel
+from tnspin.mps.purified.channels import (
+    Channel,
+    ChannelMpo,
+    channel_mpo,
+    lindblad_channel,
+    unitary_channel,
+)
 from tnspin.operators.operator_sum import LocalTerm, OperatorSum, Term
 from tnspin.operators.sites import Matrix, Site, kron
 from tnspin.solvers.lindblad.jumps_on_states import remembered
@@ -47,9 +53,13 @@ class Layer:
             return self._made(span, time)
         return remembered(self.known, span, lambda: self._made(span, time), _REMEMBERED)
 
-    def _made(self, span: float, time: float) -> list[Channel] | list[Split]:
+    def _made(self, span: float, time: float) -> list[Channel] | list[ChannelMpo]:
         channels = self.make(span, time)
-        return channels if self.local else [split(one, self.sites, self.names) for one in channels]
+        return (
+            channels
+            if self.local
+            else [channel_mpo(one, self.sites, self.names) for one in channels]
+        )
 
 
 def channel_layers(

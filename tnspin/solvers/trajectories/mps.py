@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.mps.apply import apply_operator, joined
+from tnspin.mps.algebra import joined
 from tnspin.mps.expectation import Expectation
 from tnspin.mps.ledger import Ledger
 from tnspin.mps.state import MPS
@@ -156,7 +156,7 @@ class ProductBackend(ABC):
 
     def _apply(self, walk: Walk, operator: Operator, site: int) -> Walk:
         with single_threaded_blas():
-            after, norm, discarded = apply_operator(walk.state, operator, **self.limits)
+            after, norm, discarded = walk.state.apply(operator, **self.limits)
         ledger = walk.ledger.copy()
         # One bond stands for all that compressing the product has cost.
         ledger.add(min(site, after.length - 2), discarded)
