@@ -211,7 +211,8 @@ class DensityMPS(State):
     @cached_property
     def _overlap_with_one(self) -> float:
         """``Tr`` of the normalized vector."""
-        return float(self._left[-1][0][1][0, 0].real)
+        end = self._left[-1]
+        return float(end[0][1][0, 0].real) if end else 0.0
 
     @cached_property
     def _left(self) -> list[_Open]:

@@ -1,7 +1,8 @@
 """Compiled canonicalization of one site at a time: orthonormalize, pass the rest on.
 
 A sweep is a loop over sites in `state`; these kernels do the work of one site for all its
-charge sectors.  No step divides by a Schmidt value.
+charge sectors: decompose its tensor, and multiply the factor that is left over into the tensor
+of the next site (`absorb`).  No step divides by a Schmidt value.
 """
 
 import numpy as np

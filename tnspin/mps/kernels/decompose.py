@@ -4,7 +4,8 @@ A two-site update has, for each middle charge, the gate-applied tensor without t
 Schmidt values, ``c (rows, cols)``, and the left Schmidt value of each row, ``w (rows)``.
 The wave function block is ``theta = diag(w) c``.  Every method here returns its singular
 values and right singular vectors; the left tensor is then ``c v^H``, which never divides
-by a Schmidt value (Hastings, J. Math. Phys. 50, 095207 (2009)).
+by a Schmidt value (Hastings, J. Math. Phys. 50, 095207 (2009)).  `select` then chooses what to
+keep of all middle charges together.
 """
 
 import numpy as np

@@ -12,7 +12,8 @@ Everything is done bra sector by bra sector, each step on contiguous memory::
     (n', D', cols) @ R[b, c']^T (n', cols, D)  ->  (D', D)
 
 The identities that stand to the left of "not begun" and to the right of "done" are never
-multiplied.
+multiplied.  Classes of MPO states are those of equal charge (`mpo_tables.MpoBond`), and hops are
+the blocks of W between them (`mpo_tables.Hops`).
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ Every basis state of a site has a definite charge, encoded with all U(1) charges
 additive integer key (see `charges`), so a site tensor is a set of blocks
 ``(left sector, physical state) -> matrix``; the right sector follows.  It is stored as a table
 ``offset[left sector, p]`` (-1: no block) into one flat buffer of row-major blocks.
+
+A local state that several others share a charge with has blocks of its own; the gathered matrices
+below put all blocks of one middle sector on top of or beside each other.
 """
 
 from typing import NamedTuple

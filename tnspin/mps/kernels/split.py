@@ -1,4 +1,8 @@
-"""Compiled split of a two-site tensor into an isometry and a center."""
+"""Compiled split of a two-site tensor into an isometry and a center.
+
+The tensor is one matrix for each sector of the middle bond; the isometry holds the leading left
+singular vectors of these matrices, the center what they leave of the tensor.
+"""
 
 from typing import NamedTuple
 

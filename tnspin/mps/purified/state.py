@@ -70,7 +70,7 @@ class PurifiedMPS(State):
 
     noun = "purified density matrix"
     formats = ("tnspin-purified-mps-1",)
-    gives = frozenset({"sites", "bonds", "cuts", "groups", "ledger", "tensors", "moments", "kraus"})
+    gives = State.gives | {"moments", "ledger", "tensors", "kraus"}
 
     def __init__(self, sites: Sequence[Site], purification: MPS, kraus: Sequence[Ints]) -> None:
         self.sites = tuple(sites)
