@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tnspin.models import Model as Model
     from tnspin.models.heisenberg import HeisenbergChain as HeisenbergChain
     from tnspin.models.kondo_heisenberg import KondoHeisenbergChain as KondoHeisenbergChain
+    from tnspin.models.lattice import Lattice as Lattice
     from tnspin.models.open_heisenberg import OpenHeisenbergChain as OpenHeisenbergChain
     from tnspin.models.spin_dimer import SpinDimer as SpinDimer
     from tnspin.mps.dmrg import ground_state as ground_state
@@ -69,6 +70,7 @@ _HOMES = {
     "models": "Model",
     "models.heisenberg": "HeisenbergChain",
     "models.kondo_heisenberg": "KondoHeisenbergChain",
+    "models.lattice": "Lattice",
     "models.open_heisenberg": "OpenHeisenbergChain",
     "models.spin_dimer": "SpinDimer",
     "mps.dmrg": "ground_state",

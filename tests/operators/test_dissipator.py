@@ -150,8 +150,9 @@ def test_refusals():
     one = SpinOperator.from_matrix(np.eye(4), (0, 2), sites, True)
     with pytest.raises(InputError, match="same sites"):
         one + one.moved((0, 1))
+    none = (np.zeros(1, int),) * 14
     many = SpinOperator(
-        tuple(range(13)), one.tensors[:1] * 13, (np.zeros(1, int),) * 14, one.steps[:1] * 13, True
+        tuple(range(13)), one.tensors[:1] * 13, none, one.local_charges[:1] * 13, True
     )
     with pytest.raises(InputError, match="too large"):
         assert many.matrix is None

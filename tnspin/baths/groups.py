@@ -1,4 +1,4 @@
-"""What the localized spins of a model do on their own: their Hamiltonian, group by group.
+"""The Hamiltonian of the localized spins of a model alone, group by group.
 
 Everything is read off the operator sum, so that any model with localized spins has it: a term
 belongs to the spins if it acts as the identity on all other factors of every site it touches.

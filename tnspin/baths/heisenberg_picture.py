@@ -49,14 +49,14 @@ _TDVP_STEP = 0.02
 
 @dataclass(frozen=True, eq=False)
 class LongJump:
-    """A jump operator, and what it lacks relative to its norm.
+    """A jump operator as a matrix product operator, with its errors relative to its norm.
 
     Attributes
     ----------
     operator
         On the sites that it reaches.
     truncation
-        What compressing X(t) and their sum has left out.
+        Error from compressing every X(t) and their sum.
     quadrature
         The rest of the integral: of g beyond the last time.
     step
@@ -85,7 +85,7 @@ class HeisenbergPicture:
     model : Model
         With localized spins.
     terms : sequence of SpinTerm
-        What its Hamiltonian does to them alone, constant in time.
+        Terms of its Hamiltonian on localized spins alone, constant in time.
     linked : dict of int to set of int
         Spins that these terms couple.
     bath : OhmicBath

@@ -166,7 +166,7 @@ class Quadrature(NamedTuple):
     tail: float = 0.0
 
     def shortened(self, share: float) -> Quadrature:
-        """The same without late times that add to less than a share of the largest weight."""
+        """Leave out late times whose weights add to less than a share of the largest weight."""
         rest = 2.0 * np.cumsum(np.abs(self.weights)[::-1])[::-1]
         kept = max(1, int(np.count_nonzero(rest > share * np.abs(self.weights).max())))
         tail = self.tail + (float(rest[kept]) if kept < rest.size else 0.0)

@@ -111,9 +111,9 @@ class OpenHeisenbergBath(Bath):
 
     def kossakowski(self, length: int) -> Matrix:
         """(3 N, 3 N) Kossakowski matrix of N spins in a row, spin by spin."""
-        on_site, beside = self.blocks()
+        on_site, link = self.blocks()
         links = np.eye(length, k=1)
-        return np.kron(np.eye(length), on_site) + np.kron(links + links.T, beside)
+        return np.kron(np.eye(length), on_site) + np.kron(links + links.T, link)
 
     def check_length(self, length: int) -> None:
         """Refuse what is not completely positive.
@@ -159,7 +159,7 @@ class OpenHeisenbergBath(Bath):
 
     def _jumps(self, run: Sequence[int], dims: Sequence[int]) -> list[JumpOperator]:
         """Columns of the block Cholesky factor of the Kossakowski matrix."""
-        on_site, beside = self.blocks()
+        on_site, link = self.blocks()
         left = on_site
         largest = float(np.abs(on_site).max(initial=0.0))
         jumps = []
@@ -168,8 +168,8 @@ class OpenHeisenbergBath(Bath):
             values, vectors = np.linalg.eigh(left)
             kept = values > _ROUND_OFF * max(largest, 1e-300)
             here = vectors[:, kept] * np.sqrt(values[kept])
-            # Where the pivot has no weight a positive matrix has nothing beside it either.
-            there = beside @ vectors[:, kept] / np.sqrt(values[kept])
+            # Where the pivot has no weight a positive matrix has no neighbour terms either.
+            there = link @ vectors[:, kept] / np.sqrt(values[kept])
             for column, other in zip(here.T, there.T, strict=True):
                 pair = (column, np.zeros(3)) if last else (column, other)
                 jumps.append(_jump(run[place : place + 2], dims[place : place + 2], pair, site))

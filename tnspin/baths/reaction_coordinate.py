@@ -188,7 +188,7 @@ class WithCoordinate(Extended):
         return OperatorSum(self.local_sites, self.model.hamiltonian.terms) + added
 
     def with_oscillator(self, state: VectorState | Ensemble) -> Ensemble:
-        """A state of the spins beside the oscillator in its thermal state, as a mixture."""
+        """A state of the spins times the thermal state of the oscillator, as a mixture."""
         given = state.members if isinstance(state, Ensemble) else ((1.0, state),)
         states, weights = [], []
         for share, one in given:

@@ -54,20 +54,20 @@ def lanczos_bounds(apply: Apply, dim: int) -> Bounds:
     vector /= np.linalg.norm(vector)
     previous = np.zeros_like(vector)
     diagonal: list[float] = []
-    beside: list[float] = []
+    off_diagonal: list[float] = []
     for _ in range(min(_LANCZOS_STEPS, dim)):
         image = apply(vector)
         diagonal.append(float(np.vdot(vector, image).real))
         image = image - diagonal[-1] * vector
-        if beside:
-            image -= beside[-1] * previous
-        beside.append(float(np.linalg.norm(image)))
-        if beside[-1] <= 1e-12 * max(1.0, max(map(abs, diagonal))):
+        if off_diagonal:
+            image -= off_diagonal[-1] * previous
+        off_diagonal.append(float(np.linalg.norm(image)))
+        if off_diagonal[-1] <= 1e-12 * max(1.0, max(map(abs, diagonal))):
             break
-        previous, vector = vector, image / beside[-1]
-    ritz, vectors = eigh_tridiagonal(np.array(diagonal), np.array(beside[:-1]))
+        previous, vector = vector, image / off_diagonal[-1]
+    ritz, vectors = eigh_tridiagonal(np.array(diagonal), np.array(off_diagonal[:-1]))
     # Residual of a Ritz pair: the last off-diagonal element times its last component.
-    reach = beside[-1] * np.abs(vectors[-1])
+    reach = off_diagonal[-1] * np.abs(vectors[-1])
     margin = _MARGIN * (ritz[-1] - ritz[0])
     return float(ritz[0] - reach[0] - margin), float(ritz[-1] + reach[-1] + margin)
 

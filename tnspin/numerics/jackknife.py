@@ -7,7 +7,7 @@ from all parts but k, the variance of the number is estimated by (n - 1)/n sum_k
 
 Nor is it on average what the whole population gives.  Noise makes eigenvalues of a partial
 transpose negative, so that negativities come out too large, by more than their spread if the
-sample is small.  The same t_k estimate this bias as (n - 1) (mean t - t), t being the number from
+sample is small.  These t_k also estimate the bias as (n - 1) (mean t - t), t being the number from
 all parts (Quenouille, Biometrika 43, 353).
 """
 

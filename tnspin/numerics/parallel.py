@@ -122,7 +122,8 @@ def completed(
     missing = list(range(len(tasks)))
     failures = 0
     while missing:
-        pool, ours = _open(executor, min(workers or default_workers(), len(missing)))
+        ours = not isinstance(executor, Executor)
+        pool = _opened(executor, min(workers or default_workers(), len(missing)))
         finished, idle = 0, False
         try:
             for index, value in _through(pool, function, tasks, list(missing), on_wait, ours):
@@ -160,11 +161,11 @@ def _in_process(
         yield index, value
 
 
-def _open(executor: Executor | Factory | None, workers: int) -> tuple[Executor, bool]:
-    """The executor to use, and whether it is ours to close and replace."""
+def _opened(executor: Executor | Factory | None, workers: int) -> Executor:
+    """The caller's executor, or a new one."""
     if isinstance(executor, Executor):
-        return executor, False
-    return (process_pool(workers) if executor is None else executor()), True
+        return executor
+    return process_pool(workers) if executor is None else executor()
 
 
 def _close(pool: Executor, idle: bool) -> None:

@@ -20,7 +20,7 @@ RANK = 1e-14
 
 
 class Cut(NamedTuple):
-    """``matrix = left @ diag(values) @ right`` but for what was left out; values descending."""
+    """Truncated singular value decomposition ``left @ diag(values) @ right``; values descend."""
 
     left: Matrix
     values: Reals
@@ -36,7 +36,7 @@ def changes(charges: Sequence[Ints] | Ints) -> Ints:
 
 
 def isometry(matrix: Matrix, rows: Ints, columns: Ints) -> tuple[Matrix, Matrix, Ints]:
-    """Orthonormal columns times the rest, ``matrix = q @ r``, and the charges in between."""
+    """QR decomposition by charge: orthonormal columns q, the rest r, charges in between."""
     lefts, rights, labels = [], [], []
     for label, inside, across in _sectors(rows, columns):
         q, r = np.linalg.qr(matrix[np.ix_(inside, across)])
@@ -51,7 +51,7 @@ def isometry(matrix: Matrix, rows: Ints, columns: Ints) -> tuple[Matrix, Matrix,
 
 
 def schmidt(matrix: Matrix, rows: Ints, columns: Ints, tolerance: float) -> Cut:
-    """Singular value decomposition without the smallest values.
+    """Singular value decomposition by charge, without the smallest values.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def schmidt(matrix: Matrix, rows: Ints, columns: Ints, tolerance: float) -> Cut:
     rows, columns
         Their charges.
     tolerance
-        Norm of what may be left out, as a share of that of the matrix.
+        Largest norm of the part left out, as a share of the norm of the matrix.
 
     Returns
     -------

@@ -35,7 +35,7 @@ def dissipator(sites: Sequence[Site], jumps: Sequence[JumpOperator], tolerance: 
     tolerance
         Relative error of every compression, see `Automaton.compressed`.
     """
-    steps = [changes(q) for q in _charges(sites, jumps)]
+    local_charges = [changes(q) for q in _charges(sites, jumps)]
 
     def term(jump: JumpOperator) -> Automaton:
         operator = _whole(jump.on(sites), sites)
@@ -47,19 +47,19 @@ def dissipator(sites: Sequence[Site], jumps: Sequence[JumpOperator], tolerance: 
         # rho is multiplied from the right by a Hermitian operator: its conjugate on the bras.
         kets = _times_one(loss, "aboi,xy->aboxiy")
         bras = _times_one(loss.conjugate, "aboi,xy->abxoyi")
-        gained, on_kets, on_bras = (Automaton.of(part, steps) for part in (gain, kets, bras))
-        return (gained + on_kets + on_bras).compressed(tolerance)
+        one, two, three = (Automaton.of(part, local_charges) for part in (gain, kets, bras))
+        return (one + two + three).compressed(tolerance)
 
     return _summed(jumps, term, tolerance)
 
 
 def decay(sites: Sequence[Site], jumps: Sequence[JumpOperator], tolerance: float) -> Automaton:
     """``-i/2 sum L+ L`` of at least one jump, the part of H that is not Hermitian."""
-    steps = _charges(sites, jumps)
+    local_charges = _charges(sites, jumps)
 
     def term(jump: JumpOperator) -> Automaton:
         squared = jump.on(sites).squared(tolerance)
-        return Automaton.of(-0.5j * _whole(squared, sites), steps)
+        return Automaton.of(-0.5j * _whole(squared, sites), local_charges)
 
     return _summed(jumps, term, tolerance)
 

@@ -51,7 +51,7 @@ def lindbladian(os: OperatorSum, jumps: Sequence[JumpOperator] = ()) -> Operator
     groups: dict[tuple[int, ...], Matrix] = {}
     for jump in jumps:
         _check(jump, os.sites)
-        groups[jump.sites] = groups.get(jump.sites, 0) + dissipator(jump.matrix)
+        groups[jump.sites] = groups.get(jump.sites, 0) + dissipator_matrix(jump.matrix)
     operators: list[dict[str, Matrix]] = [{} for _ in os.sites]
     terms = []
     for number, (where, matrix) in enumerate(groups.items()):
@@ -71,7 +71,7 @@ def lindbladian(os: OperatorSum, jumps: Sequence[JumpOperator] = ()) -> Operator
     return OperatorSum(sites, (*kets.terms, *(OperatorSum(sites, bras) * 1j).terms, *terms))
 
 
-def dissipator(jump: Matrix) -> Matrix:
+def dissipator_matrix(jump: Matrix) -> Matrix:
     """Matrix (D^2, D^2) of ``L rho L+ - {L+ L, rho} / 2`` on rho row by row."""
     one = np.eye(len(jump))
     decay = jump.conj().T @ jump

@@ -114,17 +114,15 @@ def _torque(model: Any, t: float) -> list[np.ndarray]:
     operators = []
     for k in model.localized_sites:
         site = model.local_sites[k]
-        coupling = _coupling(on_site.get((k,), np.zeros((site.dim,) * 2)), site.spin_dim)
+        coupling = _coupling(site, on_site.get((k,), np.zeros((site.dim,) * 2)))
         spin = local_spin(site)
         operators.append(1j * (coupling @ spin - spin @ coupling) / model.localized_spin)
     return operators
 
 
-def _coupling(h: np.ndarray, inner: int) -> np.ndarray:
+def _coupling(site: Site, h: np.ndarray) -> np.ndarray:
     """The part of a matrix on electron x spin that is traceless on either factor."""
-    outer = len(h) // inner
-    tensor = h.reshape(outer, inner, outer, inner)
-    on_electron = np.einsum("asbs->ab", tensor) / inner
-    on_spin = np.einsum("asat->st", tensor) / outer
+    on_electron, on_spin = site.partial_traces(h)
+    one = np.eye(site.spin_dim), np.eye(site.dim // site.spin_dim)
     mean = np.trace(h) / len(h) * np.eye(len(h))
-    return h - np.kron(on_electron, np.eye(inner)) - np.kron(np.eye(outer), on_spin) + mean
+    return h - np.kron(on_electron, one[0]) - np.kron(one[1], on_spin) + mean

@@ -29,7 +29,7 @@ _BEGIN, _DONE, _FIRST = 0, 1, 2
 
 @dataclass(frozen=True, eq=False)
 class Automaton:
-    """A sum of operators on a chain.
+    """A sum of operators on a chain: a matrix product operator that "begins" and is "done".
 
     Attributes
     ----------
@@ -38,32 +38,32 @@ class Automaton:
         "done" first; w = 1 ("not begun") at the first site, w' = 1 ("done") at the last.
     charges
         Charge added to the left by each state of the length + 1 bonds, (w,).
-    steps
+    local_charges
         Charge of every local state of every site; zeros where none is definite.
     error
-        Norm of what compressing has left out, the root of the squares over all bonds.
+        Norm of all parts left out by compressing, the root of the squares over all bonds.
     """
 
     tensors: tuple[Matrix, ...]
     charges: tuple[Ints, ...]
-    steps: tuple[Ints, ...]
+    local_charges: tuple[Ints, ...]
     error: float = 0.0
 
     @classmethod
-    def of(cls, operator: SpinOperator, steps: Sequence[Ints]) -> Automaton:
+    def of(cls, operator: SpinOperator, local_charges: Sequence[Ints]) -> Automaton:
         """One operator, whose tensors act on whole sites, on a chain.
 
         Parameters
         ----------
         operator
             It changes no charge altogether.
-        steps
+        local_charges
             Charges of the local states of every site of the chain.
         """
         first, last = operator.sites[0], operator.sites[-1]
         place = {k: n for n, k in enumerate(operator.sites)}
         tensors, charges, inner = [], [], operator.charges[0]
-        for k, q in enumerate(steps):
+        for k, q in enumerate(local_charges):
             one = np.eye(q.size, dtype=np.complex128)
             w = np.multiply.outer(np.eye(inner.size), one)
             if k in place:
@@ -82,7 +82,7 @@ class Automaton:
         tensors[0] = tensors[0][:1]
         tensors[-1] = tensors[-1][:, _DONE : _DONE + 1]
         outer = np.zeros(1, dtype=np.int64)
-        return cls(tuple(tensors), (outer, *charges[:-1], outer), tuple(steps))
+        return cls(tuple(tensors), (outer, *charges[:-1], outer), tuple(local_charges))
 
     @property
     def bond_dims(self) -> tuple[int, ...]:
@@ -97,19 +97,19 @@ class Automaton:
             for p, q in zip(self.charges, other.charges, strict=True)
         )
         error = float(np.hypot(self.error, other.error))
-        return Automaton(tuple(tensors), charges, self.steps, error)
+        return Automaton(tuple(tensors), charges, self.local_charges, error)
 
     def compressed(self, tolerance: float) -> Automaton:
-        """The same with fewer states.
+        """Compress the sum to fewer bond states.
 
         Parameters
         ----------
         tolerance
-            Norm (root of the normalized trace of the square) of what may be left out at each
-            bond, as a share of that of all terms across it.
+            Largest norm (root of the normalized trace of the square) left out at each bond, as a
+            share of that of all terms across it.
         """
         tensors, charges = list(self.tensors), list(self.charges)
-        moves = [changes(q) for q in self.steps]
+        moves = [changes(q) for q in self.local_charges]
         for k in range(len(tensors) - 1):
             if tensors[k].shape[1] > _FIRST:
                 self._to_the_right(k, tensors, charges, moves[k])
@@ -118,7 +118,7 @@ class Automaton:
             if tensors[k].shape[0] > _FIRST:
                 lost += self._to_the_left(k, tensors, charges, moves[k], tolerance)
         error = float(np.sqrt(self.error**2 + lost))
-        return Automaton(tuple(tensors), tuple(charges), self.steps, error)
+        return Automaton(tuple(tensors), tuple(charges), self.local_charges, error)
 
     @staticmethod
     def _to_the_right(k: int, tensors: list[Matrix], charges: list[Ints], moves: Ints) -> None:

@@ -111,57 +111,43 @@ class OperatorSum:
     def of(cls, sites: Sequence[Site], items: Iterable[tuple[Any, ...]]) -> OperatorSum:
         """Build from tuples ``(coeff, name, site, name, site, ...)``, zero coefficients dropped."""
         empty = cls(tuple(sites))
-        # Long chains have millions of factors, of few kinds: each (name, kind of site) is looked
-        # up once, and what is of the plain types needs no further checks.
         known: set[tuple[int, str]] = set()
-        terms = []
-        for item in items:
-            coeff = item[0] if item else None
-            if type(coeff) in (float, complex) and empty._is_plain(item, known):
-                if coeff:
-                    factors = tuple(zip(item[1::2], item[2::2], strict=True))
-                    terms.append(Term(complex(coeff), factors))
-                continue
-            term = empty._parse(item)
-            if callable(term.coeff) or term.coeff != 0:
-                terms.append(term)
-        return cls(empty.sites, tuple(terms))
-
-    def _is_plain(self, item: tuple[Any, ...], known: set[tuple[int, str]]) -> bool:
-        """Whether all factors of a tuple are of known kinds; what is new is checked by `_parse`."""
-        if len(item) % 2 == 0:
-            return False
-        sites, length = self.sites, len(self.sites)
-        for k in range(1, len(item), 2):
-            name, where = item[k], item[k + 1]
-            if type(where) is not int or not 0 <= where < length or type(name) is not str:
-                return False
-            key = (id(sites[where]), name)
-            if key not in known:
-                sites[where].op(name)
-                known.add(key)
-        return True
+        parsed = (empty._parse(item, known) for item in items)
+        return cls(empty.sites, tuple(t for t in parsed if callable(t.coeff) or t.coeff != 0))
 
     @property
     def length(self) -> int:
         """Number of sites."""
         return len(self.sites)
 
-    def _parse(self, item: tuple[Any, ...]) -> Term:
-        if not item or len(item) % 2 == 0:
+    def _parse(self, item: tuple[Any, ...], known: set[tuple[int, str]] | None = None) -> Term:
+        """Term of a tuple.
+
+        Long chains have millions of factors, of few kinds: each (kind of site, name) is looked up
+        once and then ``known``.
+        """
+        if len(item) % 2 == 0:
             raise InputError(f"term: {item!r} is not (coefficient, operator, site, ...)")
-        coeff = item[0]
-        if not callable(coeff) and (isinstance(coeff, bool) or not isinstance(coeff, Number)):
-            raise InputError(f"term: coefficient {coeff!r} is not a number or a function of time")
-        factors = []
+        known = set() if known is None else known
+        coeff: Any = item[0]
+        sites, factors = self.sites, []
+        if type(coeff) is not complex and not callable(coeff):
+            if isinstance(coeff, bool) or not isinstance(coeff, Number):
+                raise InputError(f"term: coefficient {coeff!r} is no number or function of time")
+            coeff = complex(coeff)
         for name, where in zip(item[1::2], item[2::2], strict=True):
-            if isinstance(where, bool) or not isinstance(where, int | np.integer):
-                raise InputError(f"term: site {where!r} is not an integer")
-            if not 0 <= where < self.length:
+            if type(where) is not int:
+                if isinstance(where, bool) or not isinstance(where, np.integer):
+                    raise InputError(f"term: site {where!r} is not an integer")
+                where = int(where)
+            if not 0 <= where < len(sites):
                 raise InputError(f"term: site {where} is outside the chain (0..{self.length - 1})")
-            self.sites[where].op(name)
-            factors.append((str(name), int(where)))
-        return Term(coeff if callable(coeff) else complex(coeff), tuple(factors))
+            key = (id(sites[where]), name)
+            if key not in known:
+                sites[where].op(name)
+                known.add(key)
+            factors.append((name, where))
+        return Term(coeff, tuple(factors))
 
     def __add__(self, other: OperatorSum | tuple[Any, ...]) -> OperatorSum:
         """Add another sum on the same sites, or one ``(coeff, name, site, ...)`` tuple."""

@@ -82,6 +82,16 @@ class Site:
             )
         return self.operators[name]
 
+    def partial_traces(self, matrix: Matrix) -> tuple[Matrix, Matrix]:
+        """Return the parts of a matrix on all but the localized spin, and on the spin.
+
+        Each is the trace over the other factor, divided by its dimension.
+        """
+        inner = self.spin_dim
+        outer = self.dim // inner
+        tensor = matrix.reshape(outer, inner, outer, inner)
+        return np.einsum("asbs->ab", tensor) / inner, np.einsum("asat->st", tensor) / outer
+
     def is_fermionic(self, name: str) -> bool:
         """Whether the named operator changes the fermion parity."""
         matrix = self.op(name)
@@ -185,7 +195,7 @@ def _half_integer(doubled: int) -> str:
     return ("+" if doubled > 0 else "-") + value
 
 
-#: Its matrices still fit: those of a spin beside an electron level have 8S + 4 rows.
+#: Largest S: the matrices of a spin with an electron level have 8S + 4 rows.
 LARGEST_SPIN = 100
 
 

@@ -44,7 +44,7 @@ class SpinOperator:
     charges
         2Sz that the operator has added to the left of every bond, ``len(sites) + 1`` arrays (w,);
         zeros where it is not definite.
-    steps
+    local_charges
         2Sz of the states of each spin, (d,), up to a constant.
     definite
         Whether 2Sz changes by a definite amount, ``charges[-1]``.
@@ -53,7 +53,7 @@ class SpinOperator:
     sites: tuple[int, ...]
     tensors: tuple[Matrix, ...]
     charges: tuple[Ints, ...]
-    steps: tuple[Ints, ...]
+    local_charges: tuple[Ints, ...]
     definite: bool
 
     @classmethod
@@ -103,8 +103,6 @@ class SpinOperator:
         """Another operator on the same sites."""
         return replace(self, tensors=tuple(tensors), charges=tuple(charges))
 
-    # ------------------------------------------------------------------ what it is
-
     @property
     def dims(self) -> tuple[int, ...]:
         """Dimension of each spin."""
@@ -148,8 +146,6 @@ class SpinOperator:
             gram = np.einsum("ac,abij,cdij->bd", gram, w.conj(), w, optimize=True) / w.shape[2]
         return float(np.sqrt(abs(gram[0, 0])))
 
-    # ------------------------------------------------------------------ algebra
-
     @property
     def adjoint(self) -> SpinOperator:
         """O+."""
@@ -174,7 +170,11 @@ class SpinOperator:
         if self.sites != other.sites:
             raise InputError("operators: only those on the same sites can be added")
         definite = self.definite and other.definite and self.charges[-1] == other.charges[-1]
-        one, two = (x if definite else x._blurred() for x in (self, other))
+        one, two = self, other
+        if not definite:
+            one, two = (
+                replace(x, charges=tuple(map(np.zeros_like, x.charges))) for x in (self, other)
+            )
         tensors, last = [], len(self.sites) - 1
         for k, (a, b) in enumerate(zip(one.tensors, two.tensors, strict=True)):
             # The outer bonds are shared.
@@ -231,19 +231,19 @@ class SpinOperator:
         return short.adjoint.combined(short, kept, "pqom,pqmi->pqoi").compressed(tolerance)[0]
 
     def compressed(self, tolerance: float) -> tuple[SpinOperator, float]:
-        """The same with as few bond states as a relative error allows.
+        """Compress to as few bond states as a relative error allows.
 
         Parameters
         ----------
         tolerance
-            Norm that may be left out at each bond, as a share of the whole norm.
+            Largest norm left out at each bond, as a share of the whole norm.
 
         Returns
         -------
         operator
             Its tensors but the first are orthonormal from the right.
         error
-            Norm of all that was left out, as a share of the whole norm.
+            Norm of all parts left out, as a share of the whole norm.
         """
         operator, _, lost = self.canonical(tolerance)
         norm = operator.norm
@@ -252,7 +252,7 @@ class SpinOperator:
     def canonical(self, tolerance: float) -> tuple[SpinOperator, list[Reals], float]:
         """Compress, and return the Schmidt values of every bond and the squared norm lost."""
         tensors, charges = list(self.tensors), list(self.charges)
-        steps = [changes(q) * int(self.definite) for q in self.steps]
+        steps = [changes(q) * int(self.definite) for q in self.local_charges]
         last = len(tensors) - 1
         for k in range(last):
             w = tensors[k] / np.sqrt(self.dims[k])
@@ -277,7 +277,7 @@ class SpinOperator:
         return self._with(tensors, charges), values, lost
 
     def trimmed(self, tolerance: float) -> tuple[SpinOperator, float]:
-        """The same on fewer sites, identities at both ends left out where that changes little.
+        """Leave out sites at both ends where the operator is nearly the identity.
 
         Parameters
         ----------
@@ -299,7 +299,7 @@ class SpinOperator:
         return operator, lost / whole if whole else 0.0
 
     def moved(self, sites: Sequence[int]) -> SpinOperator:
-        """The same operator on other sites."""
+        """Return the operator on other sites."""
         return replace(self, sites=tuple(sites))
 
     def on_chain(self, sites: Sequence[Site], code: ChargeCode) -> Operator:
@@ -325,10 +325,6 @@ class SpinOperator:
                 table[:, code.names.index("2Sz")] = q
         return tensors, tables
 
-    def _blurred(self) -> SpinOperator:
-        zeros = tuple(np.zeros_like(q) for q in self.charges)
-        return replace(self, charges=zeros, definite=False)
-
     def _without(self, end: int) -> tuple[SpinOperator, float]:
         """The operator traced over its first or last site, and the norm of what that loses."""
         w = self.tensors[end]
@@ -341,8 +337,8 @@ class SpinOperator:
         else:
             tensors[-1] = np.einsum("aboi,bc->acoi", tensors[-1], part, optimize=True)
         charges[end] = self.charges[end]
-        sites, steps = self.sites[rest], self.steps[rest]
-        short = replace(self._with(tensors, charges), sites=sites, steps=steps)
+        sites, steps = self.sites[rest], self.local_charges[rest]
+        short = replace(self._with(tensors, charges), sites=sites, local_charges=steps)
         other = list(self.tensors)
         other[end] = w - np.multiply.outer(part, np.eye(d))
         return short, self._with(other, self.charges).norm

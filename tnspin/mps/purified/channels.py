@@ -26,7 +26,7 @@ from scipy.linalg import expm
 from tnspin.errors import InputError
 from tnspin.numerics.arrays import Ints
 from tnspin.operators.charge_split import column_spaces
-from tnspin.operators.lindbladian import dissipator
+from tnspin.operators.lindbladian import dissipator_matrix
 from tnspin.operators.sites import Matrix, Site
 
 #: Largest space of a channel that dissipates: its superoperator has the square of that many rows.
@@ -122,7 +122,7 @@ def lindblad_channel(
         )
     generator = np.zeros((size**2, size**2), dtype=np.complex128)
     for jump in jumps:
-        generator += dissipator(jump)
+        generator += dissipator_matrix(jump)
     # From [(out, out'), (in, in')] to [(out, in), (out', in')].
     moved = expm(span * generator).reshape((size,) * 4).transpose(0, 2, 1, 3)
     choi = moved.reshape(size**2, size**2)

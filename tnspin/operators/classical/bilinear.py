@@ -27,11 +27,10 @@ def is_electronic(site: Site, name: str) -> bool:
     matrix, d = site.op(name), site.spin_dim
     if not site.has_fermions and d == 1:
         raise InputError(f"model: {name!r} on a {site.name} site is of neither electron nor spin")
-    outer = site.dim // d
-    tensor = matrix.reshape(outer, d, outer, d)
-    if np.allclose(np.kron(np.einsum("asbs->ab", tensor) / d, np.eye(d)), matrix, atol=1e-13):
+    on_electron, on_spin = site.partial_traces(matrix)
+    if np.allclose(np.kron(on_electron, np.eye(d)), matrix, atol=1e-13):
         return True
-    if np.allclose(np.kron(np.eye(outer), np.einsum("asat->st", tensor) / outer), matrix):
+    if np.allclose(np.kron(np.eye(site.dim // d), on_spin), matrix):
         return False
     raise InputError(f"model: {name!r} on a {site.name} site acts on electron and spin at once")
 

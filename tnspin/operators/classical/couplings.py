@@ -1,4 +1,4 @@
-"""What makes the field of classical spins, sorted so that kernels meet it in order.
+"""Couplings of classical spins, sorted in the order in which kernels read them.
 
 Most couplings of a lattice are the same matrix at the same distance from every spin.  They are
 kept as runs: ranges of spins along which matrix and distance do not change.
@@ -75,7 +75,7 @@ class Fields:
 
 
 def tile_borders(size: int, copies: int) -> Ints:
-    """First spin of each tile of ``size`` spins with so many copies, and ``size``."""
+    """First spin of each tile of ``size`` spins in ``copies`` copies, and ``size``."""
     each = max(1, _TILE // copies)
     return np.append(np.arange(0, size, each), size).astype(np.int64)
 
@@ -122,7 +122,7 @@ class Couplings:
         return cls(constant.reshape(-1, size, 3).transpose(0, 2, 1), runs, blocks, *high)
 
     def fields(self, strengths: Complexes, copies: int) -> Fields:
-        """With the values of the functions, for so many copies of the spins."""
+        """Arrays for kernels, from the values of the functions of time and the number of copies."""
 
         def real(values: Complexes) -> Any:
             return np.ascontiguousarray(np.tensordot(strengths, values, axes=1).real)

@@ -26,7 +26,7 @@ from tnspin.operators.sites import Site
 
 @dataclass(frozen=True, eq=False)
 class HybridEnergy:
-    """Energy of electrons and unit vectors, and what moves either.
+    """Energy of electrons and unit vectors, and its derivatives.
 
     Attributes
     ----------

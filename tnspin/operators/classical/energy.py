@@ -94,12 +94,12 @@ class ClassicalEnergy:
         return found
 
     def fields(self, t: float = 0.0, copies: int = 1) -> Fields:
-        """Arrays from which kernels compute the field at time ``t`` of so many copies."""
+        """Arrays from which kernels compute the field of ``copies`` copies at time ``t``."""
         return self.couplings.fields(self.strengths(t), copies)
 
     @cached_property
     def couplings(self) -> Couplings:
-        """What makes the field, sorted by spins."""
+        """Derivatives of the energy, sorted by spins."""
         return Couplings.of(self.spins, self.monomials, [values for _, values in self.parts])
 
 

@@ -124,7 +124,7 @@ def _turn(n, middle, field, torque, damping, h, start, stop, out):
 
 
 @njit(cache=True, nogil=True)
-def sweep(n, middle, base, noise, torque, damping, h, first, last, copies, fields, out):
+def iterate(n, middle, base, noise, torque, damping, h, first, last, copies, fields, out):
     """One iteration of the midpoints of the tiles first..last; return their largest change.
 
     Parameters
@@ -184,7 +184,7 @@ def settled(change, before, tolerance):
 def advance(
     n, steps, stages, base, noise, torque, damping, tolerance, iterations, copies, fields
 ):  # fmt: skip
-    """Advance spins (3, M) in place; parameters not named here are those of `sweep`.
+    """Advance spins (3, M) in place; parameters not named here are those of `iterate`.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def advance(
             change, before = 0.0, 1e300
             for k in range(most):
                 now = n if k == 0 else middle
-                change = sweep(n, now, base, kick, torque, damping, h, 0, tiles, copies,
+                change = iterate(n, now, base, kick, torque, damping, h, 0, tiles, copies,
                                fields, out)  # fmt: skip
                 middle, out = out, middle
                 if iterations == 0 and settled(change, before, tolerance):

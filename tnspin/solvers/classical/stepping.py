@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.operators.classical.couplings import Couplings, Fields, tile_borders, tiled
-from tnspin.operators.classical.kernels import advance, finish, settled, sweep
+from tnspin.operators.classical.kernels import advance, finish, settled
 
 __all__ = ["Group", "Rule", "groups_of", "step_alone", "step_shared"]
 
@@ -117,7 +117,7 @@ def step_shared(
     borders = np.linspace(0, len(fields.borders) - 1, workers + 1).astype(int)
     tiles = list(pairwise(borders.tolist()))
     spins = list(pairwise((fields.borders[borders] * group.count).tolist()))
-    kernel: Any = sweep
+    kernel: Any = iterate
     for step in range(steps):
         kick = noise[step] if len(noise) else _NONE
         for h in stages:

@@ -23,7 +23,7 @@ from tnspin.mps.ledger import Ledger
 from tnspin.mps.state import MPS
 from tnspin.mps.tebd import Tebd
 from tnspin.operators.bonds import BondTerms
-from tnspin.operators.lindbladian import by_site, check_jump, dissipator
+from tnspin.operators.lindbladian import by_site, check_jump, dissipator_matrix
 from tnspin.operators.operator_sum import split_coefficient
 from tnspin.operators.sites import Matrix, doubled, kron, widened
 
@@ -101,7 +101,8 @@ class _Group:
 
     def add_jump(self, weight: float, jump: JumpOperator) -> None:
         places = [self._sites.index(k) for k in jump.sites]
-        self._dissipator += dissipator(widened(np.sqrt(weight) * jump.matrix, places, self._dims))
+        wide = widened(np.sqrt(weight) * jump.matrix, places, self._dims)
+        self._dissipator += dissipator_matrix(wide)
 
     def static(self) -> Matrix:
         whole = _commutator(self._parts[None]) + 1j * self._dissipator
