@@ -134,7 +134,7 @@ class OperatorSum:
         if type(coeff) is not complex and not callable(coeff):
             if isinstance(coeff, bool) or not isinstance(coeff, Number):
                 raise InputError(f"term: coefficient {coeff!r} is no number or function of time")
-            coeff = complex(coeff)
+            coeff = complex(item[0])
         for name, where in zip(item[1::2], item[2::2], strict=True):
             if type(where) is not int:
                 if isinstance(where, bool) or not isinstance(where, np.integer):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.operators.classical.couplings import Couplings, Fields, tile_borders, tiled
-from tnspin.operators.classical.kernels import advance, finish, settled
+from tnspin.operators.classical.kernels import advance, finish, iterate, settled
 
 __all__ = ["Group", "Rule", "groups_of", "step_alone", "step_shared"]
 
