@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,7 @@ def simulate(
     config
         The run.
     path
-        Result file.  It is written once, at the end; a checkpoint stands beside it meanwhile.
+        Result file.  It is written once, at the end; a checkpoint next to it is written meanwhile.
         None: nothing is written.
     resume
         Continue from the checkpoint of ``path`` if there is one.
@@ -63,7 +63,7 @@ def simulate(
     on_snapshot
         Called with every new snapshot.
     say
-        Told in words what is being prepared.
+        Called with a text that says what is being prepared.
 
     Raises
     ------
@@ -73,120 +73,144 @@ def simulate(
     RunError
         If the result or a checkpoint cannot be written.
     """
+    path = None if path is None else Path(path)
+    simulation = _Simulation(config, path, resume, on_step, on_snapshot, say)
     if path is None:
-        return _carried_out(config, None, resume, on_step, on_snapshot, say)
-    check_output(Path(path))
-    with only_writer(Path(path)):
-        result = _carried_out(config, path, resume, on_step, on_snapshot, say)
+        return simulation.result()
+    check_output(path)
+    with only_writer(path):
+        result = simulation.result()
         result.save(path)
     return result
 
 
-def _carried_out(
-    config: Config,
-    path: str | Path | None,
-    resume: bool,
-    on_step: Callable[[Any], None] | None,
-    on_snapshot: Callable[[Any], None] | None,
-    say: Say,
-) -> Result:
-    if not config.solver.integrates:
-        return with_facts(_closed_form(config), config)
-    follow = _evolve_and_record if config.hysteresis is None else _loop
-    return with_facts(follow(config, path, resume, on_step, on_snapshot, say), config)
+@dataclass(frozen=True)
+class _Simulation:
+    """A run with its files and callbacks; attributes as the parameters of `simulate`."""
 
+    config: Config
+    path: Path | None
+    resume: bool
+    on_step: Callable[[Any], None] | None
+    on_snapshot: Callable[[Any], None] | None
+    say: Say
 
-def _loop(
-    config: Config,
-    path: str | Path | None,
-    resume: bool,
-    on_step: Callable[[Any], None] | None,
-    on_snapshot: Callable[[Any], None] | None,
-    say: Say,
-) -> Result:
-    from tnspin.runs.hysteresis.run import hysteresis_result
+    def result(self) -> Result:
+        """Carry out the run."""
+        if not self.config.solver.integrates:
+            found = _closed_form(self.config)
+        elif self.config.hysteresis is not None:
+            found = self._loop()
+        else:
+            named = replace(self, config=_with_observables(self.config))
+            found = _in_units(named._evolution(), self.config)
+        return with_facts(found, self.config)
 
-    saved = checkpoint = None
-    if path is not None:
-        saved = _saved(config, path, say) if resume else None
-        checkpoint = Checkpoint(checkpoint_path(path), config.record.checkpoint)
-    compile_kernels(config, say)
-    keys: dict[str, Any] = {"on_step": on_step, "on_snapshot": on_snapshot, "say": say}
-    return hysteresis_result(config, saved=saved, checkpoint=checkpoint, **keys)
+    def _loop(self) -> Result:
+        from tnspin.runs.hysteresis.run import hysteresis_result
 
+        saved, checkpoint = self._saved(), self._checkpoint()
+        compile_kernels(self.config, self.say)
+        return hysteresis_result(
+            self.config, saved=saved, checkpoint=checkpoint, on_step=self.on_step,
+            on_snapshot=self.on_snapshot, say=self.say,
+        )  # fmt: skip
 
-def _evolve_and_record(
-    config: Config,
-    path: str | Path | None,
-    resume: bool,
-    on_step: Callable[[Any], None] | None,
-    on_snapshot: Callable[[Any], None] | None,
-    say: Say,
-) -> Result:
-    options = options_of(config)
-    config = _with_observables(config, options)
-    points, grid = config.time.points, config.time.grid
-    keeps_pieces = config.solver.saves == "store"
-    store = store_path(path) if keeps_pieces and path is not None else None
-    saved = None
-    if store is not None:
-        _prepare_store(store, resume, say)
-    elif resume and path is not None:
-        saved = _saved(config, path, say)
-    if saved is not None:
-        if saved.time > points[-1]:
-            shortened = _shortened(saved.result, config)
-            return _in_units(_with_counterpart(shortened, config, say), config)
-        points = points[points >= saved.time]
-        say(f"resuming at t = {saved.time:g}")
-    checkpoint = None
-    if path is not None and not keeps_pieces:
-        skip = tuple(points[points > grid[-1]])
-        checkpoint = Checkpoint(checkpoint_path(path), config.record.checkpoint, skip)
-    jumps = config.solver.jumps(config.problem)
-    result = record(
-        _snapshots(config, jumps, points, saved, options, store, on_step, say),
-        config.record.observables,
-        config=config,
-        checkpoint=checkpoint,
-        previous=None if saved is None else saved.result,
-        on_snapshot=on_snapshot,
-    )
-    # The error of windows of spins, where the bath has any.
-    error = max((jump.error for jump in jumps), default=0.0)
-    if error:
-        result = Result(result.variables, {**result.attrs, "jump_error": error})
-    return _in_units(_with_counterpart(result, config, say), config)
+    def _evolution(self) -> Result:
+        """Evolve and record, or take what an earlier and longer run has recorded."""
+        config, options = self.config, options_of(self.config)
+        points, grid = config.time.points, config.time.grid
+        store, saved = self._store(), self._saved()
+        if saved is not None:
+            if saved.time > points[-1]:
+                return self._with_counterpart(_shortened(saved.result, config))
+            points = points[points >= saved.time]
+            self.say(f"resuming at t = {saved.time:g}")
+        jumps = config.solver.jumps(config.problem)
+        offered = {
+            "ledger": None if saved is None else saved.ledger, "options": options, "store": store,
+            "observables": config.record.observables,
+        }  # fmt: skip
+        context = config.solver.bath_context(config.bath, jumps)
+        context |= {name: value for name, value in offered.items() if name in config.solver.context}
+        result = record(
+            self._snapshots(jumps, points, saved, options, context),
+            config.record.observables,
+            config=config,
+            checkpoint=self._checkpoint(tuple(points[points > grid[-1]])),
+            previous=None if saved is None else saved.result,
+            on_snapshot=self.on_snapshot,
+        )
+        # The error of windows of spins, where the bath has any.
+        error = max((jump.error for jump in jumps), default=0.0)
+        if error:
+            result = Result(result.variables, {**result.attrs, "jump_error": error})
+        return self._with_counterpart(result)
 
+    def _snapshots(
+        self, jumps: Sequence[JumpOperator], points: np.ndarray, saved: Saved | None,
+        options: Options, context: dict[str, Any],
+    ) -> Iterator[Snapshot]:  # fmt: skip
+        """Snapshots of the run from its start, or from where it was saved."""
+        config = self.config
+        if saved is None:
+            state = initial_state(config, jumps, self.say)
+        else:
+            compile_kernels(config, self.say)
+            state = saved.state
+        for snapshot in evolve(
+            config.run_model, state, points.tolist(), solver=config.solver, on_step=self.on_step,
+            **context,
+        ):  # fmt: skip
+            if config.classical is not None and snapshot.time == points[0] and saved is None:
+                config.classical.check_start(config, snapshot)
+            yield replace(snapshot, options=options)
 
-def _snapshots(
-    config: Config,
-    jumps: Sequence[JumpOperator],
-    points: np.ndarray,
-    saved: Saved | None,
-    options: Options,
-    store: Path | None,
-    on_step: Callable[[Any], None] | None,
-    say: Say,
-) -> Iterator[Snapshot]:
-    """Snapshots of the run from its start, or from where it was saved."""
-    if saved is None:
-        state, ledger = initial_state(config, jumps, say), None
-    else:
-        compile_kernels(config, say)
-        state, ledger = saved.state, saved.ledger
-    context = config.solver.bath_context(config.bath, jumps)
-    offered = {
-        "ledger": ledger, "observables": config.record.observables, "options": options,
-        "store": store,
-    }  # fmt: skip
-    context |= {name: value for name, value in offered.items() if name in config.solver.context}
-    for snapshot in evolve(
-        config.run_model, state, points.tolist(), solver=config.solver, on_step=on_step, **context
-    ):
-        if config.classical is not None and snapshot.time == points[0] and saved is None:
-            config.classical.check_start(config, snapshot)
-        yield replace(snapshot, options=options)
+    def _with_counterpart(self, result: Result) -> Result:
+        """The result with the classical counterpart of the spins, where the run asks for it."""
+        if self.config.classical is None or not result["time"].size:
+            return result
+        return self.config.classical.follow(result, self.config, self.say)
+
+    # ------------------------------------------------------------------ files
+
+    def _checkpoint(self, skip: tuple[float, ...] = ()) -> Checkpoint | None:
+        """Where a run that continues from a state is saved."""
+        if self.path is None or self.config.solver.saves != "state":
+            return None
+        return Checkpoint(checkpoint_path(self.path), self.config.record.checkpoint, skip)
+
+    def _store(self) -> Path | None:
+        """Folder of a run that continues from finished pieces, without those of an earlier run."""
+        if self.path is None or self.config.solver.saves != "store":
+            return None
+        store = store_path(self.path)
+        chunks = [f for name in ("run", "still-*", "chunk-*") for f in store.glob(f"{name}.h5")]
+        if self.resume:
+            self.say(
+                f"continuing with {store.name}" if chunks else f"no chunks in {store.name} yet"
+            )
+            return store
+        for file in chunks:
+            file.unlink()
+        return store
+
+    def _saved(self) -> Saved | None:
+        """The checkpoint to continue from, None if there is none yet."""
+        if self.path is None or not self.resume or self.config.solver.saves != "state":
+            return None
+        file = checkpoint_path(self.path)
+        if not file.exists():
+            self.say(f"no checkpoint {file.name}: starting from the beginning")
+            return None
+        # The configuration first: the state of another chain could not even be read.
+        attrs = Result.load(file).attrs
+        old = loads(str(attrs.get("config", "")))
+        difference = first_difference(old, self.config.as_dict())
+        difference = difference or _changed_file(attrs, self.config)
+        if difference:
+            raise InputError(f"--resume: {file} is of another run: {difference}")
+        return load_checkpoint(file, self.config.run_model.local_sites)
 
 
 def initial_state(
@@ -221,23 +245,6 @@ def options_of(config: Config) -> Options:
     return Options(reference, keys.wavevectors, keys.group_cutoff, keys.group_largest, keys.pairs)
 
 
-def _prepare_store(store: Path, resume: bool, say: Say) -> None:
-    """Remove the chunks of an earlier run, unless it is to be continued."""
-    chunks = [f for name in ("run", "still-*", "chunk-*") for f in store.glob(f"{name}.h5")]
-    if resume:
-        say(f"continuing with {store.name}" if chunks else f"no chunks in {store.name} yet")
-        return
-    for file in chunks:
-        file.unlink()
-
-
-def _with_counterpart(result: Result, config: Config, say: Say) -> Result:
-    """The result with the classical counterpart of the spins, where the run asks for it."""
-    if config.classical is None or not result["time"].size:
-        return result
-    return config.classical.follow(result, config, say)
-
-
 def _in_units(result: Result, config: Config) -> Result:
     """The same with the energy unit and times in femtoseconds, if the run has units."""
     if config.units is None:
@@ -250,10 +257,10 @@ def _in_units(result: Result, config: Config) -> Result:
     return Result({**first, "time_fs": femtoseconds, **variables}, attrs)
 
 
-def _with_observables(config: Config, options: Options) -> Config:
+def _with_observables(config: Config) -> Config:
     """The configuration with the observables named: all that apply, unless the user chose."""
     wanted, states = config.record.observables, config.solver.states()
-    names = chosen(wanted, config.run_model, states, options)
+    names = chosen(wanted, config.run_model, states, options_of(config))
     if config.classical is not None and "spin" not in names:
         names = ("spin", *names)  # what classical spins are compared with
     return replace(config, record=replace(config.record, observables=names))
@@ -265,21 +272,6 @@ def check_output(path: Path) -> None:
     if path.is_file() and path.stat().st_size and not is_result(path):
         raise InputError(f"-o {path}: exists and is not a tnspin result; it is left alone")
     check_free(path)
-
-
-def _saved(config: Config, path: str | Path, say: Say) -> Saved | None:
-    """The checkpoint of this run, None if there is none yet."""
-    file = checkpoint_path(path)
-    if not file.exists():
-        say(f"no checkpoint {file.name}: starting from the beginning")
-        return None
-    # The configuration first: the state of another chain could not even be read.
-    attrs = Result.load(file).attrs
-    old = loads(str(attrs.get("config", "")))
-    difference = first_difference(old, config.as_dict()) or _changed_file(attrs, config)
-    if difference:
-        raise InputError(f"--resume: {file} is of another run: {difference}")
-    return load_checkpoint(file, config.run_model.local_sites)
 
 
 def _changed_file(attrs: Mapping[str, Any], config: Config) -> str:
