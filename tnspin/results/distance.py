@@ -113,7 +113,7 @@ def _trajectory(source: Any, name: str, times: ArrayLike | None) -> tuple[Reals,
 
 @dataclass(frozen=True)
 class Verdict:
-    """From when on classical spins describe the quantum ones.
+    """Time from which on classical spins describe the quantum ones.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Verdict:
     tolerance: float
 
     def text(self, start: float = 0.0, word: str = "classical") -> str:
-        """In words; ``word``: what the spins are compared with makes of those that agree."""
+        """Sentence for a summary; ``word`` is the name for spins that agree."""
         if self.since is None:
             text = (
                 f"not {word}: spins differ by up to {self.within:.3g}, "

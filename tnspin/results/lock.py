@@ -32,7 +32,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._token = uuid.uuid4().hex
-        # A file of our own in the same folder, for all that must not be seen half done.
+        # A file of our own in the same folder, renamed to the path once it is complete.
         self._aside = path.with_name(f"{path.name}.{self._token[:12]}")
         self._released = threading.Event()
 
@@ -83,7 +83,7 @@ class Lock:
         return True
 
     def _owner(self, path: Path) -> dict[str, Any] | None:
-        """What a lock file says, None if there is none."""
+        """Content of a lock file, None if there is none."""
         try:
             return dict(json.loads(path.read_text()))
         except FileNotFoundError:
@@ -104,7 +104,7 @@ class Lock:
             self._aside.unlink(missing_ok=True)
 
     def _break(self, owner: dict[str, Any]) -> None:
-        """Remove the file of a dead owner, but not that of whoever was faster than us."""
+        """Remove the file of a dead owner, but not that of a process that took over before us."""
         with contextlib.suppress(FileNotFoundError):
             os.rename(self.path, self._aside)
             if (self._owner(self._aside) or {}).get("token") != owner.get("token"):
@@ -179,7 +179,7 @@ def _lock_path(path: Path) -> Path:
 
 
 def _born(pid: int) -> str | None:
-    """When a process started, as its system tells it; None if it runs no more.
+    """Start of a process according to /proc, None if it does not run.
 
     Numbers of processes are used again, a number with a time of birth is not.
     """

@@ -1,4 +1,4 @@
-"""When something begins to happen: first times at which recorded quantities leave their start."""
+"""Onsets: first times at which recorded quantities leave their initial values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results: named arrays with units, in an HDF5 file that xarray opens and nothing can halve."""
+"""Results: named arrays with units in an HDF5 file, written whole or not at all, for xarray too."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Variable:
     units
         Units as text; ``"1"`` for a pure number.
     long_name
-        What it is, in words.
+        Meaning, in words.
     attrs
         Further facts as texts, e.g. ``part_a`` and ``part_b``: sites of the two parts of a
         measure of entanglement, as JSON lists.
@@ -73,7 +73,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run leaves: variables by name, and global attributes (configuration, provenance)."""
+    """Result of a run: variables by name, and attributes (configuration, provenance)."""
 
     variables: Mapping[str, Variable]
     attrs: Mapping[str, Any]
@@ -148,7 +148,7 @@ class Result:
         return cls(variables, attrs)
 
     def to_xarray(self) -> xarray.Dataset:
-        """Return the same as an `xarray.Dataset`."""
+        """The result as an `xarray.Dataset`."""
         import xarray
 
         data = {
@@ -192,7 +192,7 @@ def attributes(path: str | Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def readable(path: str | Path) -> Iterator[None]:
-    """Turn whatever the HDF5 library, or a decoder, says of a damaged file into one line.
+    """Turn every error of the HDF5 library or of a decoder into one line that names the file.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def _refuse_devices(path: Path) -> None:
 
 
 def write_atomically(path: Path, image: io.BytesIO) -> None:
-    """Write bytes beside ``path``, force them to disk, then put them in its place.
+    """Write bytes to a file next to ``path``, force them to disk, then rename it to ``path``.
 
     The HDF5 file is made in memory and written in one go: the HDF5 library cannot recover from
     a disk that fills up while it holds a file open, plain writes can.

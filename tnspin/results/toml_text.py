@@ -1,4 +1,4 @@
-"""TOML in and out: dotted overrides from the command line, and the text kept in result files."""
+"""TOML: reading, writing, and dotted overrides from the command line."""
 
 from __future__ import annotations
 

@@ -33,13 +33,13 @@ _MAY_CHANGE = (
 
 
 def checkpoint_path(path: str | Path) -> Path:
-    """``FILE.ckpt.h5`` beside ``FILE.h5``."""
+    """Path of the checkpoint of a result, ``FILE.ckpt.h5`` for ``FILE.h5``."""
     path = Path(path)
     return path.with_name(path.name.removesuffix(".h5") + ".ckpt.h5")
 
 
 def store_path(path: str | Path) -> Path:
-    """``FILE.chunks`` beside ``FILE.h5``: the folder in which sampled runs keep what is done."""
+    """Folder ``FILE.chunks`` of ``FILE.h5``, in which sampled runs keep finished chunks."""
     path = Path(path)
     return path.with_name(path.name.removesuffix(".h5") + ".chunks")
 
@@ -102,7 +102,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Saved:
-    """What a checkpoint holds: ``result`` ends at the time, or in the field, of ``state``."""
+    """Content of a checkpoint: ``result`` ends at the time, or in the field, of ``state``."""
 
     result: Result
     state: Any

@@ -31,7 +31,7 @@ class Bar:
         self._bar: Any = None
 
     def update(self, share: float, done: str = "", note: str = "") -> None:
-        """Show the share of the work that is done, the same in words, and a note.
+        """Show the share of the work that is done, how far that is in words, and a note.
 
         The time left follows from the share: not from how far a run is, but from what the rest
         of it will cost.

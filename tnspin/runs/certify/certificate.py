@@ -56,7 +56,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Certificate:
-    """How far a run can be trusted.
+    """Errors of a run against time, and the verdict on a tolerance.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class Certificate:
         return f"at the first {done} of {count} fields, up to {self.fields[done - 1]:g} ({way})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the JSON file holds.
+        """Content of the JSON file.
 
         Returns
         -------
@@ -221,7 +221,7 @@ class Certificate:
 
 
 def read_certificate(path: Path) -> dict[str, Any]:
-    """Return what `Certificate.to_dict` gave, from its file.
+    """Read a certificate file; returns the dict of `Certificate.to_dict`.
 
     Raises
     ------
@@ -240,7 +240,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Values that JSON knows."""
+    """Reduce values to those of JSON."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):

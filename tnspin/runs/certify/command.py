@@ -64,21 +64,19 @@ def certify_command(options: argparse.Namespace) -> bool:
 
 
 def _expect(config: Config, levels: tuple[Level, ...], say: Callable[[str], None]) -> None:
-    """Say what the run takes by itself, and how much more its ladder may take."""
+    """Print the expected cost of the run by itself, and of its ladder."""
     from tnspin.runs.forecast import forecast
 
     found = forecast(config)
     if found is None or found.seconds is None:
         return
     times = sum(level.cost for level in levels)
-    more = (
-        "the exact solver besides" if levels[1].axis == "exact" else f"up to {times:.0f} times it"
-    )
+    more = "and the exact solver" if levels[1].axis == "exact" else f"up to {times:.0f} times it"
     say(f"{found.text()}; the ladder {more}")
 
 
 def table(certificate: Certificate) -> str:
-    """Return the verdict, the levels and what each observable is worth."""
+    """Table of the verdict, the levels and the error of each observable."""
     facts = certificate.to_dict()
     to, end = "to t", f"t = {certificate.times[-1]:g}"
     if certificate.fields is not None:

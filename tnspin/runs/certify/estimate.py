@@ -1,8 +1,8 @@
-"""Errors of a run from how it differs from runs of other accuracy; nothing but numpy.
+"""Estimates of the error of a run from its differences to runs of other accuracy.
 
-All errors are of arrays (time, ...), as the largest over everything but time, and as running
-maxima: what was wrong once makes all that follows doubtful, and where two runs happen to cross
-they are not better for it.
+All errors are of arrays (time, ...): the largest over everything but time, and as running
+maxima: an error at one time makes all later times doubtful, and two runs that happen to
+cross are not more accurate there.
 
 Finer runs are not exact.  With d_f the difference of the run from the finer one, d_c that from the
 coarser one, and errors that fall by a factor r = d_c / d_f from each run to the next, the error of
@@ -47,7 +47,7 @@ def difference(one: Array, other: Array) -> Array:
     Parameters
     ----------
     one, other
-        (n, ...) and (m, ...) values at the same times; the shorter one decides.
+        (n, ...) and (m, ...) values at common times; the shorter one decides.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def geometric(coarse: Array | None, fine: Array, best: float) -> Array:
 
 
 def relaxation(coarse: Array, fine: Array, noise: float) -> Array:
-    """Error of what relaxes for some time, from runs for half and for twice that time.
+    """Error of a relaxation over some time, from runs over half and over twice that time.
 
     Of what is left a factor u stays in the first half: the differences are u - u^2 and u^2 - u^4,
     the error is u^2.  The slower it is, the larger the factor between the error and the second of
@@ -138,7 +138,7 @@ def richardson(
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """A series extrapolated to no discarded weight.
+    """Series extrapolated to zero discarded weight.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ class Extrapolation:
 
 
 def extrapolate(weights: Array, values: Array) -> Extrapolation:
-    """Extrapolate three runs to no discarded weight, component by component.
+    """Extrapolate three runs to zero discarded weight, component by component.
 
     Parameters
     ----------

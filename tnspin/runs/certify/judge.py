@@ -1,17 +1,17 @@
-"""From the runs of a ladder to a certificate.
+"""Certificate from the runs of a ladder: the error of each observable.
 
 The error of a run is the sum of one contribution for each thing that was varied:
 
 bond_dim, kraus_dim, cutoff, kraus_cutoff, levels, steps
-    What a finer run changes, times the factor of a geometric series (`estimate.geometric`); for
+    Difference to a finer run, times the factor of a geometric series (`estimate.geometric`); for
     bond dimensions also the distance to the extrapolation in discarded weight plus its error bar,
     where it is justified and larger.  Zero up to where the bond dimension was not reached.
 dt, order
-    What a shorter step changes, with Richardson's factor for the order that is observed, or what
+    Difference to a shorter step, with Richardson's factor for the order that is observed, or what
     the fourth order changes, whichever is larger; with the finer cutoff, lest truncating more
     often be taken for an error of the step.
 tolerance
-    Twice what a tenfold tighter one changes, or all that a hundred times looser one does.
+    Twice the difference to a tenfold tighter one, or all of that to a hundred times looser one.
 settled
     What holding every field of a loop to its end changes.
 hold
@@ -54,7 +54,7 @@ __all__ = ["compared", "default_judged", "judge"]
 
 #: Local expectation values, which decide unless others are named.
 _LOCAL = ("spin", "electron_density", "electron_spin", "loop_spin")
-#: What describes the method, not the physics.
+#: Variables that describe the method, not the physics.
 _OF_THE_METHOD = (
     "time", "time_fs", "bond_dim", "discarded_weight", "norm_lost", "kraus_dim", "kraus_discarded",
     "group_discarded", "trace_error", "hermiticity_error", "smallest_eigenvalue",
@@ -69,7 +69,7 @@ Levels = Mapping[tuple[str, str], LevelResult]
 
 
 def compared(base: Result) -> list[str]:
-    """Names of the variables of a result whose errors can be told."""
+    """Names of the variables of a result whose errors are estimated."""
     return [
         name
         for name, v in base.variables.items()
@@ -92,7 +92,7 @@ def judge(
     judged: Sequence[str] = (),
     stopped: str = "",
 ) -> Certificate:
-    """Estimate the errors of the base from all that has been run.
+    """Estimate the errors of the base from all levels that were run.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def _contribution(
     if axis == "tolerance":
         return 2 * fine
     if axis == "hold" and coarse is not None:
-        # Differences are told from errors that the solver makes anywhere.
+        # Only differences above the errors of the solver say anything about relaxation.
         solver = (error[-1] for other, error in others.items() if other != "settled")
         return relaxation(coarse, fine, float(sum(solver)))
     if axis == "dt":

@@ -1,7 +1,7 @@
-"""The ladder: which runs of other accuracies say how far a run can be trusted.
+"""The ladder of a certificate: levels, which are runs of other accuracy.
 
-What a solver can do better is told by the names of its keys, so that a new solver with keys of
-these names needs nothing here:
+The names of a solver's keys say what can be more accurate, so that a new solver with keys of these
+names needs nothing here:
 
 ==============================  ==================================================================
 ``bond_dim``, ``kraus_dim``     half and twice; only once the run has reached its own
@@ -38,7 +38,7 @@ from tnspin.runs.simulation import options_of
 
 __all__ = ["AXES", "Level", "LevelResult", "ladder", "own_step"]
 
-#: What is varied -> in words.
+#: Axis, the key that is varied -> in words.
 AXES = {
     "bond_dim": "bond dimension",
     "kraus_dim": "dimension of the ancillas",
@@ -54,9 +54,9 @@ AXES = {
     "sample": "statistics",
     "exact": "exact solver",
 }
-#: What says how far a truncated run can be trusted, recorded in any case.
+#: Error ledger of a truncated run, recorded in any case.
 _LEDGER = ("bond_dim", "discarded_weight", "kraus_dim")
-#: Most amplitudes of an exact run beside a ladder: minutes, not hours.
+#: Largest exact runs that replace a ladder: minutes, not hours.
 _MOST_AMPLITUDES = 2**20
 _MOST_OF_ONE_ELECTRON = 2**24
 _MOST_ELEMENTS = 2**20
@@ -98,7 +98,7 @@ class Level:
 
 @dataclass
 class LevelResult:
-    """What has become of a level.
+    """Outcome of a level so far.
 
     Attributes
     ----------
@@ -121,12 +121,12 @@ class LevelResult:
 def ladder(
     config: Config, observables: Sequence[str] = (), *, exact: bool = True
 ) -> tuple[Level, ...]:
-    """The base and its levels, the exact solver alone where it fits.
+    """The base and the levels of its ladder; the exact solver alone where it fits.
 
     Parameters
     ----------
     config
-        The run to certify.  Classical spins beside it are those of the base alone.
+        The run to certify.  Only the base computes its classical counterpart.
     observables
         What the levels record; none named: what the base does.
     exact
@@ -166,7 +166,7 @@ def ladder(
 
 
 def _recording(config: Config, names: Sequence[str]) -> Config:
-    """The same, recording those of the names that apply to it."""
+    """The configuration, recording those of the names that apply to it."""
     kind, options = config.solver.states(), options_of(config)
     able: list[str] = []
     for name in names:
@@ -305,7 +305,7 @@ def _without_steady_states(level: Level) -> Level:
 
 
 def _exact(config: Config) -> Config | None:
-    """The same run by an exact solver, None where there is none or it does not fit."""
+    """The run by an exact solver, None where there is none or it is too large."""
     kind = config.solver.referee
     if not kind:
         return None

@@ -61,7 +61,7 @@ def certify(
     config
         The run to certify, any preset or solver kind.
     path
-        JSON file; beside it the result of the run (``FILE.h5``, with the attribute
+        JSON file; with it the result of the run (``FILE.h5``, with the attribute
         ``converged_until``) and the levels of the ladder (``FILE.rungs``), from which a ladder that
         was stopped continues.  None: nothing is kept.
     tolerance
@@ -131,7 +131,7 @@ def _judged(run: LadderRun, tolerance: float, observables: Sequence[str]) -> Cer
 
 
 def _certified(result: Result, certificate: Certificate) -> Result:
-    """The result of the base, with what it was found to be worth."""
+    """The result of the base with the verdict as attributes."""
     until = certificate.converged_until
     never = -1.0 if certificate.fields is None else 0.0
     attrs = {
@@ -148,7 +148,7 @@ def _certified(result: Result, certificate: Certificate) -> Result:
 
 @dataclass
 class LadderRun:
-    """A ladder under way.
+    """Runs of a ladder, extended window by window.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ def windows(config: Config, count: int) -> list[float]:
 
 
 def fingerprint(config: Config) -> str:
-    """Eight letters that tell runs apart whose numbers differ up to a common time."""
+    """Eight hexadecimal digits, different for runs whose numbers differ up to a common time."""
     tables: dict[str, Any] = json.loads(json.dumps(config.as_dict()))
     for section in ("about", "classical"):  # the latter is computed once the run is over
         tables.pop(section, None)
@@ -267,7 +267,7 @@ def fingerprint(config: Config) -> str:
 
 
 def _finished(path: Path, config: Config) -> Result | None:
-    """The rows of a run that has come so far already, None if it has not."""
+    """A finished run at the times of a configuration, None if it has not come so far."""
     if not path.exists() or not is_result(path):
         return None
     result = Result.load(path)

@@ -1,1 +1,1 @@
-"""Hysteresis: a field swept down and up, with any solver that continues from its own states."""
+"""Hysteresis: a field taken down and up, with any solver that continues from its own states."""

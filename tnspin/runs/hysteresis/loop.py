@@ -1,4 +1,4 @@
-"""Hysteresis loops: a field is swept down and up, each state starting from the one before.
+"""Hysteresis loops: a field is taken down and up in steps, each state starting from the one before.
 
 Any solver that takes its own states back can do it: mean fields and classical spins, which have
 loops, and density matrices, whose steady state is unique if the bath connects everything: their
@@ -52,12 +52,12 @@ _SPIN = OBSERVABLES["spin"].measure
 
 @dataclass(frozen=True, eq=False)
 class Loop:
-    """Spins at the end of every field, NaN where the sweep has not come to yet.
+    """Spins at the end of every field, NaN at fields that are still to come.
 
     Attributes
     ----------
     fields : (F,)
-        Swept component, ascending.
+        Values of the component that varies, ascending.
     spins : (2, F, N, 3)
         <S>/S of each localized spin, on the way down and on the way up.
     residual : (2, F)
@@ -102,7 +102,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class LoopPosition:
-    """How far a sweep is.
+    """Position on a hysteresis loop.
 
     Attributes
     ----------
@@ -136,19 +136,19 @@ def hysteresis_loop(
     on_field: Callable[[Progress], None] | None = None,
     **options: Any,
 ) -> Loop:
-    """Sweep a component of the field down and up again.
+    """Take a component of the field down and up again.
 
     Parameters
     ----------
     model : Model
-        With a ``field``; its components other than the swept one stay.
+        With a ``field``; its other components stay.
     state
         Start, at the largest field, of a kind that the solver takes.
     fields : (F,) sequence of float
-        Values of the swept component, in any order; they are taken from the largest to the
+        Values of the component that varies, in any order; they are taken from the largest to the
         smallest and back.
     axis : int
-        Swept component.
+        Component that varies: 0, 1, 2 for x, y, z.
     solver : str or Solver
         Kind of a solver that has loops (`Solver.loops`), or a solver.
     bath
@@ -202,7 +202,7 @@ def follow(
     tilt: float | None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Iterator[LoopPosition]:
-    """Sweep a component of the field down and up again, and yield every twentieth of a field.
+    """Take a component of the field down and up again, and yield every twentieth of a field.
 
     Going on from a position that was yielded gives the same numbers.
 
@@ -283,7 +283,7 @@ def coercive_fields(fields: Reals, magnetization: Reals) -> Reals:
     found = np.full(2, np.nan)
     for branch, reverse in enumerate((True, False)):
         b, m = (x[::-1] if reverse else x for x in (fields, magnetization[branch]))
-        b, m = b[np.isfinite(m)], m[np.isfinite(m)]  # of a sweep that is still under way
+        b, m = b[np.isfinite(m)], m[np.isfinite(m)]  # of a loop under way
         flips = np.flatnonzero(np.sign(m[1:]) != np.sign(m[:-1]))
         if flips.size:
             k = int(flips[0])
@@ -334,7 +334,7 @@ def tilt_of(model: Any, solver: Solver, tilt: float | None = None) -> float:
         )
     field: Any = getattr(model, "field", ())
     if np.shape(field) != (3,):
-        raise InputError(f"model.kind = {model.kind!r}: has no field that could be swept")
+        raise InputError(f"model.kind = {model.kind!r}: has no field that could be varied")
     tilted = solver.loops == "tilted"
     if tilt is None:
         return TILT if tilted else 0.0

@@ -28,7 +28,7 @@ from tnspin.runs.hysteresis.loop import (
 )
 from tnspin.runs.record import Stopwatch, provenance
 
-__all__ = ["OBSERVED", "fields_taken", "hysteresis_result", "loop_series", "swept_fields"]
+__all__ = ["OBSERVED", "fields_taken", "hysteresis_result", "loop_fields", "loop_series"]
 
 Say = Callable[[str], None]
 _DIMS = ("branch", "field", "localized", "axis")
@@ -56,9 +56,9 @@ def hysteresis_result(
     config
         The run; it has ``hysteresis``.
     saved
-        What it continues.
+        Checkpoint to continue from.
     checkpoint
-        Where it is saved, with the state of every twentieth of a field.
+        File in which it is saved, with the state of every twentieth of a field.
     on_step
         Called after every step with a `Progress` whose time is the number of fields done; may
         raise `Interrupted`.
@@ -71,7 +71,7 @@ def hysteresis_result(
     -------
     Result
         With dimensions ``branch`` (down, up), ``field``, ``localized`` and ``axis``.  If it was
-        interrupted, its attribute ``complete`` is 0, and NaN stands where it did not come to.
+        interrupted, its attribute ``complete`` is 0, and NaN stands for fields still to come.
     """
     watch, axis = Stopwatch(None if saved is None else saved.result), _axis(config)
     loop = _begun(config, saved)
@@ -100,15 +100,15 @@ def hysteresis_result(
     except Interrupted:
         return so_far(position)
     finally:
-        # Whatever ended the run, the last position that was reached is worth keeping.
+        # Keep the last position, whatever ended the run.
         if checkpoint is not None:
             checkpoint.flush()
     result = so_far(position, complete=True)
     return Result({**result.variables, **more}, result.attrs)
 
 
-def swept_fields(config: Config) -> np.ndarray:
-    """(F,) values of the swept component of a run with ``hysteresis``, ascending."""
+def loop_fields(config: Config) -> np.ndarray:
+    """(F,) values of the varied component of the field of a hysteresis loop, ascending."""
     keys = _keys(config)
     return np.linspace(-keys.largest, keys.largest, keys.steps + 1)
 
@@ -117,7 +117,7 @@ def fields_taken(config: Config) -> np.ndarray | None:
     """(2 F,) fields of a loop in the order in which they are taken; None without a loop."""
     if config.hysteresis is None:
         return None
-    fields = swept_fields(config)
+    fields = loop_fields(config)
     return np.concatenate((fields[::-1], fields))
 
 
@@ -143,10 +143,10 @@ def loop_series(result: Result, config: Config) -> Result:
     branch = np.arange(0, found.size, stride)
     rows = np.concatenate((branch, found.size + branch))
     path = {name: _in_order(result[name]) for name in ("loop_spin", "magnetization")}
-    swept = path["magnetization"][:, "xyz".index(keys.axis)]
+    along = path["magnetization"][:, "xyz".index(keys.axis)]
     taken = np.concatenate((found[::-1], found))
     # Along the path M dB is minus the area between the branches; on the steps of this very run.
-    parts = -np.diff(taken) * (swept[1:] + swept[:-1]) / 2
+    parts = -np.diff(taken) * (along[1:] + along[:-1]) / 2
     path["loop_area"] = np.concatenate(([0.0], np.cumsum(parts)))
     dims = {"loop_spin": ("localized", "axis"), "magnetization": ("axis",), "loop_area": ()}
     units = {"loop_area": "energy unit"}
@@ -175,7 +175,7 @@ def _axis(config: Config) -> int:
 
 def _begun(config: Config, saved: Saved | None) -> Loop:
     """The loop so far."""
-    loop = Loop.empty(swept_fields(config), len(config.model.localized_sites))
+    loop = Loop.empty(loop_fields(config), len(config.model.localized_sites))
     if saved is not None:
         loop.spins[:], loop.residual[:] = saved.result["loop_spin"], saved.result["residual"]
         if "loop_discarded" in saved.result:
@@ -189,14 +189,14 @@ def _start(config: Config, say: Say) -> LoopPosition:
     build = first.solver.prepare(first.problem, first.solver.jumps(first.problem))
     say("building the initial state")
     state = build()
-    say("sweeping the field down and up")
+    say("taking the field down and up")
     return LoopPosition(0, 0, Snapshot(0.0, config.model, state))
 
 
 def _continued(config: Config, saved: Saved, say: Say) -> LoopPosition:
     """The position at which a loop was saved."""
     number, piece = (int(saved.result.attrs.get(key, 0)) for key in ("loop_done", "loop_piece"))
-    say(f"resuming after {number} of {2 * swept_fields(config).size} fields")
+    say(f"resuming after {number} of {2 * loop_fields(config).size} fields")
     return LoopPosition(number, piece, Snapshot(0.0, config.model, saved.state, saved.ledger))
 
 
@@ -222,7 +222,7 @@ def _mean_field(
 
     start = solver.prepare(_at_largest_field(config).problem, ())()
     other = hysteresis_loop(
-        config.model, start, swept_fields(config), solver=solver, on_field=on_field,
+        config.model, start, loop_fields(config), solver=solver, on_field=on_field,
         **_common(config),
     )  # fmt: skip
     text = f"mean field of the localized spins, {solver.variant}"
@@ -236,14 +236,14 @@ def _steady(config: Config, say: Say) -> dict[str, Variable]:
     if not (wanted and config.bath and few):
         return {}
     say("looking for the steady states")
-    fields = swept_fields(config)
+    fields = loop_fields(config)
     steady = steady_spins(config.model, fields, axis=_axis(config), bath=config.bath)
     text = "localized spin <S>/S of the steady state (nan: not unique)"
     return {"steady_spin": Variable(_DIMS[1:], steady, "1", text)}
 
 
 def _at_largest_field(config: Config) -> Config:
-    """The configuration with the largest value of the swept component in its model."""
+    """The configuration with its model in the largest field."""
     return replace(
         config, model=with_field(config.model, _axis(config), float(_keys(config).largest))
     )
@@ -255,7 +255,7 @@ def _variables(loop: Loop, config: Config, axis: int) -> dict[str, Variable]:
     coercive = coercive_fields(loop.fields, loop.magnetization[..., axis])
     found = {
         "field": Variable(("field",), loop.fields, unit, f"{'xyz'[axis]} component of the field"),
-        "branch": Variable(("branch",), np.array(["down", "up"]), "1", "direction of the sweep"),
+        "branch": Variable(("branch",), np.array(["down", "up"]), "1", "direction of the field"),
         "localized": Variable(("localized",), sites, "1", "site of the localized spin"),
         "axis": Variable(("axis",), np.array(["x", "y", "z"]), "1", "direction of spin"),
         "loop_spin": Variable(_DIMS, loop.spins, "1", "localized spin <S>/S at the end of a field"),
@@ -263,7 +263,7 @@ def _variables(loop: Loop, config: Config, axis: int) -> dict[str, Variable]:
             ("branch", "field", "axis"), loop.magnetization, "1", "mean of <S>/S over the spins"
         ),
         "coercive_field": Variable(
-            ("branch",), coercive, unit, "field at which the swept component of M passes zero"
+            ("branch",), coercive, unit, "field at which this component of M passes zero"
         ),
         "residual": Variable(
             ("branch", "field"), loop.residual, "1",
@@ -277,6 +277,6 @@ def _variables(loop: Loop, config: Config, axis: int) -> dict[str, Variable]:
 
 
 def _in_order(values: np.ndarray) -> np.ndarray:
-    """(2 F, ...) values of both branches, one after the other, from (2, F, ...)."""
+    """(2 F, ...) values in the order taken, from those of the two branches (2, F, ...)."""
     down, up = values
     return np.concatenate((down[::-1], up))

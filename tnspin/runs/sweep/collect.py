@@ -1,4 +1,4 @@
-"""All results of a sweep as one: the swept keys are the first dimensions of every variable."""
+"""Results of a sweep as one dataset, whose first dimensions are the swept keys."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def gather(grid: Grid, results: Mapping[Run, Result], failed: Sequence[Run] = ()
 def _dataset(
     facts: dict[str, Any], result: Result | None, kinds: Mapping[str, Variable]
 ) -> xarray.Dataset:
-    """One run with a label for every entry of every dimension, from which its place follows."""
+    """Dataset of one run, with a label for every entry of every dimension."""
     import xarray
 
     variables: dict[str, Any] = dict.fromkeys(_FACTS, ((), np.nan))

@@ -89,7 +89,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _all(options: argparse.Namespace, folder: Path, grid: Grid, say: Say) -> bool:
-    """Carry out what is not done; whether it is done now, and not only written for Slurm."""
+    """Carry out the runs that are not done; False if Slurm is to do that."""
     left = [r for r in grid.runs if not finished(result_path(folder, r.name), r.config)]
     wanted = [run for run in left if options.retry or failure(folder, run.name) is None]
     done = len(grid.runs) - len(left)
@@ -142,7 +142,7 @@ def _carry_out(
 
 
 class _Report:
-    """What a person sees: a bar over the runs on a terminal, a line for each of them elsewhere."""
+    """Progress on stderr: a bar over the runs on a terminal, a line for each of them elsewhere."""
 
     def __init__(self, total: int, say: Say, bar: Bar) -> None:
         self.bar, self._total, self._say = bar, total, say

@@ -1,4 +1,4 @@
-"""A sweep: its runs, every combination of the values of some keys, and its folder.
+"""A sweep: runs with every combination of the values of some keys, and their folder.
 
 Nothing but files tells what is done, so that processes on several machines agree, and nothing is
 lost with any of them:
@@ -168,7 +168,7 @@ def grid_of(source: str | Path, over: Sequence[str], overrides: Sequence[str] = 
 
 
 def parse_over(text: str) -> Axis:
-    """Split ``KEY=V1,V2,...`` at the commas outside of brackets and quotes.
+    """Read the axis ``KEY=V1,V2,...``, split at the commas outside of brackets and quotes.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def result_path(folder: Path, name: str) -> Path:
 
 
 def open_folder(folder: Path, grid: Grid | None) -> Grid:
-    """Make the folder that of this sweep, or read which sweep it is of.
+    """Make the folder of a sweep, or continue with the sweep that it holds.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def open_folder(folder: Path, grid: Grid | None) -> Grid:
 
 
 def write_manifest(path: Path, grid: Grid) -> None:
-    """Write what the sweep is; replaced as a whole."""
+    """Write the manifest, as a whole or not at all."""
     facts = {
         "format": FORMAT,
         "tnspin_version": __version__,
@@ -282,7 +282,7 @@ def read_manifest(path: Path) -> Grid:
 
 
 def _difference(old: Grid, new: Grid) -> str | None:
-    """Describe the first thing that makes another sweep of one, None if there is none."""
+    """Describe the first difference of two sweeps, None if there is none."""
     before, after = (", ".join(axis.key for axis in grid.axes) for grid in (old, new))
     if before != after:
         return f"--over was {before} and is now {after}"
@@ -327,7 +327,7 @@ def failure(folder: Path, name: str) -> str | None:
 
 
 def write_failure(folder: Path, name: str, message: str, trace: str = "") -> None:
-    """Keep why a run failed; nothing happens where nothing can be written any more."""
+    """Write why a run failed; a full disk is no error here."""
     line = " ".join(message.split())
     text = f"{line}\n\n{trace}".encode("utf-8", "replace")
     with contextlib.suppress(RunError):

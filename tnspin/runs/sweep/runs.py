@@ -1,4 +1,4 @@
-"""One run of a sweep, in whatever process it falls to."""
+"""One run of a sweep, in the process that has to carry it out."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ Status = Literal["done", "failed", "stopped", "busy"]
 
 @dataclass(frozen=True)
 class Task:
-    """A run, as plain texts and numbers that travel to another machine.
+    """Description of a run by plain texts and numbers, which another machine can read.
 
     Attributes
     ----------
     name, folder
-        Which run of which sweep; the folder must be the same one for all machines.
+        Which run of which sweep; all machines must see the folder under this path.
     config
         Its configuration, in TOML.
     threads
@@ -62,7 +62,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: ``message`` says why it failed, or who is at it."""
+    """Outcome of a run: ``message`` says why it failed, or who is at it."""
 
     status: Status
     message: str = ""
@@ -138,7 +138,7 @@ def _locked(task: Task, folder: Path) -> Outcome:
 
 
 def _with_threads(config: Config, threads: int) -> Config:
-    """The same with as many threads as a worker may use, unless it says how many."""
+    """The configuration with the threads of a worker, unless it says how many."""
     for key in ("threads", "workers"):
         if threads and config.solver.key_values().get(key) == 0:
             solver = replace(cast(Any, config.solver), **{key: threads})

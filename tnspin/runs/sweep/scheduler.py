@@ -66,11 +66,11 @@ class Pool:
         raise NotImplementedError
 
     def stop(self) -> bool:
-        """Tell all runs to save and stop, once; whether they do."""
+        """Ask all runs to save and stop, once; returns whether they do."""
         raise NotImplementedError
 
     def advice(self) -> str:
-        """How more could be made of the processors, "" if nothing is amiss."""
+        """How the processors could be used better, "" if they are used well."""
         return ""
 
 
@@ -135,7 +135,7 @@ class DaskPool(Pool):
 
     def advice(self) -> str:
         most = 1
-        # That the scheduler has gone shows in the runs, which tell it better.
+        # A scheduler that has gone shows in the runs.
         with contextlib.suppress(Exception):
             most = max(self._client.nthreads().values(), default=1)
         if most == 1:
@@ -188,7 +188,7 @@ def check_address(address: str) -> tuple[str, int]:
 
 
 def _knock(address: str) -> None:
-    """Look whether anybody is there; a Dask client takes minutes to give up."""
+    """Refuse an address where nothing listens; a Dask client takes minutes to give up."""
     try:
         socket.create_connection(check_address(address), timeout=10).close()
     except OSError as error:
@@ -221,14 +221,14 @@ def schedule(
     on_outcome: Callable[[Task, Outcome], None],
     on_look: Callable[[], None] = lambda: None,
 ) -> None:
-    """Carry out all tasks; a run that fails, or kills its worker, is no harm to the others.
+    """Carry out all tasks; one that fails, or kills its worker, does no harm to the others.
 
     Parameters
     ----------
     tasks
         Runs that are not done.
     pool
-        Where to.
+        Workers for them.
     on_outcome
         Called as each run ends, done or failed; also with who is at a run that is ``busy``, which
         is tried again until it is done.
