@@ -32,6 +32,8 @@ __all__ = [
     "chunk_shape",
     "damaged_array",
     "verify",
+    "verify_digest",
+    "verify_texts",
 ]
 
 _MAGIC = b"tnspin SHA-256 "
@@ -59,6 +61,20 @@ def verify(path: str | Path) -> None:
     InputError
         If they differ.
     """
+    if not verify_digest(path):
+        verify_texts(path)
+
+
+def verify_digest(path: str | Path) -> bool:
+    """Compare a file with its digest; returns whether it has one.
+
+    Nothing but bytes is read, so that the file need not be HDF5.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
     path = Path(path)
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -67,21 +83,19 @@ def verify(path: str | Path) -> None:
         tail = file.read()
         # Superblocks since HDF5 1.8 hold the end of the file.  Whatever follows it must be a
         # digest: damage to its first bytes alone does not make a file one without.
-        longer = head[8:9] > b"\1" and size > int.from_bytes(head[28:36], "little")
-        if not longer and not tail.startswith(_MAGIC):
-            return _verify_texts(path)
+        longer = head[8:9] > b"\1" and size > int.from_bytes(head[28:], "little")
+        if not (tail.startswith(_MAGIC) or (head.startswith(b"\x89HDF") and longer)):
+            return False
         file.seek(0)
         digest, left = hashlib.sha256(), size - _LENGTH
         while block := file.read(max(0, min(left, _CHUNK))):
             digest.update(block)
             left -= len(block)
-    if tail != _MAGIC + digest.hexdigest().encode() + b"\n":
-        name = damaged_array(path)
-        raise InputError(
-            "is damaged: "
-            + ("it does" if name is None else f"the numbers of {name!r} do")
-            + " not fit its checksum (SHA-256)"
-        )
+    if tail == _MAGIC + digest.hexdigest().encode() + b"\n":
+        return True
+    name = damaged_array(path)
+    what = "it does" if name is None else f"the numbers of {name!r} do"
+    raise InputError(f"is damaged: {what} not fit its checksum (SHA-256)")
 
 
 def damaged_array(path: str | Path) -> str | None:
@@ -102,8 +116,14 @@ def damaged_array(path: str | Path) -> str | None:
     return None
 
 
-def _verify_texts(path: Path) -> None:
-    """Check the CRC-32 that earlier versions stored of each text, in the attribute ``checksum``."""
+def verify_texts(path: str | Path) -> None:
+    """Check the CRC-32 that earlier versions stored of each text, in the attribute ``checksum``.
+
+    Raises
+    ------
+    InputError
+        If one differs.
+    """
 
     def compare(name: str, item: Any) -> None:
         for key, expected in json.loads(item.attrs.get("checksum", "{}")).items():

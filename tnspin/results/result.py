@@ -173,12 +173,16 @@ def attributes(path: str | Path) -> dict[str, Any]:
     """
     import h5py
 
-    from tnspin.results.checksums import verify
+    from tnspin.results.checksums import verify_digest, verify_texts
 
-    if not is_result(path):
-        raise InputError(f"FILE = {str(path)!r}: {_why_not(Path(path))}")
+    path = Path(path)
+    with readable(path):  # the digest first: HDF5 may read a damaged file for ever
+        verified = path.is_file() and os.access(path, os.R_OK) and verify_digest(path)
+    if not _has_format(path):
+        raise InputError(f"FILE = {str(path)!r}: {_why_not(path)}")
     with readable(path):
-        verify(path)
+        if not verified:
+            verify_texts(path)
         with h5py.File(path, "r") as file:
             found = {key: _scalar(value) for key, value in file.attrs.items()}
         _check_version(found)
@@ -237,7 +241,19 @@ def _check_sizes(file: Any, size: int) -> None:
 
 
 def is_result(path: str | Path) -> bool:
-    """Whether a file was written by `Result.save` (or is a checkpoint)."""
+    """Whether a file was written by `Result.save` (or is a checkpoint), damaged or not."""
+    from tnspin.results.checksums import verify_digest
+
+    try:
+        verify_digest(path)
+    except InputError:
+        return True
+    except OSError:
+        return False
+    return _has_format(path)
+
+
+def _has_format(path: str | Path) -> bool:
     import h5py
 
     try:
