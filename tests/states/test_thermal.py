@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from types import SimpleNamespace
 
@@ -189,37 +190,34 @@ def test_cooling_ends_in_the_gibbs_state(model, field, temperature):
     assert np.abs(mps.rdm(range(model.length), keep=[d] * model.length) - rho).max() < 1e-6
 
 
-def test_the_error_of_cooling_falls_with_the_fourth_power_of_the_step(monkeypatch):
+def test_the_error_of_cooling_falls_with_the_fourth_power_of_the_step():
     own = own_hamiltonian(HeisenbergChain(5, J=-0.8, Jz=0.3, field=(0, 0, 0.2)), range(5))
     group = GibbsGroup(tuple(range(5)), own, 0.1)
     rho = gibbs(to_sparse(own).toarray(), 0.1)
-    monkeypatch.setattr("tnspin.states.initial.gibbs_group._CUTOFF", 1e-14)
     errors = []
     for step in (1.0, 0.5, 0.25):
-        monkeypatch.setattr("tnspin.states.initial.gibbs_group._STEP", step)
-        mps = cooled(OperatorSum(group.chain, own.terms), 0.1, ("2Sz",))
+        chain = OperatorSum(group.chain, own.terms)
+        mps = cooled(chain, 0.1, ("2Sz",), step=step, cutoff=1e-14)
         errors.append(np.abs(mps.rdm(range(5), keep=[2] * 5) - rho).max())
     assert np.log2(errors[0] / errors[2]) / 2 == pytest.approx(4, abs=0.7)
 
 
-def test_large_groups_are_cooled_and_small_ones_diagonalized(monkeypatch):
+def test_large_groups_are_cooled_and_small_ones_diagonalized():
     chain = KondoHeisenbergChain(6, [[2, 3, 4]], J=0.3)
     exact = heated(chain).to_mps(("N", "2Sz"))
-    monkeypatch.setattr("tnspin.states.initial.gibbs_group._DENSE_MPS", 4)
-    approximate = heated(chain).to_mps(("N", "2Sz"))
+    group = replace(heated(chain).groups[0], largest_mps=4, largest=4)
+    approximate = replace(heated(chain), groups=(group,)).to_mps(("N", "2Sz"))
     for rho, other in zip(exact.bond_rdms(), approximate.bond_rdms(), strict=True):
         assert np.abs(rho - other).max() < 1e-6
-    monkeypatch.setattr("tnspin.states.initial.gibbs_group._DENSE", 4)
     with pytest.raises(InputError, match="at most 4 states, this one has 8"):
-        heated(chain).to_vector()
+        replace(heated(chain), groups=(group,)).to_vector()
 
 
-def test_too_few_bond_states_for_the_cooling_are_told(monkeypatch):
-    monkeypatch.setattr("tnspin.states.initial.gibbs_group._BOND_DIM", 2)
+def test_too_few_bond_states_for_the_cooling_are_told():
     own = own_hamiltonian(HeisenbergChain(4), range(4))
     group = GibbsGroup((0, 1, 2, 3), own, 0.5)
     with pytest.warns(RuntimeWarning, match="cooling 4 spins lost"):
-        cooled(OperatorSum(group.chain, own.terms), 0.5, ("2Sz",))
+        cooled(OperatorSum(group.chain, own.terms), 0.5, ("2Sz",), bond_dim=2)
 
 
 def test_gibbs_states_of_spin_chains_stand_still():

@@ -29,16 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GibbsGroup", "own_hamiltonian"]
 
-#: Most states of a group of which the matrix product state is found by diagonalization.
-_DENSE_MPS = 2**8
-#: Most states of a group that is diagonalized at all, for exact forms.
-_DENSE = 2**10
-#: Largest product of Trotter step and width of a bond's spectrum.  The error of density matrices
-#: falls with its fourth power, 2e-5 at 1.0 in the worst case measured against diagonalization; the
-#: cutoff adds 2e-7.
-_STEP = 0.35
-_CUTOFF = 1e-12
-_BOND_DIM = 400
 #: Discarded weight of the whole cooling above which a warning is due.
 _LOST = 1e-6
 
@@ -55,11 +45,16 @@ class GibbsGroup:
         H of these spins alone, on one spin site each.
     temperature
         T, above 0.
+    largest, largest_mps
+        Largest number of states of a group that is diagonalized: for exact amplitudes, and for a
+        matrix product state, which larger groups reach by cooling.
     """
 
     sites: tuple[int, ...]
     hamiltonian: OperatorSum
     temperature: float
+    largest: int = 2**10
+    largest_mps: int = 2**8
     # Members of a mixture share the group.
     _found: dict[tuple[str, ...], MPS] = field(default_factory=dict, init=False, repr=False)
 
@@ -87,9 +82,9 @@ class GibbsGroup:
         InputError
             If the group is too large.
         """
-        if self.states > _DENSE:
+        if self.states > self.largest:
             raise InputError(
-                f"state.temperature: exact amplitudes take groups of at most {_DENSE} states, "
+                f"state.temperature: exact amplitudes take groups of at most {self.largest} states, "
                 f"this one has {self.states}; use solver.kind = 'tebd'"
             )
         from tnspin.operators.sparse import to_sparse
@@ -123,7 +118,7 @@ class GibbsGroup:
 
         if len(self.sites) == 1:
             return MPS.product(self.chain, [self.vector], names)
-        if self.states > _DENSE_MPS:
+        if self.states > self.largest_mps:
             return cooled(OperatorSum(self.chain, self.hamiltonian.terms), self.temperature, names)
         import quimb.tensor as qtn
 
@@ -138,7 +133,15 @@ class GibbsGroup:
         return total
 
 
-def cooled(hamiltonian: OperatorSum, temperature: float, names: tuple[str, ...] = ()) -> MPS:
+def cooled(
+    hamiltonian: OperatorSum,
+    temperature: float,
+    names: tuple[str, ...] = (),
+    *,
+    step: float = 0.35,
+    cutoff: float = 1e-12,
+    bond_dim: int = 400,
+) -> MPS:
     """Purified Gibbs state by evolution in imaginary time.
 
     The error of fourth-order Trotter steps and of truncation is below 1e-6 in density matrices of
@@ -152,6 +155,12 @@ def cooled(hamiltonian: OperatorSum, temperature: float, names: tuple[str, ...] 
         T, above 0.
     names
         Charges for the blocks, conserved by the Hamiltonian.
+    step
+        Largest product of Trotter step and width of a bond's spectrum.  The error of density
+        matrices falls with its fourth power, 2e-5 at 1.0 in the worst case measured against
+        diagonalization.
+    cutoff, bond_dim
+        Truncation; this cutoff adds an error of 2e-7.
 
     Raises
     ------
@@ -172,15 +181,15 @@ def cooled(hamiltonian: OperatorSum, temperature: float, names: tuple[str, ...] 
     pairs = [np.eye(site.spin_dim).ravel() for site in hamiltonian.sites]
     start = MPS.product(hamiltonian.sites, pairs, names)
     span = 1 / (2 * temperature)
-    steps = max(1, ceil(span * width / _STEP))
+    steps = max(1, ceil(span * width / step))
     engine = Tebd(
         start, lambda bond, t: shifted[bond], [False] * len(shifted), order=4,
-        bond_dim=_BOND_DIM, cutoff=_CUTOFF,
+        bond_dim=bond_dim, cutoff=cutoff,
     )  # fmt: skip
     try:
-        for step in range(steps):
+        for k in range(steps):
             # Gates that are not unitary spoil the canonical form: restored after every step.
-            for _ in engine.advance(step * span / steps, span / steps, 1):
+            for _ in engine.advance(k * span / steps, span / steps, 1):
                 pass
     finally:
         engine.close()
