@@ -124,7 +124,7 @@ def chosen(
     representation
         The class of its states.
     options
-        Those of the run.
+        Settings of the observables of the run.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def always(model: Any, gives: frozenset[str]) -> bool:
 
 
 def never(model: Any, gives: frozenset[str]) -> bool:
-    """Only where it is asked for."""
+    """No run: recorded only by name."""
     return False
 
 

@@ -260,7 +260,7 @@ def flip(index: int, dim: int) -> int:
 
 
 def _correlated(mps: MPS, sites: list[int]) -> tuple[Reals, Reals]:
-    """`zz_correlations` of a matrix product state and ascending sites."""
+    """`SpinCounts.zz` of a matrix product state and ascending sites."""
     pairs, mean = np.zeros((len(sites), len(sites))), np.zeros(len(sites))
     if not sites:
         return pairs, mean

@@ -49,9 +49,9 @@ def moment(
     order
         n, 1 or more.
     sites
-        What is not traced out; default the whole chain.
+        Sites that are kept, all others are traced out; default the whole chain.
     transposed
-        Those of ``sites`` that are transposed; none for the moments of rho itself.
+        Sites among ``sites`` that are transposed; none for the moments of rho itself.
     largest
         Largest number of elements of an environment.
 

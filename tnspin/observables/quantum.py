@@ -157,7 +157,7 @@ def _dims(snapshot: Snapshot) -> list[int]:
 
 
 def _counts(snapshot: Snapshot) -> magnons.SpinCounts:
-    """What counts flipped spins: the density matrix of few, which is known, or the state."""
+    """Counts of flipped spins, by the (cached) density matrix where they are few."""
     if few_spins(snapshot.model):
         return magnons.GroupCounts(snapshot.localized_state, _dims(snapshot))
     return magnons.counts(snapshot.state, snapshot.model.localized_sites)

@@ -52,14 +52,14 @@ class Options:
         Index of the basis state (0 = up) in which each localized spin started, in the order of
         ``model.localized_sites``: magnons are counted from it.  None unless all started along z.
     wavevectors
-        Those of the quantum Fisher information, in 1/site.
+        Wavevectors of the quantum Fisher information, in 1/site.
     group_cutoff
         Weight that each group may lose where the two are too large for a density matrix and are
         compressed; it changes their negativity by up to about its root (2e-5 for 1e-8 in a valve
         of 7 + 7 spins), and smaller values cost much time.
     group_largest
         Most rows of a block of that density matrix and of its partial transpose; it may cost more
-        than ``group_cutoff``, and ``group_discarded`` says what it did.
+        than ``group_cutoff``, and ``group_discarded`` records it.
     pairs
         Sites of the pairs of spins whose correlations are recorded; none: see `Snapshot.pairs`.
     halves
@@ -123,7 +123,7 @@ class Snapshot:
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """Pairs of sites with localized spins whose correlations are recorded.
 
-        Those of the options; else all pairs of up to six spins, and neighbours of more.
+        By default all pairs of up to six spins, and neighbours of more.
 
         Raises
         ------

@@ -151,7 +151,7 @@ def _vectorized(snapshot: Snapshot) -> Any:
     """The density matrix as a matrix product state, where it is in purified form."""
     state = snapshot.state
     if isinstance(state, PurifiedMPS):
-        # Truncated like groups that are compressed: the option says by how much.
+        # Truncated like groups that are compressed.
         cutoff = snapshot.options.group_cutoff
         return DensityMPS.from_state(state.purification, state.sites, cutoff=cutoff)
     return state

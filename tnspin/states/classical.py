@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ClassicalState", "directions_of", "unit_vectors"]
 
 Reals = NDArray[np.float64]
-#: Shortest <S>/S of a quantum state that still has a direction.
+#: Smallest length of <S>/S at which a quantum state still has a direction.
 _SHORTEST = 1e-6
 
 
@@ -34,7 +34,7 @@ class ClassicalState(State):
     directions : (R, N, 3) float
         Unit vectors of R realizations, N in the order of ``model.localized_sites``.
     limit : str
-        What makes the energy of the operator sum, see `classical_energy`.
+        How quantum operators become classical vectors, see `classical_energy`.
     """
 
     noun = "set of classical spins"
@@ -55,7 +55,7 @@ class ClassicalState(State):
 
     @property
     def realizations(self) -> int:
-        """R."""
+        """Number of realizations R."""
         return len(self.directions)
 
     @property
@@ -150,7 +150,7 @@ def directions_of(model: Any, state: Any) -> Reals:
 
 
 def _directions_along(model: Any, vectors: Sequence[Any]) -> Reals:
-    """The same of one state vector for each localized spin; equal ones are looked at once."""
+    """Directions of localized spins in given states, one vector each; equal ones once."""
     from tnspin.operators.local import expectations, local_spin
     from tnspin.operators.sites import spin
 

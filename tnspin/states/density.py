@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_ELEMENTS", "DensityState", "lifted", "sectors"]
 
 Vector = NDArray[np.complex128]
-#: Most elements of all blocks: 1 GiB, of which evolving it needs several.
+#: Largest number of elements of all blocks: 1 GiB, of which an evolution needs several.
 MOST_ELEMENTS = 2**26
 
 
@@ -63,7 +63,7 @@ class DensityState(State):
     def from_blocks(
         cls, sites: Sequence[Site], bases: Sequence[ChargeBasis], blocks: Sequence[ArrayLike]
     ) -> DensityState:
-        """A block-diagonal matrix: one block for each of some different charge sectors.
+        """Block-diagonal matrix: one block for each of some different charge sectors.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class DensityState(State):
                 f"state: matrices of shapes {[np.shape(block) for block in blocks]} given for"
                 f" bases of {[basis.dim for basis in bases]} states"
             )
-        # One vector for all blocks: that is what equations of motion act on.
+        # One vector for all blocks, on which equations of motion act.
         self.elements: Vector = np.concatenate(
             [np.asarray(block, dtype=np.complex128).ravel() for block in blocks]
         )
@@ -150,7 +150,7 @@ class DensityState(State):
 
     @property
     def total_charge(self) -> dict[str, int]:
-        """Values of the charges that are the same in all sectors."""
+        """Charges that have one value in all sectors, and that value."""
         first, *others = [basis.charges for basis in self.bases]
         return {n: q for n, q in first.items() if all(other[n] == q for other in others)}
 
@@ -178,11 +178,11 @@ class DensityState(State):
         return [f"dimension {self.dim}"]
 
     def copy(self) -> DensityState:
-        """An independent copy (the bases, which never change, are shared)."""
+        """Return an independent copy (the bases, which never change, are shared)."""
         return DensityState.from_blocks(self.sites, self.bases, [b.copy() for b in self.blocks])
 
     def with_charges(self, names: Sequence[str]) -> DensityState:
-        """The same matrix in the sectors of fewer charges.
+        """Matrix in the larger sectors of fewer charges.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class DensityState(State):
         return DensityState.from_blocks(self.sites, bases, blocks)
 
     def with_elements(self, elements: ArrayLike) -> DensityState:
-        """Other numbers in the same blocks, in the order of ``elements``."""
+        """Density matrix with other numbers in these blocks, in the order of ``elements``."""
         blocks = _split(np.asarray(elements, dtype=np.complex128), self.bases)
         return DensityState.from_blocks(self.sites, self.bases, blocks)
 

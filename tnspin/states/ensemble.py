@@ -1,7 +1,7 @@
 """`Ensemble`: mixtures of a few pure states, rho = sum_k w_k |psi_k><psi_k|.
 
-The members are states of one kind on one chain; their charges may differ, so each stays in its
-own sector.  Reduced density matrices are weighted means; entropies of cuts are weighted means of
+The members are states of one representation on one chain; their charges may differ, so each
+stays in its own sector.  Reduced density matrices are weighted means; entropies of cuts are weighted means of
 the members' entropies, for a mixture has no Schmidt values.
 """
 

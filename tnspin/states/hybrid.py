@@ -27,7 +27,7 @@ _PAULI = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1,
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HybridState(State):
-    """A Slater determinant (or a mixture of some) and classical spins.
+    """Slater determinant of electrons, or a mixture of some, among classical spins.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class HybridState(State):
     directions : (N, 3) float
         Unit vectors.
     limit : str
-        What makes the energy of the operator sum, see `classical_energy`.
+        How quantum operators become classical vectors, see `classical_energy`.
     """
 
     noun = "set of electrons among classical spins"

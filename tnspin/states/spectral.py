@@ -69,7 +69,7 @@ class SpectralState(State):
     basis : ChargeBasis
         Charge sector or full space, dimension D.
     blocks : sequence of Block
-        Mutually orthogonal eigenvectors, the same number of realizations in each.
+        Mutually orthogonal eigenvectors, with equal numbers of realizations.
     background : float
         Eigenvalue c of everything else.
     few : float
@@ -125,12 +125,12 @@ class SpectralState(State):
         return cls(rho.sites, rho.bases[0], (block,), background)
 
     def with_frames(self, frames: Sequence[Frames]) -> SpectralState:
-        """The same eigenvalues with other eigenvectors, one array (R, d, r) per block."""
+        """Density matrix with other eigenvectors, one array (R, d, r) per block."""
         blocks = [Block(b.inside, f, b.weights) for b, f in zip(self.blocks, frames, strict=True)]
         return SpectralState(self.sites, self.basis, blocks, self.background, self.few)
 
     def in_whole_space(self) -> SpectralState:
-        """The same density matrix as one block that is confined to no subspace."""
+        """This density matrix as one block that is confined to no subspace."""
         columns = np.concatenate([block.columns for block in self.blocks], axis=2)
         weights = np.concatenate([block.weights for block in self.blocks])
         block = Block(None, columns, weights)
@@ -145,7 +145,7 @@ class SpectralState(State):
 
     @property
     def realizations(self) -> int:
-        """R."""
+        """Number of realizations R."""
         return len(self.blocks[0].frames) if self.blocks else 1
 
     @property
@@ -229,7 +229,7 @@ class SpectralState(State):
         return np.concatenate([*nothing, *parts], axis=1), np.concatenate([np.zeros(0), *weights])
 
     def _summed(self, question: Callable[[VectorState], list[Matrix]]) -> list[Matrix]:
-        """Weighted sum of the answers of all vectors."""
+        """Sum over all vectors, with their weights, of matrices asked of each."""
         columns, weights = self._vectors()
         answers = [question(VectorState(self.sites, v, self.basis)) for v in columns.T]
         return [

@@ -73,7 +73,7 @@ def group_state(
 
 # Columns of T at a time: bounds its memory to this many times the rows of a block.
 _COLUMNS = 4096
-# Squared norm of a part of T that cannot be told from round-off of a matrix of trace 1.
+# Squared norm below which a part of T is round-off of a matrix of trace 1.
 _ROUND_OFF = 1e-18
 
 
@@ -142,12 +142,12 @@ def _matching(left: Factor, right: Factor) -> dict[tuple[int, int], list[tuple[i
 
     They all have the same charge of both groups together.
     """
-    beside: dict[int, list[int]] = defaultdict(list)
+    meeting: dict[int, list[int]] = defaultdict(list)
     for b, key in right.blocks:
-        beside[key].append(b)
+        meeting[key].append(b)
     out: dict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
     for a, key in left.blocks:
-        for b in beside[key]:
+        for b in meeting[key]:
             out[key - a, key - b].append((a, b, key))
     return dict(out)
 

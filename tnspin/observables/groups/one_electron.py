@@ -29,7 +29,7 @@ __all__ = ["group_state"]
 
 Ints = NDArray[np.int64]
 Members = Sequence[tuple[float, OneElectronState]]
-# Amplitudes copied at once, to bound the memory beside the state itself: 512 MiB.
+# Amplitudes copied at once, which bounds the memory of the copies: 512 MiB.
 _SLICE = 2**25
 
 

@@ -50,7 +50,7 @@ def group_state(
         `OneElectronState`).
     largest
         Most rows of a block of a compressed matrix and of its partial transpose; where that takes
-        more than ``cutoff``, ``discarded`` of the result says how much.
+        more than ``cutoff``, ``discarded`` of the result is larger.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def _(
     found = one_electron.group_state(members, sorted(part_a), sorted(part_b), **limits._asdict())
     if found.compressed or all(sorted(part) == part for part in parts):
         return found
-    # From product bases with ascending sites to those in the order asked for.
+    # From product bases with ascending sites to those in the order given.
     order = []
     for part in parts:
         ascending = sorted(part)

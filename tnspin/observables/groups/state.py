@@ -149,7 +149,7 @@ class GroupState:
         return values
 
     def reordered(self, a: Ints, b: Ints) -> GroupState:
-        """Return the same with basis vector ``a[i]`` of part a, ``b[j]`` of part b at i and j."""
+        """Return the state in another order: vectors ``a[i]`` of part a, ``b[j]`` of part b at i, j."""
         charges = self.charges[0][a], self.charges[1][b]
         total = np.add.outer(*charges)
         blocks = {}
@@ -160,7 +160,7 @@ class GroupState:
 
     @classmethod
     def average(cls, parts: Sequence[GroupState], weights: Sequence[float]) -> GroupState:
-        """Mixture of states over the same two bases.
+        """Mixture of states that share their two bases.
 
         Parameters
         ----------

@@ -19,7 +19,18 @@ __all__ = ["STATES", "Description", "InitialState"]
 
 
 class InitialState(Table):
-    """Keys of a ``[state]`` table, the same for every model; a new kind is one subclass."""
+    """Base of all kinds of the ``[state]`` table: keys that describe a state of any model.
+
+    ::
+
+        @register
+        @dataclass(frozen=True)
+        class MyState(InitialState):
+            kind = "my_state"
+            angle: float = 0.0
+
+            def build(self, model): ...
+    """
 
     section: ClassVar[str] = "state"
 

@@ -84,8 +84,8 @@ class GibbsGroup:
         """
         if self.states > self.largest:
             raise InputError(
-                f"state.temperature: exact amplitudes take groups of at most {self.largest} states, "
-                f"this one has {self.states}; use solver.kind = 'tebd'"
+                f"state.temperature: exact amplitudes take groups of at most {self.largest} "
+                f"states, this one has {self.states}; use solver.kind = 'tebd'"
             )
         from tnspin.operators.sparse import to_sparse
 

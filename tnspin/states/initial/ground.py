@@ -28,7 +28,7 @@ _DENSE = 300
 
 @dataclass(frozen=True, eq=False)
 class GroundState(Description):
-    """Ground state of ``model`` at t = 0, found when a solver asks for its form.
+    """Ground state of ``model`` at t = 0, computed in the representation that a solver needs.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Mixed initial states as weighted pure ones."""
+"""Mixtures of pure initial states."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class SlaterState(Description):
 
     @abstractmethod
     def _spin_amplitudes(self, states: np.ndarray) -> np.ndarray:
-        """(n,) amplitudes of the spins; states are (n, L) indices beside the electrons."""
+        """(n,) amplitudes of the spins; states are (n, L) indices of everything but electrons."""
 
     @abstractmethod
     def _without_electrons(self, names: tuple[str, ...]) -> MPS:
@@ -198,15 +198,15 @@ class SlaterState(Description):
         """Amplitudes of basis states given by (n, L) local indices, as (n,) complex."""
         states = np.asarray(states)
         occupied = np.zeros((len(states), len(self.sites), 2), dtype=bool)
-        beside = np.empty(states.shape, dtype=np.int64)
+        inner_states = np.empty(states.shape, dtype=np.int64)
         for j, site in enumerate(self.sites):
             inner = site.dim // 4 if site.has_fermions else site.dim
-            electron, beside[:, j] = np.divmod(states[:, j].astype(np.int64), inner)
+            electron, inner_states[:, j] = np.divmod(states[:, j].astype(np.int64), inner)
             if site.has_fermions:
                 # Local electron basis: empty, up, down, both.
                 occupied[:, j, 0] = electron & 1
                 occupied[:, j, 1] = electron >> 1
-        amplitudes = self._spin_amplitudes(beside)
+        amplitudes = self._spin_amplitudes(inner_states)
         flat = occupied.reshape(len(states), -1)
         filled = (flat.sum(axis=1) == self.n_electrons) & (amplitudes != 0)
         amplitudes[~filled] = 0
@@ -325,7 +325,7 @@ class SlaterProduct(SlaterState):
 
 
 def _spin_factor(site: Site) -> int:
-    """Dimension of a site beside its electrons, 0 without a localized spin."""
+    """Dimension of a site without its electrons, 0 without a localized spin."""
     return site.dim // (4 if site.has_fermions else 1) if site.spin_dim > 1 else 0
 
 

@@ -30,7 +30,7 @@ _ROUNDING = 1e-15
 
 @dataclass(frozen=True, eq=False)
 class ThermalState(SlaterState):
-    """A Slater determinant of electrons times the purified Gibbs state of every group of spins.
+    """Slater determinant of electrons times the purified Gibbs state of every group of spins.
 
     Attributes
     ----------

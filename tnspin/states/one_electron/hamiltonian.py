@@ -2,7 +2,7 @@
 
 Nothing is ever stored per amplitude but the vectors themselves: H acts row by row (a row is the
 electron's wave function for one spin configuration), with hopping along the row and exchange
-between rows.  A Chebyshev series (see `chebyshev`) needs two work vectors beside the sum.
+between rows.  A Chebyshev series (see `chebyshev`) needs two work vectors in addition to the sum.
 """
 
 from __future__ import annotations

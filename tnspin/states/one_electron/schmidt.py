@@ -1,7 +1,7 @@
 """Schmidt weights of cuts through a chain with one electron.
 
 A cut leaves the electron on one side, and the spins of the other side label the rows of a matrix
-whose columns are the rest.  Along a stretch without localized spins the rows stay the same and
+whose columns are the rest.  Along a stretch without localized spins the rows do not change and
 one position after the other moves across, so the Gram matrices of all its cuts are partial sums
 (over rows) or corners (over positions) of one.
 """
@@ -77,5 +77,5 @@ def _nested(
 
 
 def _eigenvalues(gram: Matrix, total: float) -> Weights:
-    """Those of a Gram matrix above the round-off of the norm squared ``total`` of the state."""
+    """Eigenvalues of a Gram matrix above round-off; ``total`` is the norm squared of the state."""
     return np.clip(np.linalg.eigvalsh(compact(gram, total)), 0.0, None)
