@@ -1,8 +1,8 @@
 """`Ensemble`: mixtures of a few pure states, rho = sum_k w_k |psi_k><psi_k|.
 
 The members are states of one representation on one chain; their charges may differ, so each
-stays in its own sector.  Reduced density matrices are weighted means; entropies of cuts are weighted means of
-the members' entropies, for a mixture has no Schmidt values.
+stays in its own sector.  Reduced density matrices are weighted means; entropies of cuts are
+weighted means of the members' entropies, for a mixture has no Schmidt values.
 """
 
 from __future__ import annotations

@@ -24,8 +24,7 @@ import numpy as np
 
 from tnspin.mps.transfer import Matrix, steps
 from tnspin.numerics.arrays import Ints
-from tnspin.observables.groups.state import kept_vectors
-from tnspin.operators.sites import Site
+from tnspin.observables.groups.state import doubled_sz, kept_vectors
 
 if TYPE_CHECKING:
     from tnspin.mps.state import MPS
@@ -109,7 +108,7 @@ class Sweep:
         site, code = self.factors[0].mps.sites[i], self.factors[0].mps.code
         spin = np.zeros(kept, dtype=np.int64)
         if kept > 1 and "2Sz" in code.names:
-            spin = sign * spin_charges(site) * code.strides[code.names.index("2Sz")]
+            spin = sign * doubled_sz([site.spin_dim]) * code.strides[code.names.index("2Sz")]
         q = sign * self.factors[0].mps.site_keys[i].reshape(-1, kept)
         rows = _slots(self.dims, spin)
         heights = {key: _room(parts) for key, parts in rows.items()}
@@ -197,11 +196,6 @@ def sweeps(
     for k in range(len(spacer)):
         narrow.advance(1, (1.0, (covered + k + 1) / (covered + len(spacer))))
     return left, right
-
-
-def spin_charges(site: Site) -> Ints:
-    """2Sz of the localized spin of a site in each of its states, (spin_dim,)."""
-    return site.spin_dim - 1 - 2 * np.arange(site.spin_dim, dtype=np.int64)
 
 
 def _extent(part: Sequence[int]) -> int:

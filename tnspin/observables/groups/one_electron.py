@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tnspin.observables.groups.state import (
     LARGEST,
     GroupState,
+    doubled_sz,
     kept_vectors,
     least_probability,
 )
@@ -72,7 +73,7 @@ def group_state(
     members
         (weight, state) of a mixture; weights sum to 1.
     part_a, part_b
-        Ascending sites with localized spins.
+        Sites with localized spins, in the order of the product basis.
     cutoff
         Largest weight to discard per group when its basis is compressed.
     dense
@@ -84,8 +85,9 @@ def group_state(
     conserved = all("2Sz" in state.charge_names for _, state in members)
     compressed = len(part_a) + len(part_b) > dense
     chain = members[0][1].configurations
-    parts = part_a, part_b
-    bases = [_product_basis(_charges(chain, part, conserved)) for part in parts]
+    parts = (sorted(part_a), sorted(part_b)) if compressed else (part_a, part_b)
+    charges = [doubled_sz(chain.dims(_factors(chain, part))) for part in parts]
+    bases = [_product_basis(q if conserved else 0 * q) for q in charges]
     lost = 0.0
     if compressed:
         bases, lost = _compressed(members, parts, bases, cutoff, largest)
@@ -98,15 +100,6 @@ def group_state(
 
 def _factors(chain: Configurations, part: Sequence[int]) -> tuple[int, ...]:
     return tuple(chain.spin(site) for site in part)
-
-
-def _charges(chain: Configurations, part: Sequence[int], conserved: bool) -> Ints:
-    """2Sz of each product state of a group; zeros where it is not conserved."""
-    total = np.zeros(1, dtype=np.int64)
-    for dim in chain.dims(_factors(chain, part)):
-        own = dim - 1 - 2 * np.arange(dim) if conserved else np.zeros(dim, dtype=np.int64)
-        total = np.add.outer(total, own).ravel()
-    return total
 
 
 def _product_basis(charges: Ints) -> _Basis:

@@ -7,14 +7,12 @@ from functools import singledispatch
 from math import prod
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from tnspin.errors import InputError
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.mps.state import MPS
 from tnspin.observables.groups import mps, one_electron
 from tnspin.observables.groups.state import LARGEST as GROUP_ROWS
-from tnspin.observables.groups.state import GroupState
+from tnspin.observables.groups.state import GroupState, doubled_sz
 from tnspin.operators.state import State, checked_sites
 from tnspin.states.one_electron import OneElectronState
 
@@ -113,18 +111,7 @@ def _(
     first: OneElectronState, members: Members, part_a: list[int], part_b: list[int],
     limits: _Limits,
 ) -> GroupState:  # fmt: skip
-    parts = part_a, part_b
-    found = one_electron.group_state(members, sorted(part_a), sorted(part_b), **limits._asdict())
-    if found.compressed or all(sorted(part) == part for part in parts):
-        return found
-    # From product bases with ascending sites to those in the order given.
-    order = []
-    for part in parts:
-        ascending = sorted(part)
-        dims = [first.sites[k].spin_dim for k in ascending]
-        table = np.arange(prod(dims)).reshape(dims)
-        order.append(table.transpose([ascending.index(k) for k in part]).ravel())
-    return found.reordered(*order)
+    return one_electron.group_state(members, part_a, part_b, **limits._asdict())
 
 
 def _dense(state: State, part_a: Sequence[int], part_b: Sequence[int]) -> GroupState:
@@ -139,13 +126,5 @@ def _dense(state: State, part_a: Sequence[int], part_b: Sequence[int]) -> GroupS
     dims = prod(keep[: len(part_a)]), prod(keep[len(part_a) :])
     charges = None
     if "2Sz" in state.charge_names:
-        charges = _doubled_sz(keep[: len(part_a)]), _doubled_sz(keep[len(part_a) :])
+        charges = doubled_sz(keep[: len(part_a)]), doubled_sz(keep[len(part_a) :])
     return GroupState.from_dense(state.rdm(sites, keep=keep), dims, charges)
-
-
-def _doubled_sz(dims: Sequence[int]) -> np.ndarray:
-    """2Sz of the product states of spins, up first and the first spin slowest."""
-    total = np.zeros(1, dtype=np.int64)
-    for d in dims:
-        total = np.add.outer(total, d - 1 - 2 * np.arange(d)).ravel()
-    return total

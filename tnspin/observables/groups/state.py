@@ -20,7 +20,7 @@ from tnspin.errors import InputError
 from tnspin.numerics.low_rank import compact
 from tnspin.observables.entanglement import spectrum_entropy
 
-__all__ = ["LARGEST", "GroupState", "kept_vectors", "least_probability"]
+__all__ = ["LARGEST", "GroupState", "doubled_sz", "kept_vectors", "least_probability"]
 
 Ints = NDArray[np.int64]
 Matrix = NDArray[np.complex128]
@@ -147,16 +147,6 @@ class GroupState:
         for q, block in self.blocks.items():
             values[total == q] = np.diagonal(block).real
         return values
-
-    def reordered(self, a: Ints, b: Ints) -> GroupState:
-        """Return the state in another order: vectors ``a[i]`` of part a, ``b[j]`` of part b at i, j."""
-        charges = self.charges[0][a], self.charges[1][b]
-        total = np.add.outer(*charges)
-        blocks = {}
-        for q, block in self.blocks.items():
-            rows = self._position[np.ix_(a, b)][total == q]
-            blocks[q] = block[np.ix_(rows, rows)]
-        return GroupState(charges, blocks, self.discarded, self.compressed)
 
     @classmethod
     def average(cls, parts: Sequence[GroupState], weights: Sequence[float]) -> GroupState:
@@ -306,6 +296,14 @@ def _spectrum(blocks: Iterable[Matrix]) -> NDArray[np.float64]:
     """Eigenvalues of Hermitian blocks together."""
     values = [np.linalg.eigvalsh(block) for block in blocks if len(block)]
     return np.concatenate(values) if values else np.zeros(0)
+
+
+def doubled_sz(dims: Sequence[int]) -> Ints:
+    """2Sz of the product states of spins, up first and the first spin slowest."""
+    total = np.zeros(1, dtype=np.int64)
+    for d in dims:
+        total = np.add.outer(total, d - 1 - 2 * np.arange(d)).ravel()
+    return total
 
 
 # ---------------------------------------------------------------------- compressed bases
