@@ -18,9 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.figures import save_figure
-from tnspin.figures.palette import BLUE, ORANGE
 from tnspin.figures.spins import connected_correlation
-from tnspin.figures.style import STYLE
+from tnspin.figures.style import BLUE, ORANGE, STYLE
 from tnspin.results.result import Result, Variable
 from tnspin.runs.config import loading as config
 from tnspin.runs.simulation import simulate

@@ -33,8 +33,7 @@ from matplotlib.ticker import LogFormatter, NullLocator
 
 import tnspin as ts
 from tnspin.figures.accuracy import CONVERGED, write_accuracy
-from tnspin.figures.palette import BLUE, ORANGE, steps
-from tnspin.figures.style import letter, new_figure, save
+from tnspin.figures.style import BLUE, ORANGE, letter, new_figure, save, steps
 from tnspin.observables.snapshot import Options
 from tnspin.results.result import Result
 

@@ -29,8 +29,7 @@ from matplotlib.figure import Figure
 
 import tnspin as ts
 from tnspin.baths import JumpOperator, UniversalLindblad, jump_operators
-from tnspin.figures.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY
-from tnspin.figures.style import STYLE
+from tnspin.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE
 from tnspin.observables.groups.spins import group_state
 from tnspin.operators.basis import ChargeBasis
 from tnspin.results.facts import parameters

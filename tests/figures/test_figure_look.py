@@ -21,8 +21,7 @@ from small_sweeps import CHAIN
 from tnspin import figures
 from tnspin.cli import main
 from tnspin.figures.accuracy import accuracy_text
-from tnspin.figures.palette import PALETTE, SEQUENCE
-from tnspin.figures.style import STYLE
+from tnspin.figures.style import PALETTE, SEQUENCE, STYLE
 from tnspin.results.facts import conserved
 from tnspin.results.result import Result, Variable
 from tnspin.results.toml_text import dumps

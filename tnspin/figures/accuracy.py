@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -21,7 +21,7 @@ CONVERGED = 1e-2
 #: root of the discarded weight.  Measured values are divided by the trace and off by less.
 TRACE = 1e-2
 _GATES = ("dt", "order", "bond_dim", "cutoff")
-#: Accuracy keys of each kind of solver; of others those of `_ANY`.
+#: Accuracy keys of each kind of solver; of others the tolerance.
 _KEYS = {
     "tebd": _GATES,
     "tdvp": ("dt", "bond_dim", "cutoff", "tolerance"),
@@ -30,21 +30,25 @@ _KEYS = {
     "llg": ("dt", "order"),
     "hybrid": ("dt", "order"),
 }
-_ANY = ("tolerance",)
 _NAMES = {"llg": "LLG", "quantum_llg": "quantum LLG", "quantum_ll": "quantum LL",
           "tebd": "TEBD", "tdvp": "TDVP"}  # fmt: skip
-#: Errors that a result holds at each time, and their names.
-_ERRORS = {
-    "trace_error": "trace off by",
-    "hermiticity_error": "not Hermitian by",
-    "group_discarded": "lost in cutting the groups down",
-}
-#: Errors that are attributes of a result.
-_ATTRIBUTES = {
-    "jump_error": "jump operators off by",
-    "classical_energy_drift": "energy of the classical run drifts by",
-    "classical_norm_drift": "its norm by",
-}
+#: Errors that a result holds as variables or attributes, their names, and the largest of them.
+_ERRORS: tuple[tuple[str, str, Callable[[np.ndarray], Any]], ...] = (
+    ("discarded_weight", "discarded weight", lambda weight: weight.sum(axis=1).max()),
+    ("trace_error", "trace off by", np.max),
+    ("hermiticity_error", "not Hermitian by", np.max),
+    ("group_discarded", "lost in cutting the groups down", np.max),
+    ("smallest_eigenvalue", "eigenvalues negative by", lambda values: max(0.0, -values.min())),
+    ("jump_error", "jump operators off by", np.max),
+    ("classical_energy_drift", "energy of the classical run drifts by", np.max),
+    ("classical_norm_drift", "its norm by", np.max),
+    ("residual", "spins still moving by", lambda change: np.nan_to_num(change).max()),
+    ("spin_error", "standard error of spin", np.max),
+    ("mutual_information_error", "standard error of mutual information", np.max),
+    ("log_negativity_error", "standard error of log negativity", np.max),
+)
+#: Those that are shown even if they are zero.
+_ALWAYS = ("discarded_weight", "spin_error", "mutual_information_error", "log_negativity_error")
 # Characters of the line in an inch, and inches of a line of it.
 _CHARACTERS, _LINE, _SIZE = 15.5, 0.155, 8.0
 
@@ -118,16 +122,16 @@ def accuracy_text(results: Sequence[Result]) -> str:
 def _solvers(result: Result) -> list[str]:
     """Solver and its accuracy keys, also of the classical counterpart."""
     tables = parameters(result)
-    found = [settings(tables.get("solver", {}))]
-    if "classical_spin" in result or "loop_classical_spin" in result:
-        found.append(f"beside it {settings({'kind': 'llg', **tables.get('classical', {})})}")
+    classical = {"kind": "llg", **tables.get("classical", {})}
+    compared = "classical_spin" in result or "loop_classical_spin" in result
+    found = [settings(tables.get("solver", {})), f"beside it {settings(classical)}" * compared]
     return list(filter(None, found))
 
 
 def settings(table: Mapping[str, Any]) -> str:
     """Kind of a solver and the keys that set its accuracy, in words."""
     kind = str(table.get("kind", ""))
-    keys = _KEYS.get("tebd" if table.get("engine") == "tebd" else kind, _ANY)
+    keys = _KEYS.get("tebd" if table.get("engine") == "tebd" else kind, ("tolerance",))
     if kind == "quantum_llg" and table.get("temperature"):
         keys = ("dt",)
     values = [f"{key.replace('_', ' ')} {_plain(table[key])}" for key in keys if table.get(key)]
@@ -147,26 +151,15 @@ def _drifts(result: Result) -> dict[str, float]:
 
 def _errors(result: Result) -> dict[str, float]:
     """Largest error of each kind that the file holds."""
-    found = {
-        text: float(np.abs(result[name]).max())
-        for name, text in _ERRORS.items() if name in result and np.any(result[name])
-    }  # fmt: skip
-    if "discarded_weight" in result:
-        weight = float(result["discarded_weight"].sum(axis=1).max())
-        found = {"discarded weight": weight, **found}
-    if "smallest_eigenvalue" in result and np.min(result["smallest_eigenvalue"]) < 0:
-        found["eigenvalues negative by"] = -float(np.min(result["smallest_eigenvalue"]))
-    attributes = ((text, result.attrs.get(name)) for name, text in _ATTRIBUTES.items())
-    found |= {text: float(value) for text, value in attributes if value}
-    if "residual" in result and np.isfinite(result["residual"]).any():  # nan: not yet reached
-        found["spins still moving by"] = float(np.nanmax(result["residual"]))
+    sources = {**result.attrs, **{name: v.data for name, v in result.variables.items()}}
+    found = {}
+    for name, text, largest in _ERRORS:
+        value = float(largest(np.asarray(sources[name]))) if np.size(sources.get(name, ())) else 0.0
+        if value or (name in _ALWAYS and name in sources):
+            found[text] = value
     if "mutual_information_closed_form" in result:
         apart = result["mutual_information"] - result["mutual_information_closed_form"]
         found["formula and density matrix differ by"] = float(np.abs(apart).max())
-    for name in ("spin", "mutual_information", "log_negativity"):
-        if f"{name}_error" in result:
-            words = name.replace("_", " ")
-            found[f"standard error of {words}"] = float(np.max(result[f"{name}_error"]))
     return found
 
 

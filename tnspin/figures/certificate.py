@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 
 from tnspin.figures.accuracy import settings, write_below
 from tnspin.figures.labels import about
-from tnspin.figures.palette import BLACK, GREEN, PALETTE
-from tnspin.figures.style import legend_right, letter, new_figure, save
+from tnspin.figures.style import BLACK, GREEN, PALETTE, legend_right, letter, new_figure, save
 from tnspin.units import EnergyScale
 
 #: Certificate as plain values, from `Certificate.to_dict`.
@@ -104,8 +103,10 @@ def _errors(facts: Facts) -> tuple[str, Lines]:
     grey = {"color": "0.8", "lw": 0.8, "zorder": 1}
     lines: Lines = [(one["error"], grey) for name, one in every.items() if name not in skipped]
     judged = [name for name in every if name in facts["judged"]]
-    for name, colour in zip(judged, _COLOURS * len(judged), strict=False):
-        lines.append((every[name]["error"], {"color": colour, "label": name.replace("_", " ")}))
+    lines += [
+        (every[name]["error"], {"color": colour, "label": name.replace("_", " ")})
+        for name, colour in zip(judged, _COLOURS * len(judged), strict=False)
+    ]
     return f"errors, {how}: of what is judged (solid), of the rest (grey)", lines
 
 
@@ -122,11 +123,12 @@ def _levels(facts: Facts) -> tuple[str, Lines]:
     name = facts["limited_by"][0]
     sides = {rung["name"]: (rung["axis"], rung["side"]) for rung in facts["rungs"]}
     axes = list(dict.fromkeys(axis for axis, _ in sides.values() if axis != "base"))
-    lines: Lines = []
-    for rung, values in facts["observables"][name]["differences"].items():
-        axis, side = sides[rung]
-        colour = _COLOURS[axes.index(axis) % len(_COLOURS)]
-        lines.append((values, {"color": colour, "ls": _STYLES[side], "label": rung}))
+    colours = {axis: _COLOURS[k % len(_COLOURS)] for k, axis in enumerate(axes)}
+    looks = {rung: (colours.get(axis), _STYLES.get(side)) for rung, (axis, side) in sides.items()}
+    lines: Lines = [
+        (values, {"color": looks[rung][0], "ls": looks[rung][1], "label": rung})
+        for rung, values in facts["observables"][name]["differences"].items()
+    ]
     words = "difference from coarser (dotted), finer (solid) runs"
     return f"{name.replace('_', ' ')}: {words}", lines
 

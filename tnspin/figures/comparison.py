@@ -17,8 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from tnspin.errors import InputError
 from tnspin.figures.accuracy import unconverged_from, write_accuracy
 from tnspin.figures.labels import localized_sites, time_label, times, title, unit
-from tnspin.figures.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, steps
-from tnspin.figures.style import legend_right, letter, new_figure
+from tnspin.figures.style import CYCLE, legend_right, letter, new_figure, steps
 from tnspin.results.facts import parameters
 from tnspin.results.result import Result
 from tnspin.results.toml_text import dumps, flatten, loads
@@ -50,7 +49,6 @@ _LARGEST = {
     "concurrence": "largest concurrence of a pair",
     "bell_nonlocality": "largest Bell nonlocality of a pair",
 }
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 #: Keys that do not change what a line shows.
 _SILENT = ("solver.threads", "solver.workers", "record.checkpoint", "record.observables")
@@ -153,21 +151,16 @@ def _is_line(results: Sequence[Result], name: str) -> bool:
     return numbers and not name.endswith("_error")
 
 
-def _loop_components() -> list[Quantity]:
-    """Components of the magnetization round a hysteresis loop, against `_fields`."""
-
-    def component(axis: int) -> Quantity:
-        def value(result: Result) -> np.ndarray:
-            branches = dict(zip(result["branch"], result["magnetization"][..., axis], strict=True))
-            return np.concatenate((branches["up"], branches["down"][::-1]))
-
-        return Quantity(f"magnetization, {'xyz'[axis]}", f"$M_{'xyz'[axis]}$", value)
-
-    return [component(axis) for axis in range(3)]
+def _magnetization(result: Result, axis: int) -> np.ndarray:
+    """Component of the magnetization round a hysteresis loop, from the lowest field on."""
+    branches = dict(zip(result["branch"], result["magnetization"][..., axis], strict=True))
+    return np.concatenate((branches["up"], branches["down"][::-1]))
 
 
-def _fields(result: Result) -> np.ndarray:
-    return np.concatenate((result["field"], result["field"][::-1]))
+_LOOP = [
+    Quantity(f"magnetization, {name}", f"$M_{name}$", partial(_magnetization, axis=k))
+    for k, name in enumerate("xyz")
+]
 
 
 # ---------------------------------------------------------------------- results on the same axes
@@ -215,7 +208,8 @@ def _axes(results: Sequence[Result]) -> tuple[list[Quantity], list[np.ndarray | 
         one = Quantity(name, "mutual information (nat)", lambda r: r["mutual_information"])
         return [one], [r["n_localized"] for r in results], "number of localized spins"
     if all("loop_spin" in result for result in results):
-        return _loop_components(), [_fields(r) for r in results], "field (energy unit)"
+        fields = [np.concatenate((r["field"], r["field"][::-1])) for r in results]
+        return _LOOP, [*fields], "field (energy unit)"
     kinds = ", ".join(str(parameters(r).get("model", {}).get("kind", "?")) for r in results)
     raise InputError(f"FILE: these results ({kinds}) have nothing in common to draw")
 
@@ -249,8 +243,9 @@ def _draw_one(
         ax.plot(at[tail], values[tail], **{**style, "label": None, "alpha": 0.3})
     error = quantity.error(result)
     if error is not None:
-        colour = drawn.get_color()
-        ax.fill_between(at, values - error, values + error, color=colour, alpha=0.2, lw=0)
+        ax.fill_between(
+            at, values - error, values + error, color=drawn.get_color(), alpha=0.2, lw=0
+        )
 
 
 def _legend(drawing: Figure, results: Sequence[Result]) -> None:
@@ -276,15 +271,12 @@ def _labels(results: Sequence[Result], names: Sequence[str]) -> list[str]:
     labels = [", ".join(f"{words[k]} = {_shown(table.get(k))}" for k in keys) for table in tables]
     if not (0 < len(keys) <= _KEYS and all(len(label) <= _LONGEST for label in labels)):
         labels = list(names)
-    if len(set(labels)) < len(labels):
-        return [f"{label} ({k + 1})" for k, label in enumerate(labels)]
-    return labels
+    unique = len(set(labels)) == len(labels)
+    return labels if unique else [f"{label} ({k + 1})" for k, label in enumerate(labels)]
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def _short(key: str) -> str:
@@ -308,14 +300,14 @@ def _shared_title(results: Sequence[Result]) -> str:
 
 def _styles(count: int) -> list[dict[str, Any]]:
     """Colour and dashes of each of so many lines."""
-    few = count <= len(_COLOURS)
-    colours = _COLOURS[:count] if few else steps(count, 0.92)
+    few = count <= len(CYCLE)
+    colours = CYCLE[:count] if few else steps(count, 0.92)
     dashes = _DASHES if few else itertools.cycle(_DASHES[:3])
     return [{"color": c, "ls": d} for c, d in zip(colours, dashes, strict=False)]
 
 
-def _is_unconverged(result: Result) -> bool:
-    return unconverged_from(result) is not None
+def _is_unconverged(result: Result | None) -> bool:
+    return result is not None and unconverged_from(result) is not None
 
 
 # ---------------------------------------------------------------------- sweeps
@@ -331,11 +323,7 @@ def sweep_figure(collection: Result) -> Figure:
     if not runs:
         raise InputError("FILE: none of its runs is done; there is nothing to draw")
     every = list(runs.values())
-    labels = [
-        ", ".join(f"{_short(key)} = {_value(collection, key, k)}"
-                  for key, k in zip(keys, place, strict=True))
-        for place in runs
-    ]  # fmt: skip
+    labels = [_setting(collection, keys, place) for place in runs]
     timed = all("time" in run for run in every)
     shown = quantities(every)[:_COLUMNS] if timed else []
     if not shown:
@@ -405,9 +393,10 @@ def _config(collection: Result, keys: Sequence[str], place: Sequence[int]) -> st
     return dumps(tables)
 
 
-def _value(collection: Result, key: str, k: int) -> str:
-    value = collection[key][k]
-    return f"{value:g}" if collection[key].dtype.kind in "if" else str(value)
+def _setting(collection: Result, keys: Sequence[str], place: Sequence[int]) -> str:
+    """Values of swept keys, in words."""
+    values = ((_short(key), collection[key][k].item()) for key, k in zip(keys, place, strict=True))
+    return ", ".join(f"{name} = {_shown(value)}" for name, value in values)
 
 
 def _draw_ends(
@@ -415,8 +404,10 @@ def _draw_ends(
     runs: Mapping[tuple[int, ...], Result],
 ) -> None:  # fmt: skip
     """Last value of each run against one key, a line for each combination of the others."""
-    along = max(range(len(keys)), key=lambda k: _rank(collection[keys[k]]))
-    values = collection[keys[along]]
+    swept = [collection[key] for key in keys]
+    # Numbers first, then most values.
+    along = max(range(len(keys)), key=lambda k: (swept[k].dtype.kind in "if", swept[k].size))
+    values = swept[along]
     numbers = values.dtype.kind in "if"
     x = values if numbers else np.arange(values.size)
     shape, order = collection["run_state"].shape, np.argsort(x)
@@ -426,8 +417,7 @@ def _draw_ends(
         places = [(*other[:along], k, *other[along:]) for k in range(values.size)]
         line = [runs.get(place) for place in places]
         ends = np.array([np.nan if run is None else quantity.value(run)[-1] for run in line])
-        named = zip(names, other, strict=True)
-        label = ", ".join(f"{_short(key)} = {_value(collection, key, k)}" for key, k in named)
+        label = _setting(collection, names, other)
         # Between words there is nothing that a line could mean.
         look = style if numbers else {**style, "ls": ""}
         ax.plot(x[order], ends[order], marker="o", markersize=4, label=label or None, **look)
@@ -435,15 +425,10 @@ def _draw_ends(
         errors = np.array([0.0 if error is None else error[-1] for error in sampled])
         if errors.any():
             ax.errorbar(x, ends, errors, fmt="none", ecolor=style["color"], capsize=3)
-        late = [k for k, run in enumerate(line) if run is not None and _is_unconverged(run)]
+        late = [k for k, run in enumerate(line) if _is_unconverged(run)]
         ax.plot(x[late], ends[late], "o", markersize=4, mfc="white", mec=style["color"])
     if values.dtype.kind == "i":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not numbers:
         ax.set_xticks(x, values, rotation=20 if values.size > 3 else 0)
     ax.set(title="at the end", xlabel=keys[along], ylabel=quantity.label)
-
-
-def _rank(values: np.ndarray) -> tuple[bool, int]:
-    """Order of swept keys as the axis of the final values: numbers first, then most values."""
-    return values.dtype.kind in "if", values.size

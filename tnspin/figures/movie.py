@@ -12,13 +12,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError, RunError
 from tnspin.figures.labels import localized_sites, polarization, time_label
-from tnspin.figures.palette import BLACK, GREEN, ORANGE
-from tnspin.figures.style import STYLE
+from tnspin.figures.style import BLACK, GREEN, ORANGE, STYLE, new_figure
 from tnspin.results.result import Result, reason, write_atomically
 
 #: What is drawn; sweeps have the same variables along other axes as well.
@@ -56,12 +54,12 @@ def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
         raise InputError("--movie: this result has no electron densities to show")
     if not result["time"].size or not localized_sites(result).size:
         raise InputError("--movie: this result has no times, or no localized spins, to show")
-    if path.suffix == ".mp4" and not FFMpegWriter.isAvailable():
-        raise InputError(f"-o {path}: a .mp4 needs ffmpeg, which is not installed; allowed: .gif")
-    if path.suffix not in (".gif", ".mp4"):
-        raise InputError(f"-o {path}: a movie is a .gif or .mp4 file")
-    rate = int(np.clip(result["time"].size / seconds, 2, 25))
     kinds: dict[str, type[Any]] = {".gif": PillowWriter, ".mp4": FFMpegWriter}
+    if path.suffix not in kinds:
+        raise InputError(f"-o {path}: a movie is a .gif or .mp4 file")
+    if not kinds[path.suffix].isAvailable():
+        raise InputError(f"-o {path}: a .mp4 needs ffmpeg, which is not installed; allowed: .gif")
+    rate = int(np.clip(result["time"].size / seconds, 2, 25))
     writer: AbstractMovieWriter = kinds[path.suffix](fps=rate)
     partial = path.with_name(f"{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
@@ -85,24 +83,22 @@ def save_movie(result: Result, path: Path, seconds: float = 10.0) -> None:
 def _last_words(error: subprocess.CalledProcessError) -> str:
     """What ffmpeg said last, before it failed."""
     said = error.stderr or error.output or b""
-    lines = (said.decode(errors="replace") if isinstance(said, bytes) else str(said)).split("\n")
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")
+    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    last = (text.strip() or "no reason given").splitlines()[-1].strip()
     return f"ffmpeg failed with status {error.returncode}: {last}"
 
 
 def _movie_frame(result: Result) -> tuple[Figure, Callable[[int], None]]:
     """Return the figure of a movie and the function that sets it to snapshot k."""
-    drawing = Figure(figsize=(8.0, 4.5), layout="constrained")
-    FigureCanvasAgg(drawing)
-    grid = drawing.add_gridspec(2, 1, height_ratios=(1.0, 1.8))
-    upper, lower = drawing.add_subplot(grid[0]), drawing.add_subplot(grid[1])
+    drawing = new_figure(8.0, 4.5)
+    upper, lower = drawing.subplots(2, 1, height_ratios=(1.0, 1.8))
     density, spins = result["electron_density"], result["spin"]
     axis = polarization(result)
     electron_spin = result["electron_spin"][:, :, axis]
     sites, localized = np.arange(density.shape[1]), localized_sites(result)
 
-    upper.set(xlim=(-1, sites.size), ylim=(-1.25, 1.25), yticks=[-1, 0, 1], xticks=[])
-    upper.set_ylabel("localized\nspins, z")
+    upper.set(xlim=(-1, sites.size), ylim=(-1.25, 1.25), yticks=[-1, 0, 1], xticks=[],
+              ylabel="localized\nspins, z")  # fmt: skip
     upper.axhline(0, color="0.85", lw=1, zorder=0)
     arrows = upper.quiver(
         localized, np.zeros(localized.size), spins[0, :, 0], spins[0, :, 2], color=GREEN,
@@ -112,8 +108,8 @@ def _movie_frame(result: Result) -> tuple[Figure, Callable[[int], None]]:
     (spin_line,) = lower.plot(sites, electron_spin[0], color=ORANGE, label=f"spin, {'xyz'[axis]}")
     lower.axvspan(localized.min() - 0.5, localized.max() + 0.5, color=GREEN, alpha=0.12, lw=0)
     low, high = min(0.0, float(electron_spin.min())), float(density.max())
-    lower.set(xlim=(-1, sites.size), ylim=(low - 0.05 * high, 1.1 * high))
-    lower.set(xlabel="site", ylabel="electrons per site")
+    lower.set(xlim=(-1, sites.size), ylim=(low - 0.05 * high, 1.1 * high),
+              xlabel="site", ylabel="electrons per site")  # fmt: skip
     lower.legend(loc="upper right")
 
     def draw(k: int) -> None:

@@ -1,9 +1,9 @@
-"""Panels against time as declarations, how one is drawn, and how several make a figure."""
+"""Panels against time: declarations of what they show, and how one is drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 
 from tnspin.figures.accuracy import mark_unconverged
 from tnspin.figures.labels import edges, localized_sites, times
-from tnspin.figures.palette import AXES, steps
-from tnspin.figures.style import legend_inside
+from tnspin.figures.style import AXES, legend_inside, legend_right, steps
 from tnspin.results.result import Result
 
 Limits = tuple[float | None, float | None]
@@ -61,7 +60,9 @@ class Panel:
     limits
         Limits of the vertical axis, or a function that gives them once all is drawn.
     zero, log
-        Whether a grey line marks zero; whether the axis is logarithmic, without exact zeros.
+        Grey of a line at zero, if there is one; whether the axis is logarithmic, without zeros.
+    sites
+        Whether the legend is one of sites, on the right.
     legend
         Options of `legend_inside`; None: no legend, or the one that the figure puts on the right.
     shading
@@ -76,9 +77,10 @@ class Panel:
     needs: Sequence[str] = ()
     extra: Callable[[Axes, Result], Any] | None = None
     limits: Limits | Callable[[Axes, Result], Limits] | None = None
-    zero: bool = False
+    zero: str = ""
     log: bool = False
-    legend: dict[str, Any] | None = field(default=None, hash=False)
+    sites: bool = False
+    legend: dict[str, Any] | None = None
     shading: Literal["", "grey", "explained"] = "grey"
     height: float = 1.0
 
@@ -90,7 +92,7 @@ def draw(ax: Axes, result: Result, panel: Panel) -> None:
     if panel.log:
         _logarithmic(ax)
     if panel.zero:
-        ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+        ax.axhline(0, color=panel.zero, lw=0.8, zorder=0)
     # Before what a panel adds, which may know better.
     ax.set_title(panel.title(result) if callable(panel.title) else panel.title)
     ax.set_ylabel(panel.label(result) if callable(panel.label) else panel.label)
@@ -98,6 +100,8 @@ def draw(ax: Axes, result: Result, panel: Panel) -> None:
         panel.extra(ax, result)
     if panel.limits is not None:
         ax.set_ylim(*(panel.limits(ax, result) if callable(panel.limits) else panel.limits))
+    if panel.sites:
+        legend_right(ax, title="site", handlelength=1.0, labelspacing=0.3)
     if panel.legend is not None:
         legend_inside(ax, **panel.legend)
     if panel.shading:
@@ -113,12 +117,11 @@ def _draw_curve(ax: Axes, result: Result, curve: Curve, log: bool) -> None:
         error = result[f"{values}_error"][place] if f"{values}_error" in result else None
         values = result[values][place]
     t = times(result)[: len(values)]
-    width: dict[str, Any] = {} if curve.width is None else {"lw": curve.width}
     shown = np.where(values > 0, values, np.nan) if log else values
-    (line,) = ax.plot(t, shown, curve.style, color=curve.colour, label=curve.label, **width)
+    (line,) = ax.plot(t, shown, curve.style, color=curve.colour, label=curve.label,
+                      lw=curve.width)  # fmt: skip
     if error is not None:
-        colour = line.get_color()
-        ax.fill_between(t, values - error, values + error, color=colour, alpha=0.25, lw=0)
+        ax.fill_between(t, values - error, values + error, color=line.get_color(), alpha=0.25, lw=0)
 
 
 def _logarithmic(ax: Axes) -> None:
@@ -142,8 +145,7 @@ def components(
     for k, colour in enumerate(AXES):
         band = None if error is None else error[:, k]
         curves.append(Curve(solid[:, k], colour, "xyz"[k], error=band))
-        if dashed is not None:
-            curves.append(Curve(dashed[:, k], colour, None, "--", width))
+        curves += [] if dashed is None else [Curve(dashed[:, k], colour, None, "--", width)]
     return curves
 
 
@@ -153,12 +155,11 @@ def key(label: str, colour: str, style: str = "-", width: float | None = None) -
 
 
 def each_spin(result: Result, values: np.ndarray, style: str = "-") -> list[Curve]:
-    """Curves of a (time, localized) quantity, one for each site; without labels if dashed."""
+    """Curves of a (time, localized) quantity; in the legend if solid, and of 12 spins at most."""
     sites, colours = localized_sites(result), steps(values.shape[1])
-    return [
-        Curve(values[:, k], colour, f"{sites[k]}" if style == "-" else None, style)
-        for k, colour in enumerate(colours)
-    ]
+    named = style == "-" and len(sites) <= 12
+    labels = [f"{site}" if named else None for site in sites]
+    return [Curve(values[:, k], colours[k], labels[k], style) for k in range(len(colours))]
 
 
 def from_zero(

@@ -11,12 +11,10 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from tnspin.figures.accuracy import unconverged_text
-from tnspin.figures.errors import DISCARDED, DRIFT, drift_or_sampling
 from tnspin.figures.labels import edges, localized_sites, polarization, times, title
-from tnspin.figures.layout import two_columns
-from tnspin.figures.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, shades, steps
+from tnspin.figures.layout import DISCARDED, DRIFT, drift_or_sampling, two_columns
 from tnspin.figures.panel import Curve, Panel, color_map, components, each_spin, from_zero, key
-from tnspin.figures.style import legend_right
+from tnspin.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, shades, steps
 from tnspin.results.facts import group_members
 from tnspin.results.onsets import onsets
 from tnspin.results.result import Result
@@ -26,7 +24,6 @@ _COMPRESSED = 1e-5
 # Probabilities below this are round-off.
 _LEAST = 1e-6
 _TORQUE = "torque (energy unit/ħ)"
-_SITES: dict[str, Any] = {"title": "site", "handlelength": 1.0, "labelspacing": 0.3}
 
 
 def pulse_figure(result: Result) -> Figure:
@@ -36,7 +33,7 @@ def pulse_figure(result: Result) -> Figure:
     first spin in both, and their difference.
     """
     present = result.variables.keys()
-    spins = [_LOCALIZED]
+    spins = [_localized(result)]
     spins += [_ENTROPY] if "entropy" in present else [_TORQUES] if "torque" in present else []
     totals = present >= set(_TOTALS.needs) and "discarded_weight" not in present
     errors = [DISCARDED] * ("discarded_weight" in present) + [_TOTALS] * totals
@@ -103,42 +100,22 @@ _CHARGE = Panel(
 # ---------------------------------------------------------------------- one ferromagnet
 
 
-def _shown_axes(result: Result) -> list[int]:
-    """Components of the localized spins that are shown: z, and that of the electrons."""
-    axis = polarization(result)
-    return [2] if axis == 2 else [2, axis]
-
-
-def _localized(result: Result) -> list[Curve]:
-    styles = zip(_shown_axes(result), ("-", "--"), strict=False)
-    return [one for a, style in styles for one in each_spin(result, result["spin"][..., a], style)]
-
-
-def _localized_label(result: Result) -> str:
-    power = "" if len(_shown_axes(result)) > 1 else "^z"
-    return rf"$\langle S{power}_i\rangle / S$"
-
-
-def _localized_title(result: Result) -> str:
-    # Short: what is not converged is said on the same line.
-    dashed = _shown_axes(result)[1:]
-    return "localized spins" + "".join(f", {'xyz'[axis]} dashed" for axis in dashed)
-
-
-def _zero_and_sites(ax: Axes, result: Result) -> None:
-    low, high = _close_limits(ax, result)
-    if low < 0 < high:
-        ax.axhline(0, color="0.8", lw=0.8, zorder=0)
-    if result["spin"].shape[1] <= 12:
-        legend_right(ax, **_SITES)
-
-
-def _close_limits(ax: Axes, result: Result) -> tuple[float, float]:
-    """From -1 to 1, or closer if all spins stay within a quarter of that."""
-    spins = result["spin"][..., _shown_axes(result)]
-    low, high = (float(spins.min()), float(spins.max())) if spins.size else (-1.0, 1.0)
+def _localized(result: Result) -> Panel:
+    """z component of the localized spins, and dashed that along which electrons are polarized."""
+    spins, axis = result["spin"], polarization(result)
+    shown = [2] if axis == 2 else [2, axis]
+    styles = zip(shown, ("-", "--"), strict=False)
+    curves = [one for a, style in styles for one in each_spin(result, spins[..., a], style)]
+    low, high = -1.0, 1.0
+    if spins.size:
+        low, high = float(spins[..., shown].min()), float(spins[..., shown].max())
+    # From -1 to 1, or closer if all spins stay within a quarter of that.
     span = max(high - low, 0.02)
-    return (low - 0.06 * span, high + 0.06 * span) if span < 0.5 else (-1.06, 1.06)
+    limits = (low - 0.06 * span, high + 0.06 * span) if span < 0.5 else (-1.06, 1.06)
+    # Short: what is not converged is said on the same line.
+    words = "localized spins" + f", {'xyz'[axis]} dashed" * (axis != 2)
+    label = r"$\langle S" + "^z" * (axis == 2) + r"_i\rangle / S$"
+    return Panel(words, label, curves, limits=limits, zero="0.8", sites=True, shading="explained")
 
 
 def _entropy(result: Result) -> list[Curve]:
@@ -162,10 +139,6 @@ def _totals(result: Result) -> list[Curve]:
     return [*components(electrons, localized, width=1.6), key("localized", BLACK, "--")]
 
 
-_LOCALIZED = Panel(
-    _localized_title, _localized_label, _localized, extra=_zero_and_sites, limits=_close_limits,
-    shading="explained",
-)  # fmt: skip
 _ENTROPY = Panel(
     "entanglement entropy", "entropy (nat)", _entropy, limits=from_zero(),
     legend={"share": 0.18, "ncols": 3}, shading="explained",
@@ -195,23 +168,19 @@ def _counterpart(name: str) -> Panel:
     words = {"spin": "spin", "torque": "torque of the electrons on the spin"}[name]
     label = _TORQUE if name == "torque" else r"$\langle \mathbf{S} \rangle / S$, $\mathbf{n}$"
     heading = lambda result: f"{words} on site {localized_sites(result)[0]}"  # noqa: E731
-    return Panel(heading, label, curves, zero=True, legend={"ncols": 5})
+    return Panel(heading, label, curves, zero="0.85", legend={"ncols": 5})
 
 
 def _difference(name: str) -> Panel:
     """Length of the difference of quantum and classical vectors, of each spin."""
 
     def curves(result: Result) -> list[Curve]:
-        apart = result[name] - result[f"classical_{name}"]
-        return each_spin(result, np.linalg.norm(apart, axis=-1))
-
-    def sites(ax: Axes, result: Result) -> None:
-        if result[name].shape[1] <= 12:
-            legend_right(ax, **_SITES)
+        quantum, classical = result[name], result[f"classical_{name}"]
+        return each_spin(result, np.linalg.norm(quantum - classical, axis=-1))
 
     label = "|difference|" + _TORQUE.removeprefix("torque") * (name == "torque")
     words = f"{name} on each site: quantum minus classical"
-    return Panel(words, label, curves, extra=sites, limits=from_zero(1.05, 1.05e-6))
+    return Panel(words, label, curves, limits=from_zero(1.05, 1.05e-6), sites=True)
 
 
 # ---------------------------------------------------------------------- two ferromagnets
@@ -241,8 +210,6 @@ def _onsets(ax: Axes, result: Result) -> None:
         if start is not None:
             colour = shades(_GROUPS[k % 4], len(members))[0]
             ax.axvline(start * scale, color=colour, lw=1, ls=":")
-    ax.axhline(0, color="0.8", lw=0.8, zorder=0)
-    legend_right(ax, **_SITES)
 
 
 def _magnons(result: Result) -> list[Curve]:
@@ -281,7 +248,7 @@ _VALVE = (
     Panel("spin of the electrons", r"$\langle s_e\rangle / N_e$ ($\hbar/2$)", _polarization,
           needs=("electron_polarization",), legend={"share": 0.15, "ncols": 3}),
     Panel("localized spins; dotted: onset of each group", r"$\langle S^z_i\rangle / S$", _groups,
-          needs=("spin",), extra=_onsets, limits=(-1.06, 1.06)),
+          needs=("spin",), extra=_onsets, limits=(-1.06, 1.06), zero="0.8", sites=True),
     Panel("von Neumann entropies", "entropy (nat)",
           (Curve("group_entropy", BLACK, "both ferromagnets", column=0),
            Curve("group_entropy", BLUE, "first (polarizer)", "-.", column=1),

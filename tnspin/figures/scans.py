@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 from tnspin.figures.accuracy import write_accuracy
 from tnspin.figures.labels import title
-from tnspin.figures.palette import BLACK, BLUE, GREEN, ORANGE
 from tnspin.figures.spins import statement
-from tnspin.figures.style import legend_right, letter, new_figure
+from tnspin.figures.style import BLACK, BLUE, GREEN, ORANGE, legend_right, letter, new_figure
 from tnspin.results.facts import parameters
 from tnspin.results.result import Result
 
@@ -26,12 +25,10 @@ def hysteresis_figure(result: Result) -> Figure:
     swept = "xyz".index(parameters(result)["hysteresis"]["axis"])
     # NaN: a loop that was stopped has not come to these fields.
     sizes = np.nan_to_num(np.abs(result["magnetization"])).max(axis=(0, 1))
-    sizes[swept] = -1.0
-    other = int(np.argmax(sizes))
+    other = max({0, 1, 2} - {swept}, key=lambda axis: sizes[axis])
     drawing = new_figure(8.2, 9.0)
     axes = drawing.subplots(3, 1, sharex=True, height_ratios=(1.6, 1.2, 0.7))
-    heading = f"{title(result)}, {statement(result)}\n{_solvers(result)}"
-    drawing.suptitle(heading, fontsize=11)
+    drawing.suptitle(f"{title(result)}, {statement(result)}\n{_solvers(result)}", fontsize=11)
     for ax, axis in zip(axes, (swept, other), strict=False):
         _loop(ax, result, axis)
     area = f"area {result.attrs['loop_area']:.3g}" if result.complete else "stopped before its end"
@@ -42,8 +39,7 @@ def hysteresis_figure(result: Result) -> Figure:
     _residual(axes[2], result)
     legend_right(axes[0])
     letter(axes)
-    field = result["field"]
-    margin = 0.01 * np.ptp(field)  # so that the last points are seen whole
+    field, margin = result["field"], 0.01 * np.ptp(result["field"])  # to see the last points whole
     limits = (field.min() - margin, field.max() + margin)
     axes[2].set(xlabel=rf"$B_{'xyz'[swept]}$ (energy unit)", xlim=limits)
     write_accuracy(drawing, [result])
@@ -62,17 +58,15 @@ def _crossings(result: Result) -> str:
 def _solvers(result: Result) -> str:
     """Equation of the loop, and of its classical counterpart."""
     tables = parameters(result)
-    both = [_equation(tables["solver"])]
-    if "loop_classical_spin" in result:
-        both.append(f"dashed: {_equation(tables['classical'])}")
-    return "; ".join(both)
+    counterpart = "loop_classical_spin" in result
+    dashed = f"; dashed: {_equation(tables['classical'])}" if counterpart else ""
+    return _equation(tables["solver"]) + dashed
 
 
 def _equation(keys: dict[str, Any]) -> str:
     words = str(keys["kind"]).replace("_", " ")
-    if keys["kind"] == "mean_field":
-        words += f" ({keys['variant']})"
-    return words + (f", α = {keys['damping']:g}" if keys.get("damping") else "")
+    variant = f" ({keys.get('variant')})" * (keys["kind"] == "mean_field")
+    return words + variant + (f", α = {keys['damping']:g}" if keys.get("damping") else "")
 
 
 def _loop(ax: Axes, result: Result, axis: int) -> None:
@@ -107,8 +101,10 @@ def _residual(ax: Axes, result: Result) -> None:
 def edge_figure(result: Result) -> Figure:
     """Mutual information of the edge spins against the length of the ferromagnet."""
     drawing = new_figure(7.0, 4.6)
-    ax = drawing.add_subplot()
-    ax.set_title("edge spins of a ferromagnet")
+    ax = drawing.add_subplot(
+        title="edge spins of a ferromagnet", xlabel="number of localized spins, as many electrons",
+        ylabel="mutual information of the edge spins (nat)",
+    )  # fmt: skip
     letter([ax])
     sizes = result["n_localized"]
     ax.plot(sizes, result["mutual_information_closed_form"], color=BLUE, label="closed form")
@@ -121,8 +117,6 @@ def edge_figure(result: Result) -> Figure:
     marks = [n * 10**k for k in range(6) for n in (1, 2, 5) if 2 <= n * 10**k <= sizes[-1]]
     ax.set_xticks(marks, [str(mark) for mark in marks])
     ax.minorticks_off()
-    ax.set_xlabel("number of localized spins, as many electrons")
-    ax.set_ylabel("mutual information of the edge spins (nat)")
     ax.legend()
     write_accuracy(drawing, [result])
     return drawing

@@ -11,11 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tnspin.figures.errors import DISCARDED
 from tnspin.figures.labels import localized_sites, times, title
-from tnspin.figures.layout import stack, two_columns
-from tnspin.figures.palette import AXES, BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY
+from tnspin.figures.layout import DISCARDED, stack, two_columns
 from tnspin.figures.panel import Curve, Panel, color_map, components, from_zero, key
+from tnspin.figures.style import AXES, BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY
 from tnspin.results.facts import classical_verdict, parameters
 from tnspin.results.result import Result
 
@@ -45,17 +44,16 @@ def _beside_classical(
 
 def _first_spin(result: Result) -> list[Curve]:
     """Components and length of the first spin, quantum solid and classical, if any, dashed."""
-    quantum, classical = result["spin"][:, 0], None
+    quantum = result["spin"][:, 0]
     error = result["spin_error"][:, 0] if "spin_error" in result else None
-    labels = []
-    if "classical_spin" in result:
-        classical = result["classical_spin"][:, 0]
-        damping = float(result.attrs.get("classical_damping", 0.0))
-        how = "fitted" if result.attrs.get("classical_fitted") else "given"
-        label = f"classical,\ndamping\n{damping:.3g} ({how})"
-        labels.append(key(label, BLACK, "--", 1.2))
     length = Curve(np.linalg.norm(quantum, axis=1), "0.6", "length", width=1.1)
-    return [length, *components(quantum, classical, error), *labels]
+    if "classical_spin" not in result:
+        return [length, *components(quantum, None, error)]
+    damping = float(result.attrs.get("classical_damping", 0.0))
+    how = "fitted" if result.attrs.get("classical_fitted") else "given"
+    label = f"classical,\ndamping\n{damping:.3g} ({how})"
+    both = components(quantum, result["classical_spin"][:, 0], error)
+    return [length, *both, key(label, BLACK, "--", 1.2)]
 
 
 def _first_spin_title(result: Result) -> str:
@@ -78,7 +76,7 @@ def _tolerance(ax: Axes, result: Result) -> None:
 
 SPIN = Panel(
     _first_spin_title, r"$\langle \mathbf{S} \rangle / S$, $\mathbf{n}$", _first_spin,
-    limits=_UNIT, zero=True, height=1.5,
+    limits=_UNIT, zero="0.85", height=1.5,
 )  # fmt: skip
 DIFFERENCE = Panel(
     "difference", r"$|\langle \mathbf{S} \rangle / S - \mathbf{n}|$", _distances,
@@ -114,7 +112,7 @@ def _symmetric(ax: Axes, result: Result) -> tuple[float, float]:
 
 
 _EVERY_SPIN = Panel(
-    "spins", r"$\langle S^z \rangle / S$", _every_spin, limits=_symmetric, zero=True
+    "spins", r"$\langle S^z \rangle / S$", _every_spin, limits=_symmetric, zero="0.85"
 )
 _OVERLAP = Panel(
     "probability of the Néel states", r"$\mathrm{Tr}\,\rho P$", (Curve("neel_overlap", GREEN),),
@@ -150,7 +148,7 @@ _DIMER = (
     replace(SPIN, height=1.2),
     replace(DIFFERENCE, height=0.7),
     Panel("correlation matrix of the two spins", "$T_{kl}$", _correlation_matrix,
-          limits=_UNIT, zero=True, height=1.2),
+          limits=_UNIT, zero="0.85", height=1.2),
     Panel(
         "nonlocality and entanglement", "measure (0 to 1)",
         (Curve("bell_nonlocality", BLUE, "Bell\nnonlocality", column=0),
@@ -169,17 +167,16 @@ def _dimer_title(tables: dict[str, Any]) -> str:
     parts = [names.get(kind, kind.replace("_", " "))]
     numbers = ((solver, "kappa", r"\kappa"), (model, "J", "J"))
     parts += [rf"${symbol} = {table[name]:g}$" for table, name, symbol in numbers if name in table]
-    for name, symbol in (("dmi", "D"), ("field", "b")):
-        if np.any(model.get(name, 0)):
-            values = ", ".join(f"{value:.3g}" for value in np.atleast_1d(model[name]))
-            parts.append(rf"$\mathbf{{{symbol}}} = ({values})$")
+    vectors = {"D": np.atleast_1d(model.get("dmi", 0)), "b": np.atleast_1d(model.get("field", 0))}
+    words = {k: ", ".join(f"{x:.3g}" for x in v) for k, v in vectors.items() if v.any()}
+    parts += [rf"$\mathbf{{{symbol}}} = ({values})$" for symbol, values in words.items()]
     parts += ["physical $g$"] * (model.get("g_convention") == "physical")
     start = [str(one) for one in state.get("directions", ())]
     start += [rf"${_BELL[state['bell']]}$"] if state.get("bell") in _BELL else []
     start += [f"p = {state['p']:g}"] if "p" in state else []
     name = str(state.get("kind", "?"))
-    words = f"{_STATES.get(name, name)} state" + ": " * bool(start) + ", ".join(start)
-    return ", ".join(parts) + "\n" + words
+    state_words = f"{_STATES.get(name, name)} state" + ": " * bool(start) + ", ".join(start)
+    return ", ".join(parts) + "\n" + state_words
 
 
 # ---------------------------------------------------------------------- open chains, mean field
@@ -207,16 +204,12 @@ def statement(result: Result) -> str:
     vectors = {name: [f"{x:g}" for x in model[name]] for name in ("V", "field") if name in model}
     if "hysteresis" in tables and "field" in vectors:
         vectors["field"]["xyz".index(tables["hysteresis"]["axis"])] = "swept"
-    parts = [
-        f"{'B' if name == 'field' else name} = ({', '.join(v)})" for name, v in vectors.items()
-    ]
-    if "gamma" in bath:
-        gamma = bath["gamma"]
-        parts.append(f"Γ = {gamma:g}" if isinstance(gamma, int | float) else f"Γ = {gamma}")
-    if "neighbour" in bath:
-        parts.append(f"g = {bath['neighbour']}")
-    elif "neighbour_ratio" in bath:
-        parts.append(f"g/γ = {bath['neighbour_ratio']:g}")
+    parts = [f"{name.replace('field', 'B')} = ({', '.join(v)})" for name, v in vectors.items()]
+    coupling = ("neighbour", "g") if "neighbour" in bath else ("neighbour_ratio", "g/γ")
+    for name, symbol in (("gamma", "Γ"), coupling):
+        value = bath.get(name)
+        shown = f"{value:g}" if isinstance(value, int | float) else str(value)
+        parts += [f"{symbol} = {shown}"] * (name in bath)
     return ", ".join(parts)
 
 
@@ -266,13 +259,13 @@ def _concurrence_limits(ax: Axes, result: Result) -> tuple[float, float]:
 _OPEN_HEISENBERG = (
     Panel("magnetization: quantum (solid), mean field (dashed)",
           r"$M = \frac{1}{N}\sum_j \langle\sigma_j\rangle$", _magnetization,
-          limits=_UNIT, zero=True, height=1.6),
+          limits=_UNIT, zero="0.85", height=1.6),
     Panel("difference squared", r"$|M_{MF} - M|^2$", _squared_difference, limits=(0, None)),
     Panel(
         r"two-point correlation $\langle\sigma_x\sigma_x\rangle"
         r" - \langle\sigma_x\rangle\langle\sigma_x\rangle$", "$C_{xx}$",
         lambda result: _some_pairs(result, connected_correlation(result)),
-        needs=("correlation_matrix",), zero=True,
+        needs=("correlation_matrix",), zero="0.85",
     ),
     Panel(_concurrence_title, "concurrence",
           lambda result: _some_pairs(result, result["concurrence"]),
@@ -347,7 +340,7 @@ def _truncation_errors(result: Result) -> list[Curve]:
 
 _LONG_CHAIN = (
     Panel(r"$\langle S^z_i\rangle / S$", "site", extra=_spin_map, shading=""),
-    Panel("means over the chain", r"$S^z/S$, energy (energy unit)", _means, zero=True,
+    Panel("means over the chain", r"$S^z/S$, energy (energy unit)", _means, zero="0.85",
           legend={"share": 0.15, "ncols": 3}, shading="explained"),
     Panel("entanglement of the two sides", "negativity (nat)",
           (Curve("block_log_negativity", BLUE, "log-negativity, central block"),

@@ -1,4 +1,4 @@
-"""Style of all figures: fonts and lines, letters, legends, and how figures are saved."""
+"""Style of all figures: colours, fonts, letters, legends, and how figures are saved."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
-from tnspin.figures.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY
 from tnspin.results.result import write_atomically
 
+# Okabe and Ito's colours, which all common kinds of colour blindness keep apart.
+BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER, BLACK = PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#222222",
+)  # fmt: skip
+#: Colours of the components x, y and z.
+AXES = (BLUE, ORANGE, GREEN)
+#: Colour map of many lines of one kind: equally bright steps, for the colour-blind as well.
+SEQUENCE = "viridis"
+#: Colours of the results that a figure compares.
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
 STYLE: Any = {
     "font.size": 11.0,
     "axes.titlesize": 11.0,
@@ -24,7 +35,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.formatter.useoffset": False,
-    "axes.prop_cycle": cycler(color=[BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK]),
+    "axes.prop_cycle": cycler(color=CYCLE),
     "lines.linewidth": 1.6,
     "legend.frameon": False,
     "savefig.dpi": 160,
@@ -76,7 +87,17 @@ def legend_inside(ax: Axes, *, share: float = 0.22, **style: Any) -> None:
     if not ax.get_legend_handles_labels()[0]:
         return
     low, high = ax.get_ylim()
-    logarithmic = ax.get_yscale() == "log"
-    added = high * (high / low) ** share if logarithmic else high + share * (high - low)
-    ax.set_ylim(low, added)
+    log = ax.get_yscale() == "log"
+    ax.set_ylim(low, high * (high / low) ** share if log else high + share * (high - low))
     ax.legend(loc="upper left", fontsize=9, handlelength=1.4, columnspacing=1.0, **style)
+
+
+def steps(count: int, last: float = 0.88) -> np.ndarray:
+    """(count, 4) colours of lines of one kind, dark to bright."""
+    return np.asarray(mpl.colormaps[SEQUENCE](np.linspace(0.0, last, count)))
+
+
+def shades(colour: str, count: int) -> list[str]:
+    """A colour and ever lighter ones of the same hue."""
+    rgb = np.array(to_rgb(colour))
+    return [to_hex(rgb + share * (1 - rgb)) for share in np.linspace(0.0, 0.65, count)]

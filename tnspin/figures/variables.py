@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 
 from tnspin.errors import InputError
 from tnspin.figures.accuracy import write_accuracy
-from tnspin.figures.errors import DISCARDED, DRIFT
 from tnspin.figures.labels import edges, time_label, times, title, unit
-from tnspin.figures.palette import AXES, BLUE
+from tnspin.figures.layout import DISCARDED, DRIFT
 from tnspin.figures.panel import Curve, Panel, components, draw
-from tnspin.figures.style import letter, new_figure
+from tnspin.figures.style import AXES, BLUE, letter, new_figure
 from tnspin.results.facts import conserved
 from tnspin.results.result import Result
 
@@ -36,7 +35,7 @@ def generic_figure(result: Result) -> Figure:
     panels = [_panel(result, name) for name in names if name not in _TRUNCATION | _KEPT]
     panels += [DISCARDED] * bool(_TRUNCATION & set(names))
     moved = any(np.ptp(result[name]) > 0 for name in conserved(result))
-    panels += [DRIFT] * bool(_KEPT & set(names) and moved)
+    panels += [DRIFT] * (moved and bool(_KEPT & set(names)))
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     drawing = new_figure(4.6 * columns, 3.0 * rows + 0.5)
@@ -60,11 +59,11 @@ def _panel(result: Result, name: str) -> Panel:
         every, legend = data.reshape(len(data), -1, 3), {"share": 0.2, "ncols": 3}
         mean = components(every.mean(axis=1))
         if data.ndim == 2:
-            return Panel(name, label, mean, zero=True, legend=legend)
+            return Panel(name, label, mean, zero="0.85", legend=legend)
         # A mean hides what neighbours that point in opposite directions do.
         label = f"{name.replace('_', ' ')}, mean and range{unit(variable)}"
         extra = partial(_range, every=every)
-        return Panel(name, label, mean, extra=extra, zero=True, legend=legend, shading="")
+        return Panel(name, label, mean, extra=extra, zero="0.85", legend=legend, shading="")
     return Panel(name, variable.dims[-1], extra=partial(_map, name=name), shading="")
 
 
