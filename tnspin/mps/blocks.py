@@ -141,11 +141,6 @@ class BlockState:
         """Bond dimension of the ``length - 1`` inner bonds."""
         return np.array([int(bond.dims.sum()) for bond in self.bonds[1:-1]], dtype=np.int64)
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of all amplitudes, bytes."""
-        return sum(tensor.data.nbytes for tensor in self.tensors)
-
     def blocks(self, i: int) -> Blocks:
         """Blocks of site i as ``{(left key, p): matrix (dl, dr)}`` (views)."""
         left, right = self.bonds[i], self.bonds[i + 1].sizes()

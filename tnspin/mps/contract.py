@@ -1,4 +1,4 @@
-"""Contractions of block-sparse states: one and two sites, overlaps, amplitudes."""
+"""Density matrices of one and two sites, overlaps and amplitudes of block-sparse states."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """Density matrices as matrix product states of kets and bras (`sites.doubled`).
 
-They answer the same questions as pure states, by contraction with the vector of the identity::
+Reduced density matrices are contractions with the vector of the identity::
 
     --[B]--[B]--[B]--[B]--        <1| at sites that are traced out,
        |    |    |    |           ket and bra left open at the others
       <1|  k b  <1|  <1|
 
 Truncation keeps neither the trace nor positivity: `trace`, `hermiticity_error` and the eigenvalues
-of reduced density matrices say how far a state has come from both.  What is measured is that of
-the Hermitian part divided by the trace.
+of reduced density matrices show the error.  Reduced density matrices are those of the Hermitian
+part, divided by its trace.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ class DensityMPS(State):
 
     @cached_property
     def trace(self) -> float:
-        """Trace; what truncation has changed of it shows here."""
+        """Trace, which truncation does not conserve."""
         return float(np.exp(self.log_norm)) * self._overlap_with_one
 
     @property
@@ -358,9 +358,7 @@ def squared(
     two = [doubled(site) for site in sites]
     code = ChargeCode.for_sites(psi.charge_names, two)
     bonds = [_pairs(psi, k, code, cutoff, bond_dim) for k in range(psi.length + 1)]
-    blocks = [
-        _site(psi, k, site.dim, bonds[k], bonds[k + 1].places) for k, site in enumerate(sites)
-    ]
+    blocks = [_site(psi, k, site.dim, *bonds[k : k + 2]) for k, site in enumerate(sites)]
     return BlockState.from_blocks(two, code, [bond.dims for bond in bonds], blocks)
 
 
@@ -397,14 +395,11 @@ def _site(
     k: int,
     d: int,
     left: _Pairs,
-    right: dict[tuple[int, int], tuple[int, int, Ints, Ints]],
+    right: _Pairs,
 ) -> dict[tuple[int, int], Matrix]:
     """Blocks of one site."""
     tensors = psi.blocks(k)
     step = psi.site_keys[k]
-    dims = {key: start + i.size for key, start, i, _ in right.values()}
-    for key, start, i, _ in right.values():
-        dims[key] = max(dims[key], start + i.size)
     by_sector: dict[int, list[tuple[int, Matrix]]] = {}
     for (key, p), matrix in tensors.items():
         by_sector.setdefault(key, []).append((p, matrix))
@@ -413,10 +408,10 @@ def _site(
         for p, ket in by_sector.get(a, []):
             for r, bra in by_sector.get(b, []):
                 to = a + int(step[p]), b + int(step[r])
-                if p // d != r // d or to not in right:
+                if p // d != r // d or to not in right.places:
                     continue
-                after, column, m, n = right[to]
-                shape = left.dims[key], dims[after]
+                after, column, m, n = right.places[to]
+                shape = left.dims[key], right.dims[after]
                 place = key, (p % d) * d + r % d
                 target = blocks.setdefault(place, np.zeros(shape, dtype=np.complex128))
                 part = ket[np.ix_(i, m)] * bra[np.ix_(j, n)].conj()

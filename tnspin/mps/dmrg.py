@@ -27,7 +27,7 @@ _KRYLOV = 6, 20
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What a sweep (right and back) did: for a progress bar or to stop by raising."""
+    """Energy and truncation of one sweep (right and back), for `on_sweep` of `ground_state`."""
 
     sweep: int
     energy: float
@@ -99,7 +99,7 @@ def ground_state(
     start
         State to start from, with the same charges; its own by default.
     on_sweep
-        Called after every sweep.
+        Called after every sweep; an exception that it raises stops the search.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _check_start(
 
 
 class _Search:
-    """Sweeps of two-site updates until the energy stands still."""
+    """Sweeps of two-site updates until the energy converges."""
 
     def __init__(
         self, chain: Chain, bond_dim: int, cutoff: float, sweeps: int, tolerance: float
@@ -236,7 +236,7 @@ _ADMIXTURE = 0.3
 
 
 class _Classical:
-    """Diagonal energies of single sites and neighbours, for the cheapest product state."""
+    """Diagonal energies of sites and bonds, and the product state of lowest energy."""
 
     def __init__(self, os: OperatorSum) -> None:
         self.on_site = [np.zeros(site.dim) for site in os.sites]
@@ -260,7 +260,7 @@ class _Classical:
         allowed: Sequence[set[int]],
         heat: Sequence[np.ndarray],
     ) -> list[int]:
-        """Local state of every site of the cheapest product state, ``heat`` added per site.
+        """Local state of every site of the product state of lowest energy, ``heat`` added per site.
 
         Dynamic programming from the right over (key of a bond, state of the site left of it).
         """

@@ -374,14 +374,12 @@ class Chain:
         step = self.operator
         left = enlarge(self.left[i], step.from_left[i], self.allowed[i + 1])
         right = enlarge(self.right[i + 2], step.from_right[i + 1], self.allowed[i + 1])
-        if self.site == i:
-            mine = self._center_rows(left, self.rightwards)
-            other = self.isometries[i + 1]
-            theta = {k: m @ other[k].T for k, m in mine.items() if k in other}
-        else:
-            mine = self._center_rows(right, not self.rightwards)
-            other = self.isometries[i]
-            theta = {k: other[k] @ m.T for k, m in mine.items() if k in other}
+        here = self.site == i
+        mine = self._center_rows(left if here else right, self.rightwards == here)
+        other = self.isometries[i + 1 if here else i]
+        theta = {
+            k: m @ other[k].T if here else other[k] @ m.T for k, m in mine.items() if k in other
+        }
         hamiltonian = EffectiveHamiltonian(left, right, step.dtype)
         return Window(left, right, hamiltonian, hamiltonian.join(theta))
 

@@ -1,4 +1,4 @@
-"""Neighbouring sites of a matrix product state as one, and taken apart again::
+"""Pairs of neighbouring sites of a matrix product state fused into one, and split again::
 
     --[B]--[B]--   <->   --[ B ]--
        p    r               pr
@@ -29,7 +29,7 @@ def pairs_of(length: int) -> list[tuple[int, ...]]:
 
 
 def fuse(state: MPS) -> MPS:
-    """Return the same state on the pairs of its sites, canonical if it was.
+    """State on the chain of pairs of its sites, canonical if it was.
 
     Charges add, and keys with them: all bonds that are left stay as they are.
     """
@@ -48,7 +48,7 @@ def fuse(state: MPS) -> MPS:
 def take_apart(
     state: MPS, sites: Sequence[Site], cutoff: float = 0.0, bond_dim: int | None = None
 ) -> tuple[MPS, np.ndarray]:
-    """Return the state on ``sites``, of which `fuse` makes those of ``state``, and what was lost.
+    """State on single sites again, the inverse of `fuse`, and the discarded weights.
 
     Parameters
     ----------
@@ -128,14 +128,12 @@ def _split(
         dims[mid] = kept
         schmidt.append(np.sqrt(weight[:kept]))
         inner = matrices[mid] @ v[:kept].conj().T
-        at = 0
-        for key, p, size in rows[mid]:
-            first[key, p] = inner[at : at + size]
-            at += size
-        at = 0
-        for r, size in columns[mid]:
-            second[mid, r] = v[:kept, at : at + size]
-            at += size
+        ends = np.cumsum([size for *_, size in rows[mid]])[:-1]
+        for (key, p, _), part in zip(rows[mid], np.split(inner, ends), strict=True):
+            first[key, p] = part
+        ends = np.cumsum([size for _, size in columns[mid]])[:-1]
+        for (r, _), part in zip(columns[mid], np.split(v[:kept], ends, axis=1), strict=True):
+            second[mid, r] = part
     values = np.concatenate(schmidt)
     bond = Bond.of(dims, values / np.linalg.norm(values))
     return bond, first, second, lost

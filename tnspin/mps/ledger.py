@@ -1,4 +1,4 @@
-"""What truncation and the Trotter step have cost so far."""
+"""Record of truncation errors and time steps of an evolution."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Ledger:
 
     @classmethod
     def empty(cls, length: int) -> Ledger:
-        """Nothing lost yet on a chain of ``length`` sites."""
+        """Ledger of an evolution that has not begun, on a chain of ``length`` sites."""
         return cls(np.zeros(length - 1))
 
     @property
@@ -101,8 +101,8 @@ class Ledger:
 class MergedLedger(Ledger):
     """Errors of several evolutions in lock step, the members of a mixture.
 
-    Weights discarded and ``log_kept`` stand for the mixture: what is left of its trace is the
-    weighted mean of what is left of each member.  ``steps`` and ``layers``, the cost, are sums.
+    ``discarded`` and ``log_kept`` are those of the mixture, whose remaining trace is the weighted
+    mean of those of the members.  ``steps`` and ``layers``, the cost, are sums.
     ``members`` are exact copies, from which each evolution continues.
     """
 

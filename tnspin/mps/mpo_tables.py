@@ -63,7 +63,7 @@ class Hops(NamedTuple):
 
 
 class MpoTables:
-    """An MPO for `effective`: channels of every bond, hops of every site from both ends.
+    """An MPO for `kernels.effective`: states of every bond, hops of every site from both ends.
 
     Parameters
     ----------
@@ -93,9 +93,8 @@ class MpoTables:
         self.from_left: list[Hops] = []
         self.from_right: list[Hops] = []
         for k in range(self.length):
-            left, right = self._hops(k)
-            self.from_left.append(left)
-            self.from_right.append(right)
+            for hops, one in zip((self.from_left, self.from_right), self._hops(k), strict=True):
+                hops.append(one)
         self._ahead: dict[bool, list[np.ndarray]] = {}
 
     def replace(self, k: int, tensor: np.ndarray) -> None:
@@ -109,7 +108,7 @@ class MpoTables:
         return _hops(w, left, right, q), _hops(w.transpose(1, 0, 2, 3), right, left, -q)
 
     def reach(self, bond: int, rightwards: bool) -> list[np.ndarray] | None:
-        """How strongly each MPO state of a bond acts beyond the next site.
+        """Strength with which each MPO state of a bond acts beyond the next site.
 
         That is the norm of the operator by which the state continues (root of the normalized
         trace of its square), without the part that ends on the next site: a two-site update of
@@ -160,7 +159,7 @@ def _mpo_bond(keys: np.ndarray, has_left: bool, has_right: bool) -> MpoBond:
 
 
 class Hop(NamedTuple):
-    """What a site does between MPO states of one charge each: ``matrix (n before, n after)``."""
+    """Block of W between MPO states of one charge each: ``matrix (n before, n after)``."""
 
     out: int
     into: int

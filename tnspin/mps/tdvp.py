@@ -396,7 +396,7 @@ def expanded(
     environment, hops
         Near end and W of the near site (lifted to the pair).
     channels, reach
-        MPO states of the middle bond and their weights (`hops.MpoTables.reach`).
+        MPO states of the middle bond and their weights (`MpoTables.reach`).
     seed
         Of the random combinations in which directions are sought.
     """

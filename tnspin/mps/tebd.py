@@ -163,9 +163,9 @@ class Tebd:
         return gate
 
     def _only_phase(self, bond: int, gate: Gate) -> bool:
-        """Update two sites in one common basis state that the gate leaves alone, if they are.
+        """Update two sites in a product of basis states that the gate multiplies by a phase.
 
-        So it is in the vacuum ahead of a pulse, where a full update would be nothing but overhead.
+        This is the case in the vacuum ahead of a pulse, where a full update is pure overhead.
         """
         first, second = self.state.tensors[bond : bond + 2]
         if first.data.size > 1 or second.data.size > 1:

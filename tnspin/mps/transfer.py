@@ -1,4 +1,4 @@
-"""Environments of many reduced quantities at once, carried through a chain block by block.
+"""Environments of many reduced quantities at once, carried along a chain block by block.
 
 An environment holds, for every pair of sectors of one bond (ket and bra), a stack of matrices
 with one slot per label: a pair of spin configurations, a number of flips, an inserted operator.
@@ -7,7 +7,7 @@ with one slot per label: a pair of spin configurations, a number of flips, an in
       E    slots             site is two products of plain matrices per block,
       +--- key' --           (m, d) x (d, slots d') and (m slots, d') x (d', m').
 
-Nothing but the charges says which blocks exist.
+The charges alone decide which blocks exist.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def take_in(
     kept: int = 1,
     rule: Rule | None = None,
 ) -> Environment:
-    """Take site ``i`` into an environment that ends beside it.
+    """Add site ``i``, the next one, to an environment.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _unchanged(labels: Ints, s: int, t: int) -> Ints:
 def _route(
     labels: dict[int, Ints], q: Ints, rule: Rule
 ) -> tuple[dict[tuple[int, int, int], tuple[Ints, Ints]], dict[int, Ints]]:
-    """Which slots go on with |s><t|, under which labels, and all labels after the site.
+    """Slots that survive |s><t| with their new labels, and all labels after the site.
 
     ``q``, (lead, kept): the keys of the site's states, signed by the direction.
     """

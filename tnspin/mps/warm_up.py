@@ -1,4 +1,4 @@
-"""Whether the compiled kernels are ready, and making them so."""
+"""Compilation of the kernels ahead of their first use, and a check for compiled code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tnspin.operators.sites import spin
 
 
 def is_compiled(*, variational: bool = False) -> bool:
-    """Whether a machine-code cache of the kernels exists, so that the first step starts at once.
+    """Whether compiled kernels are cached, so that the first step starts without delay.
 
     ``variational``: those of TDVP, else those of TEBD.
     """

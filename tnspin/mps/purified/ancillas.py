@@ -57,7 +57,7 @@ class Stretch(NamedTuple):
 
 
 class Truncation(NamedTuple):
-    """What is kept: share of the weight to drop at most, and largest dimension."""
+    """Limits of a truncation: largest share of the weight to drop, and largest dimension."""
 
     cutoff: float
     most: int

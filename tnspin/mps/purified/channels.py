@@ -58,11 +58,6 @@ class Channel:
     operators: Matrix
     charges: Ints
 
-    @property
-    def span(self) -> tuple[int, int]:
-        """First and last site."""
-        return self.where[0], self.where[-1]
-
 
 @dataclass(frozen=True, eq=False)
 class ChannelMpo:
@@ -193,8 +188,7 @@ def channel_mpo(channel: Channel, sites: Sequence[Site], names: Sequence[str] = 
     charge = np.zeros((1, len(names)), dtype=np.int64)
     tensors: dict[int, Matrix] = {}
     bonds: dict[int, Ints] = {}
-    first, last = channel.span
-    for site in range(first, last + 1):
+    for site in range(channel.where[0], channel.where[-1] + 1):
         if site not in channel.where:
             one = np.eye(len(charge), dtype=np.complex128)
             tensors[site], bonds[site] = one[:, :, None, None, None], charge

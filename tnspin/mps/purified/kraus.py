@@ -101,7 +101,7 @@ class Part(NamedTuple):
 
 
 def with_kraus(state: Any, chain: Sequence[Site]) -> tuple[MPS, list[Ints]]:
-    """A pure state with its ancillas, if any, as Kraus indices, and the charges of these.
+    """Pure state whose ancillas, if any, are Kraus indices, and the charges of these.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def with_kraus(state: Any, chain: Sequence[Site]) -> tuple[MPS, list[Ints]]:
 def mixture(
     chain: Sequence[Site], parts: Sequence[Part], names: tuple[str, ...]
 ) -> tuple[MPS, list[Ints]]:
-    """Mixture of purified states, told apart by the Kraus index of the first site.
+    """Mixture of purified states, distinguished by the Kraus index of the first site.
 
     Parameters
     ----------

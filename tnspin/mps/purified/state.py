@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnspin.mps.algebra import operator_on_site, widened_bond
-from tnspin.mps.blocks import Blocks, Tensor, tensor
+from tnspin.mps.blocks import Blocks, Bond, Tensor, tensor
 from tnspin.mps.purified.ancillas import (
     LARGEST,
     Stretch,
@@ -250,7 +250,7 @@ class PurifiedMPS(State):
         return tensor(keys, len(charges) * d, new), table, lost
 
     def compress_ancillas(
-        self, sites: Sequence[int], kraus: Truncation, bonds: Truncation
+        self, sites: Sequence[int], kraus: Truncation, bonds: Truncation, largest: int = LARGEST
     ) -> tuple[float, dict[int, float]]:
         """Compress the Kraus indices (ancillas) of neighbouring sites together.
 
@@ -263,6 +263,8 @@ class PurifiedMPS(State):
             dimension per site.
         bonds
             Truncation of the bonds between these sites.
+        largest
+            Most elements of these sites as one array.
 
         Returns
         -------
@@ -270,7 +272,7 @@ class PurifiedMPS(State):
             Weight dropped, and the share discarded at each of the bonds.
         """
         self.purification.ensure_canonical()
-        part = self._stretch(self._affordable(sites))
+        part = self._stretch(self._affordable(sites, largest))
         found = compress_ancillas(part, kraus)
         if found is None:
             return 0.0, {}
@@ -281,17 +283,16 @@ class PurifiedMPS(State):
         everything[first : first + len(keys)] = tensors
         sides[first + 1 : first + len(keys)] = between
         self.kraus[first : first + len(keys)] = [state.code.decode(table) for table in keys]
-        widened = enlarged(self.sites, self.kraus, state.charge_names)
-        self.purification = MPS(widened, state.code, sides, everything)
+        self._replace(everything, canonical=False, bonds=sides)
         return lost, {first + k: share for k, share in enumerate(shares)}
 
-    def _affordable(self, sites: Sequence[int]) -> list[int]:
-        """As many of some neighbours as fit into one array, without those at its ends."""
+    def _affordable(self, sites: Sequence[int], largest: int) -> list[int]:
+        """Middle ones of some neighbours whose tensors fit into one array."""
         chain, found = self.purification, list(sites)
         dims = [1, *chain.bond_dims().tolist(), 1]
         while len(found) > 1:
             inner = prod(chain.sites[i].dim for i in found)
-            if dims[found[0]] * inner * dims[found[-1] + 1] <= LARGEST:
+            if dims[found[0]] * inner * dims[found[-1] + 1] <= largest:
                 break
             del found[-1 if len(found) % 2 == 0 else 0]
         return found
@@ -310,12 +311,14 @@ class PurifiedMPS(State):
         states = [bond.states() for bond in bonds]
         return Stretch(sites[0], tensors, bonds[0].schmidt, states, kraus, keys)
 
-    def _replace(self, tensors: Sequence[Tensor], canonical: bool) -> None:
-        """The same bonds with other tensors."""
+    def _replace(
+        self, tensors: Sequence[Tensor], canonical: bool, bonds: Sequence[Bond] | None = None
+    ) -> None:
+        """Replace all tensors and, where they are given, the bonds."""
         state = self.purification
-        names, bonds = state.charge_names, state.bonds
-        sites = enlarged(self.sites, self.kraus, names)
-        self.purification = MPS(sites, state.code, bonds, tensors, canonical)
+        sites = enlarged(self.sites, self.kraus, state.charge_names)
+        sides = state.bonds if bonds is None else bonds
+        self.purification = MPS(sites, state.code, sides, tensors, canonical)
 
     # ------------------------------------------------------------------ files
 
