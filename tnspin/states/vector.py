@@ -12,7 +12,6 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
@@ -179,6 +178,8 @@ class VectorState(PureState):
 
     def _scattered(self, chosen: list[int], keep: list[int]) -> Matrix:
         """Any factors of sites: amplitudes as a sparse matrix of their states times the rest."""
+        import scipy.sparse as sp
+
         codes, rest = split_codes(self.basis.states, chosen, keep)
         columns = ranks(rest)
         size, count = prod(keep), int(columns.max()) + 1

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tnspin.errors import InputError
-from tnspin.mps.state import MPS
 from tnspin.operators.charges import ChargeCode
 from tnspin.operators.sites import Site
+
+if TYPE_CHECKING:
+    from tnspin.mps.state import MPS
 
 __all__ = ["embed"]
 
@@ -44,6 +47,8 @@ def embed(
     InputError
         If parts are interleaved.
     """
+    from tnspin.mps.state import MPS
+
     code = ChargeCode.for_sites(charge_names, sites)
     owner = {site: (mps, k) for where, mps in parts for k, site in enumerate(where)}
     spans = sorted((where[0], where[-1]) for where, _ in parts)
