@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Reals
 from tnspin.observables.groups.state import GroupState
 from tnspin.observables.magnons import sz_values
 
 __all__ = ["fisher_bound", "fisher_information"]
-
-Reals = NDArray[np.float64]
 
 
 def fisher_bound(

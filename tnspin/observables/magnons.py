@@ -14,13 +14,12 @@ from collections.abc import Callable, Sequence
 from functools import singledispatch
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.mps.state import MPS
 from tnspin.mps.transfer import Environment, Matrix, Rule, left_edge, steps, take_in
-from tnspin.numerics.arrays import Ints
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.observables.groups.spins import group_state
 from tnspin.observables.groups.state import GroupState
 from tnspin.operators.state import State, checked_sites
@@ -28,8 +27,6 @@ from tnspin.states.ensemble import Ensemble
 from tnspin.states.one_electron import OneElectronState, densities
 
 __all__ = ["GroupCounts", "SpinCounts", "counts", "sz_values"]
-
-Reals = NDArray[np.float64]
 
 
 class SpinCounts(ABC):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.operators.sites import Matrix, Site, make_site
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ __all__ = [
     "von_neumann_entropy",
 ]
 
-Reals = NDArray[np.float64]
-Ints = NDArray[np.int64]
 S = TypeVar("S", bound="State")
 _SITE_FIELDS = ("name", "labels", "parity", "spin_dim")
 _BY_FORMAT: dict[str, type[State]] = {}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Reals
 from tnspin.operators.sites import Site
 from tnspin.operators.state import State
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassicalState", "directions_of", "unit_vectors"]
 
-Reals = NDArray[np.float64]
 #: Smallest length of <S>/S at which a quantum state still has a direction.
 _SHORTEST = 1e-6
 

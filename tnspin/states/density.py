@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Complexes
 from tnspin.operators.basis import ChargeBasis, Ints
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import State, members_of, von_neumann_entropy
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_ELEMENTS", "DensityState", "lifted", "sectors"]
 
-Vector = NDArray[np.complex128]
 #: Largest number of elements of all blocks: 1 GiB, of which an evolution needs several.
 MOST_ELEMENTS = 2**26
 
@@ -114,7 +114,7 @@ class DensityState(State):
                 f" bases of {[basis.dim for basis in bases]} states"
             )
         # One vector for all blocks, on which equations of motion act.
-        self.elements: Vector = np.concatenate(
+        self.elements: Complexes = np.concatenate(
             [np.asarray(block, dtype=np.complex128).ravel() for block in blocks]
         )
         self.elements.setflags(write=False)
@@ -298,7 +298,7 @@ def lifted(basis: ChargeBasis, names: Sequence[str]) -> tuple[ChargeBasis, Ints]
     return larger, larger.index(basis.states)
 
 
-def _split(elements: Vector, bases: Sequence[ChargeBasis]) -> list[Matrix]:
+def _split(elements: Complexes, bases: Sequence[ChargeBasis]) -> list[Matrix]:
     """The (d, d) matrices of blocks that lie one after the other."""
     parts = np.split(elements, np.cumsum([basis.dim**2 for basis in bases])[:-1])
     return [p.reshape(b.dim, b.dim) for p, b in zip(parts, bases, strict=True)]

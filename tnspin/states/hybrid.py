@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Complexes, Reals
 from tnspin.operators.sites import Site
 from tnspin.operators.state import State
 from tnspin.states.classical import directions_of, unit_vectors
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HybridState"]
 
-Reals = NDArray[np.float64]
-Complexes = NDArray[np.complex128]
 
 #: 1 and the Pauli matrices.
 _PAULI = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
@@ -122,7 +120,7 @@ class HybridState(State):
         found: Reals = 2 * np.einsum("osr,jsr->jo", _PAULI, self.correlations(1)).imag
         return found
 
-    def site_rdms(self) -> list[NDArray[np.complex128]]:
+    def site_rdms(self) -> list[Complexes]:
         """Density matrix of every site: electrons by Wick's theorem times a coherent spin."""
         from tnspin.states.initial.spins import coherent
 
@@ -173,7 +171,7 @@ class HybridState(State):
         return cls(sites, orbitals, occupations, localized, directions, limit)
 
 
-def _level(one: Complexes) -> NDArray[np.complex128]:
+def _level(one: Complexes) -> Complexes:
     """(4, 4) density matrix of an electron level from its 2 x 2 matrix <c+_s c_r>.
 
     Basis: empty, up, down, both.  With two modes, the only correlation beyond one electron is

@@ -14,9 +14,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Complexes, Reals
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import State
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "SpectralState"]
 
-Reals = NDArray[np.float64]
-Frames = NDArray[np.complex128]
 # Eigenvalues closer than this are one.
 _EQUAL = 1e-12
 
@@ -50,11 +48,11 @@ class Block:
     """
 
     inside: Matrix | None
-    frames: Frames
+    frames: Complexes
     weights: Reals
 
     @property
-    def columns(self) -> Frames:
+    def columns(self) -> Complexes:
         """(R, D, r) eigenvectors in the basis of the state."""
         return self.frames if self.inside is None else self.inside @ self.frames
 
@@ -124,7 +122,7 @@ class SpectralState(State):
         block = Block(None, vectors[None, :, moved], levels[moved] - background)
         return cls(rho.sites, rho.bases[0], (block,), background)
 
-    def with_frames(self, frames: Sequence[Frames]) -> SpectralState:
+    def with_frames(self, frames: Sequence[Complexes]) -> SpectralState:
         """Density matrix with other eigenvectors, one array (R, d, r) per block."""
         blocks = [Block(b.inside, f, b.weights) for b, f in zip(self.blocks, frames, strict=True)]
         return SpectralState(self.sites, self.basis, blocks, self.background, self.few)

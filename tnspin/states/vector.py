@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Complexes
 from tnspin.operators.basis import ChargeBasis, Ints
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import PureState, reordered
@@ -23,7 +24,6 @@ from tnspin.states.sectors import ranks, read_sectors, split_codes, write_sector
 if TYPE_CHECKING:
     import h5py
 
-Vector = NDArray[np.complex128]
 # Schmidt values below this share of the norm are round-off, not entanglement.
 _RANK_TOLERANCE = 1e-12
 # Elements of a dense slice of the amplitudes: 64 MiB.
@@ -57,7 +57,7 @@ class VectorState(PureState):
     ) -> None:
         self.sites: tuple[Site, ...] = tuple(sites)
         self.basis = basis if basis is not None else ChargeBasis(self.sites)
-        self.vector: Vector = np.array(vector, dtype=np.complex128)
+        self.vector: Complexes = np.array(vector, dtype=np.complex128)
         self.vector.setflags(write=False)
         if self.vector.shape != (self.basis.dim,):
             raise InputError(
@@ -111,8 +111,8 @@ class VectorState(PureState):
         """State times a number."""
         return VectorState(self.sites, self.vector * factor, self.basis)
 
-    def _alike(self, other: VectorState) -> Vector:
-        """Vector of a state of the same basis."""
+    def _alike(self, other: VectorState) -> Complexes:
+        """Complexes of a state of the same basis."""
         same = [s.labels for s in self.sites] == [s.labels for s in other.sites]
         if not same or self.basis.charges != other.basis.charges:
             raise InputError("state: the two states live in different bases")
@@ -125,7 +125,7 @@ class VectorState(PureState):
         vector[basis.index(self.basis.states)] = self.vector
         return VectorState(self.sites, vector, basis)
 
-    def amplitudes(self, states: NDArray[np.integer]) -> Vector:
+    def amplitudes(self, states: NDArray[np.integer]) -> Complexes:
         """Return <states|psi> for product states, shape (n, L) to (n,); 0 outside the sector."""
         index = self.basis.index(states)
         return np.where(index >= 0, self.vector[index], 0.0)
@@ -148,7 +148,7 @@ class VectorState(PureState):
         rho = self._contiguous(ordered[0], ordered[-1])
         return reordered(rho, [self.sites[k].dim for k in ordered], [*map(ordered.index, chosen)])
 
-    def _segments(self, first: int, last: int) -> Iterator[tuple[Ints, NDArray[np.complex128]]]:
+    def _segments(self, first: int, last: int) -> Iterator[tuple[Ints, Complexes]]:
         """Yield (local codes a, amplitudes[p, a, r]) by nodes left and right of the sites."""
         starts = self.basis.prefixes(first)
         ends, offsets = self.basis.paths(first, last)
@@ -166,7 +166,7 @@ class VectorState(PureState):
         rho = np.zeros((size, size), dtype=np.complex128)
         if not self.basis.charges:
             left = int(np.prod([site.dim for site in self.sites[:first]], dtype=np.int64))
-            blocks: Iterator[tuple[Ints, NDArray[np.complex128]]] = iter(
+            blocks: Iterator[tuple[Ints, Complexes]] = iter(
                 [(np.arange(size), self.vector.reshape(left, size, -1))]
             )
         else:

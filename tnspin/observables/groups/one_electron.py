@@ -13,8 +13,8 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tnspin.numerics.arrays import Ints
 from tnspin.observables.groups.state import (
     LARGEST,
     GroupState,
@@ -28,7 +28,6 @@ from tnspin.states.one_electron.state import OneElectronState
 
 __all__ = ["group_state"]
 
-Ints = NDArray[np.int64]
 Members = Sequence[tuple[float, OneElectronState]]
 # Amplitudes copied at once, which bounds the memory of the copies: 512 MiB.
 _SLICE = 2**25

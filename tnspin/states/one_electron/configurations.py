@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Ints
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Site, make_site
 
 __all__ = ["Configurations", "Table"]
 
-Ints = NDArray[np.int64]
 #: Position of the electron's spin among the factors.
 ELECTRON = 0
 

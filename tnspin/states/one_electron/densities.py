@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.numerics.arrays import Ints
 from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import reordered
 from tnspin.states.one_electron.amplitudes import Amplitudes
@@ -18,8 +19,6 @@ __all__ = [
     "bond_rdms", "magnon_probability", "one_body", "rdm", "site_rdms", "w_probability",
     "zz_correlations",
 ]  # fmt: skip
-
-Ints = NDArray[np.int64]
 
 
 def site_rdms(state: Amplitudes) -> list[Matrix]:

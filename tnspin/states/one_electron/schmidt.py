@@ -12,25 +12,22 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tnspin.numerics.arrays import Ints, Reals
 from tnspin.numerics.low_rank import compact
 from tnspin.operators.sites import Matrix
 from tnspin.states.one_electron.amplitudes import Amplitudes
 
 __all__ = ["schmidt_weights"]
 
-Ints = NDArray[np.int64]
-Weights = NDArray[np.float64]
 
-
-def schmidt_weights(state: Amplitudes, bonds: Sequence[int]) -> list[Weights]:
+def schmidt_weights(state: Amplitudes, bonds: Sequence[int]) -> list[Reals]:
     """Squares of the Schmidt values of ascending cuts, not normalized, in no order.
 
     Exact to round-off relative to the norm of the state.
     """
     chain = state.configurations
-    found: dict[int, list[Weights]] = {bond: [] for bond in bonds}
+    found: dict[int, list[Reals]] = {bond: [] for bond in bonds}
     left = [tuple(f for k in range(bond + 1) for f in chain.rest(k)) for bond in bonds]
     everything = range(1, len(chain.factors))
     for spins, stretch in groupby(zip(left, bonds, strict=True), key=lambda item: item[0]):
@@ -50,8 +47,8 @@ def schmidt_weights(state: Amplitudes, bonds: Sequence[int]) -> list[Weights]:
 
 def _nested(
     state: Amplitudes, index: Ints, nested: list[tuple[int, Ints]]
-) -> Iterator[tuple[int, Weights]]:
-    """Weights of the matrices rows x (columns, positions), each list of positions within the next.
+) -> Iterator[tuple[int, Reals]]:
+    """Reals of the matrices rows x (columns, positions), each list of positions within the next.
 
     ``index`` is (rows, columns) of configurations.
     """
@@ -76,6 +73,6 @@ def _nested(
             yield bond, _eigenvalues(gram[:size, :size], total)
 
 
-def _eigenvalues(gram: Matrix, total: float) -> Weights:
+def _eigenvalues(gram: Matrix, total: float) -> Reals:
     """Eigenvalues of a Gram matrix above round-off; ``total`` is the norm squared of the state."""
     return np.clip(np.linalg.eigvalsh(compact(gram, total)), 0.0, None)
