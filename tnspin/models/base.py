@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from tnspin.errors import InputError
 from tnspin.operators.operator_sum import OperatorSum
@@ -39,9 +39,15 @@ class Model(Table):
 
             sites: Sites
             J: float = 1.0
+
+    Attributes
+    ----------
+    shows_pairs
+        Whether correlations of all pairs of spins are recorded by default.
     """
 
     section = "model"
+    shows_pairs: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -37,6 +37,7 @@ class OpenHeisenbergChain(Model):
     """
 
     kind = "open_heisenberg"
+    shows_pairs = True
 
     sites: Sites = 3
     V: Vector = (0.5, 0.1, 0.1)

@@ -293,7 +293,7 @@ def few_levels(model: Any, gives: frozenset[str]) -> bool:
 def pairs_in_view(model: Any, gives: frozenset[str]) -> bool:
     """Runs in which pairs are what there is to look at."""
     few = len(model.local_sites) <= 3 and short_spin_chain(model)
-    return few or "isospectral" in gives or model.kind == "open_heisenberg"
+    return few or "isospectral" in gives or getattr(model, "shows_pairs", False)
 
 
 def transposable(model: Any, gives: frozenset[str]) -> bool:
