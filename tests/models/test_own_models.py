@@ -91,6 +91,10 @@ def test_two_methods_make_a_model():
     wanted = to_sparse(HeisenbergChain(3, J=0.0, Jz=1.0).hamiltonian).toarray()
     assert np.array_equal(to_sparse(model.hamiltonian).toarray(), wanted)
     assert Ising(Square(2, 2)).length == 4
+    with pytest.raises(InputError, match=r"model.lattice = 3: must be a table \[lattice\]"):
+        Ising(3)
+    with pytest.raises(InputError, match=r"model.lattice.kind = 'chian'.*did you mean 'chain'"):
+        Ising({"kind": "chian", "length": 3})
 
 
 def test_keys_may_have_the_names_of_what_is_derived():

@@ -13,6 +13,8 @@ from reference import Reference
 
 from tnspin.errors import InputError
 from tnspin.models import HeisenbergChain
+from tnspin.operators.bonds import bonds
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum, Scaled
 from tnspin.operators.sites import electron, kondo, make_site, spin
 
@@ -91,6 +93,22 @@ def test_sums_read_like_the_paper():
     )
     assert np.abs(dense(os) - wanted).max() < 1e-15
     assert np.abs(dense(-2.0 * os) + 2 * wanted).max() < 1e-15
+
+
+def test_sums_are_added_subtracted_scaled_and_printed():
+    one = HeisenbergChain(3, field=(0.1, 0.0, 0.3)).hamiltonian
+    two = HeisenbergChain(3, drive=(0.0, 0.0, 0.5), drive_frequency=2.0).hamiltonian
+    a, b = dense(one, 0.4), dense(two, 0.4)
+    for found, wanted in (
+        (one - two, a - b), (-two, -b), (two / 2, b / 2), (0.5j * two, 0.5j * b),
+        (one - one, 0 * a), (2 * one - two / 4, 2 * a - b / 4),
+    ):  # fmt: skip
+        assert np.abs(dense(found, 0.4) - wanted).max() < 1e-14
+    with pytest.raises(InputError, match="different chains"):
+        one - HeisenbergChain(4).hamiltonian
+    assert repr(two) == f"OperatorSum({len(two.terms)} terms on 3 sites, driven)"
+    for thing in (one, one.sites[0], bonds(two), JumpOperator((0,), np.eye(2), None, "loss")):
+        assert len(repr(thing)) < 100 and "\n" not in repr(thing)
 
 
 def test_coefficients_of_time():

@@ -171,6 +171,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, hint)
     if hint is type(None):
         return value is None
+    if isinstance(hint, type) and hasattr(hint, "from_plain"):
+        return isinstance(value, hint | Mapping)
     return True
 
 
