@@ -234,13 +234,14 @@ class _Spectrum:
     def jump(self, coupling: Matrix, bath: OhmicBath) -> Matrix:
         """L of a coupling operator, both in the product basis."""
         if bath.method == "exact":
-            result = self._exact(coupling, bath)
+            result = self.exact(coupling, bath.rate)
         else:
             result = approximate(self.hamiltonian, coupling, bath)
         result[np.abs(result) <= _NOISE * np.abs(result).max()] = 0.0
         return result
 
-    def _exact(self, coupling: Matrix, bath: OhmicBath) -> Matrix:
+    def exact(self, coupling: Matrix, rate: Callable[[Reals], Reals]) -> Matrix:
+        """``sqrt(rate(E_m - E_n)) X_mn`` of a coupling operator X, in the product basis."""
         result = np.zeros_like(coupling)
         levels = list(zip(self.sectors, self.pairs, strict=True))
         for rows, (final, out) in levels:
@@ -251,7 +252,7 @@ class _Spectrum:
                 energy = final[:, None] - initial[None, :]
                 # At T = 0 the root of j is not smooth at w = 0: equal levels must be equal.
                 energy[np.abs(energy) <= self.resolution] = 0.0
-                rotated = np.sqrt(bath.rate(energy)) * (out.conj().T @ block @ into)
+                rotated = np.sqrt(rate(energy)) * (out.conj().T @ block @ into)
                 result[np.ix_(rows, columns)] = out @ rotated @ into.conj().T
         return result
 
@@ -262,11 +263,7 @@ def in_eigenbasis(
     rate: Callable[[Reals], Reals],
 ) -> Matrix:
     """Return ``sqrt(rate(E_m - E_n)) X_mn`` of a coupling operator X, in the basis of H and X."""
-    energies, vectors = np.linalg.eigh(hamiltonian)
-    gaps = energies[:, None] - energies[None, :]
-    gaps[np.abs(gaps) <= _ROUND_OFF * np.abs(energies).max()] = 0.0
-    elements = np.sqrt(rate(gaps)) * (vectors.conj().T @ coupling @ vectors)
-    return np.asarray(vectors @ elements @ vectors.conj().T)
+    return _Spectrum(hamiltonian, (np.arange(len(hamiltonian)),)).exact(coupling, rate)
 
 
 def _couplings(model: Model, centre: int, kind: str) -> Iterator[tuple[str, int | None, Matrix]]:

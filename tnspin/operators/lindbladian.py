@@ -50,7 +50,12 @@ def lindbladian(os: OperatorSum, jumps: Sequence[JumpOperator] = ()) -> Operator
     """
     groups: dict[tuple[int, ...], Matrix] = {}
     for jump in jumps:
-        _check(jump, os.sites)
+        check_jump(jump, os.sites)
+        if is_long(jump, os.sites):
+            raise InputError(
+                f"jumps: {jump.name!r} acts on {len(jump.sites)} sites; an operator sum takes at "
+                f"most {_MOST_SITES} sites and {round(_MOST_STATES**0.5)} states"
+            )
         groups[jump.sites] = groups.get(jump.sites, 0) + dissipator_matrix(jump.matrix)
     operators: list[dict[str, Matrix]] = [{} for _ in os.sites]
     terms = []
@@ -182,12 +187,3 @@ def is_long(jump: JumpOperator, sites: Sequence[Site]) -> bool:
     """Whether a jump has too many sites or states for a sum of products of local operators."""
     size = prod(sites[k].dim for k in jump.sites if k < len(sites))
     return len(jump.sites) > _MOST_SITES or size**2 > _MOST_STATES
-
-
-def _check(jump: JumpOperator, sites: Sequence[Site]) -> None:
-    check_jump(jump, sites)
-    if is_long(jump, sites):
-        raise InputError(
-            f"jumps: {jump.name!r} acts on {len(jump.sites)} sites; an operator sum takes at most "
-            f"{_MOST_SITES} sites and {round(_MOST_STATES**0.5)} states"
-        )
