@@ -21,8 +21,8 @@ from tnspin.figures.style import (
     letter,
     new_figure,
 )
-from tnspin.results.facts import conserved
 from tnspin.results.distance import Verdict
+from tnspin.results.facts import conserved
 from tnspin.results.result import Result
 
 
