@@ -227,8 +227,7 @@ def _facts(one: LevelResult) -> dict[str, Any]:
         return facts | {"reached": None, "note": one.note or "was not needed"}
     series = one.series
     facts["reached"] = float(series["time"][-1])
-    for key in ("wall_time_s", "cpu_time_s"):
-        facts[key] = float(series.attrs[key])
+    facts |= {key: float(series.attrs[key]) for key in ("wall_time_s", "cpu_time_s")}
     if "bond_dim" in series:
         facts["bond_dim"] = int(series["bond_dim"].max(initial=0))
     if "discarded_weight" in series:

@@ -92,8 +92,9 @@ def _all(options: argparse.Namespace, folder: Path, grid: Grid, say: Say) -> boo
     """Carry out the runs that are not done; False if Slurm is to do that."""
     left = [r for r in grid.runs if not finished(result_path(folder, r.name), r.config)]
     wanted = [run for run in left if options.retry or failure(folder, run.name) is None]
-    done = len(grid.runs) - len(left)
-    say(_beginning(len(grid.runs), done, len(left) - len(wanted), folder))
+    done, failed = len(grid.runs) - len(left), len(left) - len(wanted)
+    text = f"{len(grid.runs)} runs in {folder}" + f", {done} of them done" * bool(done)
+    say(text + f", {failed} failed before (--retry tries them again)" * bool(failed))
     if wanted and options.executor == "slurm":
         write_script(folder, grid, wanted, options.workers, options.retry)
         print(f"sbatch {shlex.quote(str(folder / SCRIPT))}")
@@ -103,12 +104,6 @@ def _all(options: argparse.Namespace, folder: Path, grid: Grid, say: Say) -> boo
         workers = min(options.workers or default_workers(), len(wanted))
         _carry_out(options, folder, wanted, workers, say)
     return True
-
-
-def _beginning(runs: int, done: int, failed: int, folder: Path) -> str:
-    text = f"{runs} runs in {folder}"
-    text += f", {done} of them done" if done else ""
-    return text + (f", {failed} failed before (--retry tries them again)" if failed else "")
 
 
 def _carry_out(

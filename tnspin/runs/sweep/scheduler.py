@@ -138,13 +138,12 @@ class DaskPool(Pool):
         # A scheduler that has gone shows in the runs.
         with contextlib.suppress(Exception):
             most = max(self._client.nthreads().values(), default=1)
-        if most == 1:
-            return ""
-        return (
+        text = (
             f"a worker of the cluster has {most} threads and carries out one run at a time: "
             "workers with --nthreads 1, more of them, do as many runs at once as there are "
             "processors"
         )
+        return text if most > 1 else ""
 
 
 @contextlib.contextmanager
