@@ -116,6 +116,8 @@ def forecast(config: Config) -> Forecast | None:
     InputError
         What the run itself would refuse.
     """
+    if not config.solver.integrates:
+        return None
     if config.solver.pilots:
         from tnspin.mps.warm_up import is_compiled
 
