@@ -20,8 +20,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "from_source",
 ]
-# Written by from_source; those that other pages include are no pages of their own.
-exclude_patterns = ["_build", "_ext", "_generated/*.md"]
+exclude_patterns = ["_build", "_ext"]
 
 html_theme = "furo"
 html_title = f"tnspin {__version__}"

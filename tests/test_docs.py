@@ -1,7 +1,12 @@
-"""Every code block and every command line of the README and of the documentation works."""
+"""Every code block and every command line of the README and of the documentation works.
+
+Pages that show files, in blocks that begin with `# NAME.py` or `# NAME.toml`, run as a whole: files,
+commands and Python in their order.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sys
@@ -17,10 +22,12 @@ import pytest
 from tnspin import cli
 from tnspin.observables import OBSERVABLES
 from tnspin.runs.config import loading as config
+from tnspin.runs.config.reference import reference_page
+from tnspin.runs.config.sections import KINDS, TABLES
 from tnspin.runs.config.sections import registry as kinds
 from tnspin.runs.simulation import simulate
-from tnspin.schema.table import fields_of
-from tnspin.states.initial import STATES
+from tnspin.schema import plugins
+from tnspin.schema.pages import keys_of_table
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -77,10 +84,18 @@ def lines_of_all_pages() -> list[tuple[str, str]]:
 
 
 def with_files_of(page: str, folder: Path) -> None:
-    """The configuration files that a page writes, under the names that it uses for them."""
+    """Write the files that a page shows, under the names in their first lines."""
     for code in blocks(ROOT / page, "toml"):
-        name = re.match(r"# (\S+\.toml)", code)
-        (folder / (name[1] if name else "my.toml")).write_text(code)
+        (folder / (file_name(code) or "my.toml")).write_text(code)
+    for code in blocks(ROOT / page, "python"):
+        if file_name(code):
+            (folder / file_name(code)).write_text(code)
+
+
+def file_name(code: str) -> str:
+    """Name in the first line of a block that is a file, "" for other blocks."""
+    found = re.match(r"# (\S+\.(?:toml|py))\n", code)
+    return found[1] if found else ""
 
 
 LINES = lines_of_all_pages()
@@ -96,10 +111,18 @@ def test_commands(page: str, line: str, tmp_path: Path, monkeypatch: pytest.Monk
     """Each command line is understood, and its configuration is one."""
     monkeypatch.chdir(tmp_path)
     with_files_of(page, tmp_path)
-    options = cli._parser().parse_args(shlex.split(line, comments=True)[1:])
+    options = cli._parser().parse_args(arguments_of(line))
+    for name in getattr(options, "use", ()):
+        (tmp_path / name).touch()  # files that no page shows
     source = getattr(options, "config", "")
     if source and not re.fullmatch(r"[A-Z]+(\.toml)?", source):  # no placeholder
-        config.load(source, getattr(options, "overrides", ()))
+        use = [f"run.use={json.dumps(options.use)}"] if options.use else []
+        config.load(source, [*use, *options.overrides])
+
+
+def arguments_of(line: str) -> list[str]:
+    """Arguments of a command line of tnspin, without comment and redirection."""
+    return shlex.split(re.sub(r" > \S+$", "", line), comments=True)[1:]
 
 
 @pytest.mark.parametrize(
@@ -113,19 +136,21 @@ def test_commands(page: str, line: str, tmp_path: Path, monkeypatch: pytest.Monk
 def test_small_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run, what it says, and its figure, as typed."""
     monkeypatch.chdir(tmp_path)
-    arguments = shlex.split(line, comments=True)[1:]
-    assert cli.main([*arguments, "-o", "run.h5"]) == 0
+    assert cli.main([*arguments_of(line), "-o", "run.h5"]) == 0
     assert cli.main(["info", "run.h5"]) == 0
     assert cli.main(["plot", "run.h5"]) == 0
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "toml")], ids=name_of)
-def test_configurations(page: Path, tmp_path: Path) -> None:
+def test_configurations(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with_files_of(name_of(page), tmp_path)
+    use = json.dumps([file.name for file in tmp_path.glob("*.py")])
     for code in blocks(page, "toml"):
-        path = tmp_path / "my.toml"
+        path = tmp_path / "one.toml"
         path.write_text(code)
         if {"model", "state"} <= tomllib.loads(code).keys():
-            config.load(path)
+            config.load(path, [f"run.use={use}"])
 
 
 @pytest.mark.parametrize(
@@ -136,12 +161,12 @@ def test_configurations(page: Path, tmp_path: Path) -> None:
         if blocks(p, "python")
     ],
 )
-def test_python(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    """The blocks of a page run one after the other, as a reader would type them."""
+def test_python(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run one after the other, as a reader would type them.
+
+    On pages that show Python files, the commands run as well.
+    """
     monkeypatch.chdir(tmp_path)
-    protect_registries(request)
     module = types.ModuleType("page")  # dataclasses look their module up
     monkeypatch.setitem(sys.modules, "page", module)
     if page.name == "README.md":  # reads the file of the run that its first lines make
@@ -149,24 +174,44 @@ def test_python(
 
         module.xarray = xarray
         assert cli.main(["run", "edge-information", "-o", "stt-pulse.h5", "--quiet"]) == 0
-    for code in blocks(page, "python"):
-        exec(compile(code, name_of(page), "exec"), module.__dict__)
+    shows_files = any(map(file_name, blocks(page, "python")))
+    for language, code in in_order(page) if shows_files else python_of(page):
+        if name := file_name(code):
+            (tmp_path / name).write_text(code)
+        elif language == "shell":
+            for line in code.splitlines():
+                assert cli.main(arguments_of(line)) == 0, line
+        elif language == "python":
+            exec(compile(code, name_of(page), "exec"), module.__dict__)
 
 
-def protect_registries(request: pytest.FixtureRequest) -> None:
-    """What a page registers is forgotten after it."""
-    assert OBSERVABLES and STATES  # registered by now
-    for name, registry in (
-        ("baths", "CUTOFFS"), ("models", "MODELS"), ("schema.register", "_CLASSES"),
-    ):  # fmt: skip
-        table = getattr(import_module(f"tnspin.{name}"), registry)
-        before = {key: dict(one) if isinstance(one, dict) else one for key, one in table.items()}
-        request.addfinalizer(lambda table=table, before=before: restore(table, before))
+def in_order(page: Path) -> list[tuple[str, str]]:
+    """Language and text of every fenced block of a page."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-def restore(table: dict[str, object], before: dict[str, object]) -> None:
-    table.clear()
-    table.update(before)
+def python_of(page: Path) -> list[tuple[str, str]]:
+    return [("python", code) for code in blocks(page, "python")]
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_pages_register(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Classes and files of a page are unknown to the next test."""
+    assert all(len(kinds(section)) for section in KINDS) and OBSERVABLES  # registered by now
+    register = import_module("tnspin.schema.register")
+    kept = {section: dict(known) for section, known in register._CLASSES.items()}
+    monkeypatch.setattr(register, "_CLASSES", kept)
+    monkeypatch.setattr(plugins, "_USED", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    modules = set(sys.modules)
+    monkeypatch.setattr(register, "_CLASSES", kept)
+    monkeypatch.setattr(plugins, "_USED", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    for name in set(sys.modules) - modules:
+        if not name.startswith("tnspin") and hasattr(sys.modules[name], "ts"):
+            del sys.modules[name]  # a file of a page
 
 
 def test_every_preset_has_a_study() -> None:
@@ -221,21 +266,24 @@ def test_scripts_exist() -> None:
             assert (ROOT / script).is_file(), f"{name_of(page)}: {script}"
 
 
-def test_every_key_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reference of keys, made from the source, has every table, kind and key."""
-    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
-    import config_tables
+def test_the_reference_of_keys_is_current() -> None:
+    """`tnspin keys --markdown > docs/config.md` makes the page from the source."""
+    assert (DOCS / "config.md").read_text(encoding="utf-8") == reference_page()
 
-    text = config_tables.config_keys()
-    assert set(config_tables.SECTIONS) | {"state"} == set(config._SECTIONS)
-    for section, classes in config_tables.SECTIONS.items():
+
+def test_every_key_has_a_meaning() -> None:
+    """A sentence for each key, each with the line that it has on the page."""
+    text = reference_page()
+    tables = {section: [cls] for section, cls in TABLES.items()}
+    tables |= {section: list(kinds(section).values()) for section in KINDS}
+    for section, classes in tables.items():
         assert f"## `[{section}]`" in text
         for cls in classes:
-            for key in fields_of(cls):
-                assert f"| `{key}` |" in text, f"{section}.{key}"
-    for section in ("model", "bath", "solver", "classical"):
-        for name in kinds(section):
-            assert f'kind = "{name}"`' in text
+            assert not cls.kind or f'### `{section}.kind = "{cls.kind}"`' in text
+            for key in keys_of_table(cls):
+                assert key.meaning.endswith("."), f"{section}.{cls.kind}: {key.name}"
+                assert f"| `{key.name}` |" in text, f"{section}.{key.name}"
+    assert "|  |" not in text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""What the pages take from the source: keys, observables, presets and the API, at every build.
+"""The API pages, written to ``docs/_generated`` at every build, and docstrings as Sphinx wants them.
 
-Written to ``docs/_generated``, so that no table of the documentation can go stale.
+The reference of keys is a committed page: ``tnspin keys --markdown > docs/config.md``.
 """
 
 from __future__ import annotations
@@ -11,19 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import api_pages
-import config_tables
 
 GENERATED = Path(__file__).resolve().parents[1] / "_generated"
 
 
 def write_pages(_app: Any = None) -> None:
     """Write every generated page; files that would not change are left alone."""
-    pages = {
-        "config.md": config_tables.config_keys(),
-        "observables.md": config_tables.observables(),
-        "presets.md": config_tables.preset_list(),
-        **api_pages.pages(),
-    }
+    pages = api_pages.pages()
     for name, text in pages.items():
         path = GENERATED / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +25,7 @@ def write_pages(_app: Any = None) -> None:
             path.write_text(text, encoding="utf-8")
     for path in GENERATED.rglob("*.*"):
         if path.relative_to(GENERATED).as_posix() not in pages:
-            path.unlink()  # of a package that is gone
+            path.unlink()  # of a room that is gone
 
 
 def to_rst(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
@@ -44,7 +38,7 @@ def to_rst(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: l
 
 
 def _with_literal_blocks(lines: list[str]) -> list[str]:
-    """The same with `::` before every indented block that follows a paragraph."""
+    """Put `::` before every indented block that follows a paragraph."""
     found: list[str] = []
     opened: int | None = None  # indentation of what an indented block belongs to already
     for k, line in enumerate(lines):
@@ -64,7 +58,7 @@ def _with_literal_blocks(lines: list[str]) -> list[str]:
 
 
 def _escaped(lines: list[str]) -> Iterator[str]:
-    """The same with escaped bars outside literals and formulas."""
+    """Escape bars outside literals and formulas."""
     opened: int | None = None
     for line in lines:
         if opened is not None and line.strip() and _indent(line) <= opened:
