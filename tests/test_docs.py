@@ -1,7 +1,7 @@
 """Every code block and every command line of the README and of the documentation works.
 
-Pages that show files, in blocks that begin with `# NAME.py` or `# NAME.toml`, run as a whole: files,
-commands and Python in their order.
+Pages that show Python files, in blocks that begin with `# NAME.py`, run as a whole: files, commands
+and Python in their order.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from tnspin.solvers import Solver as Solver
     from tnspin.solvers import evolve as evolve
     from tnspin.states.ensemble import Ensemble as Ensemble
+    from tnspin.states.initial.base import InitialState as InitialState
     from tnspin.states.initial.product import product as product
     from tnspin.states.initial.pulses import confined_electrons as confined_electrons
     from tnspin.states.initial.pulses import wave_packet as wave_packet
@@ -87,6 +88,7 @@ _HOMES = {
     "schema.register": "register",
     "solvers": "Solver evolve",
     "states.ensemble": "Ensemble",
+    "states.initial.base": "InitialState",
     "states.initial.product": "product",
     "states.initial.pulses": "confined_electrons wave_packet",
     "states.initial.thermal": "gibbs",

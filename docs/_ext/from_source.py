@@ -1,4 +1,4 @@
-"""The API pages, written to ``docs/_generated`` at every build, and docstrings as Sphinx wants them.
+"""Pages of the API, written to ``docs/_generated`` at every build, from docstrings as they are.
 
 The reference of keys is a committed page: ``tnspin keys --markdown > docs/config.md``.
 """

@@ -40,7 +40,7 @@ class Lattice(Table):
 
 
 #: Lattices by the ``kind`` of the TOML.
-LATTICES = Registry("lattice", "tnspin.models")
+LATTICES = Registry("lattice", str(__package__))
 
 
 class _Line(Lattice):

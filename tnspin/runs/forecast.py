@@ -122,7 +122,7 @@ def forecast(config: Config) -> Forecast | None:
         from tnspin.mps.warm_up import is_compiled
 
         return _of_pilot(config) if is_compiled() else None
-    memory = config.solver.memory(config.problem)
+    memory = None if config.state is None else config.solver.memory(config.problem)
     return None if memory is None else Forecast(_PROGRAM + memory)
 
 

@@ -111,7 +111,8 @@ def describe(hint: Any) -> str:
             return "one of " + ", ".join(repr(name) for name in limits[0].names())
         return ", ".join([describe(arguments[0]), *map(str, limits)])
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(describe(a) for a in arguments if a is not type(None)))
+        words = dict.fromkeys(describe(a) for a in arguments if a is not type(None))
+        return ("; or " if any(", " in one for one in words) else " or ").join(words)
     if origin is Literal:
         return "one of " + ", ".join(repr(a) for a in arguments)
     names = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}

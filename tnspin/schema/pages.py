@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 from tnspin.schema.checks import describe
 from tnspin.schema.table import hints_of
 
-__all__ = ["Key", "keys_of_table", "markdown_table", "summary_of", "text_table"]
+__all__ = ["Key", "cell", "keys_of_table", "markdown_table", "summary_of", "text_table"]
 
 
 class Key(NamedTuple):
@@ -51,7 +51,7 @@ def markdown_table(cls: type) -> str:
     """A table in Markdown, after the docstring of the class."""
     head = _markdown(re.split(r"\n\w+\n-{3,}\n", inspect.getdoc(cls) or "")[0])
     keys = keys_of_table(cls)
-    rows = [f"| `{key.name}` | {' | '.join(map(_cell, key[1:]))} |" for key in keys]
+    rows = [f"| `{key.name}` | {' | '.join(map(cell, key[1:]))} |" for key in keys]
     if rows:
         rows = ["", "| key | allowed | default | meaning |", "|---|---|---|---|", *rows]
     return "\n".join([head, *rows]) + "\n"
@@ -96,15 +96,20 @@ def _markdown(text: str) -> str:
     """Docstring text (reStructuredText) as Markdown."""
 
     def formula(match: re.Match[str]) -> str:
-        return "\n$$\n" + inspect.cleandoc(match[1]) + "\n$$\n\n"
+        lines = (line.strip() for line in inspect.cleandoc(match[1]).splitlines())
+        return "\n$$\n" + "\n".join(lines) + "\n$$\n\n"  # indented text would be code
 
     text = re.sub(
         r"^ *\.\. math::\s*\n?((?:[ \t]*\n| {3,}.*\n?)+)", formula, text, flags=re.MULTILINE
     )
     text = re.sub(r"^ *\.\. math:: (.*\n(?: +.*\n)*)", formula, text, flags=re.MULTILINE)
     text = re.sub(r":(?:math|class|func):`([^`]*)`", r"`\1`", text)
+    text = re.sub(r"\n{3,}", "\n\n", text)
     return text.replace("``", "`").replace("::\n", ":\n").strip()
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
+def cell(text: str) -> str:
+    """Text for a cell of a Markdown table: one line, without what would be HTML or a new cell."""
+    parts = " ".join(text.split()).replace("|", r"\|").split("`")
+    parts[::2] = [part.replace("<", r"\<") for part in parts[::2]]  # the others are code
+    return "`".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tnspin.errors import InputError, nearest
 from tnspin.runs.config.sections import KINDS, TABLES, registry
 from tnspin.runs.config.tables import SECTIONS
-from tnspin.schema.pages import markdown_table, summary_of, text_table
+from tnspin.schema.pages import cell, markdown_table, summary_of, text_table
 
 __all__ = ["keys_text", "reference_page"]
 
@@ -73,11 +73,12 @@ def _observables() -> str:
     from tnspin.observables import OBSERVABLES
 
     rows = [
-        f"| `{name}` | {', '.join(one.dims)} | {one.units} | {one.long_name} |"
+        f"| `{name}` | {', '.join(one.dims)} | {one.units} | {cell(one.long_name)} |"
         for name, one in OBSERVABLES.items()
     ]
     head = (
-        "## `record.observables`\n\nNone: all those that make sense for the run. A name that does "
-        "not apply is refused.\n\n| name | dimensions | units | meaning |\n|---|---|---|---|\n"
+        "## `record.observables`\n\nWithout this key, a run records the observables below that "
+        "suit it. A name that does not apply to the run is refused.\n\n"
+        "| name | dimensions | units | meaning |\n|---|---|---|---|\n"
     )
     return head + "\n".join(rows) + "\n"

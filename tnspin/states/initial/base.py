@@ -46,7 +46,7 @@ class InitialState(Table):
 
 
 #: Every kind of initial state.
-STATES = Registry("state", "tnspin.states.initial")
+STATES = Registry("state", str(__package__))
 
 
 class Description(ABC):
