@@ -31,6 +31,7 @@ __all__ = [
     "members_of",
     "reordered",
     "von_neumann_entropy",
+    "weighted_sum",
 ]
 
 S = TypeVar("S", bound="State")
@@ -337,6 +338,14 @@ def members_of(state: Any, kind: type[S], what: str) -> tuple[tuple[float, S], .
         given = dict.fromkeys(k.__class__.__name__ for k in (state, *(one for _, one in members)))
         raise InputError(f"state: {what} is made of a {kind.noun}, not of {' of '.join(given)}")
     return cast("tuple[tuple[float, S], ...]", members)
+
+
+def weighted_sum(weights: Sequence[float], answers: Sequence[Sequence[Matrix]]) -> list[Matrix]:
+    """Sum of one list of matrices per state, place by place, with the weights of the states."""
+    return [
+        np.sum([w * one for w, one in zip(weights, each, strict=True)], axis=0)
+        for each in zip(*answers, strict=True)
+    ]
 
 
 def reordered(rho: Matrix, dims: Sequence[int], order: Sequence[int]) -> Matrix:

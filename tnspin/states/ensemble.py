@@ -7,7 +7,6 @@ weighted means of the members' entropies, for a mixture has no Schmidt values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from tnspin.errors import InputError
 from tnspin.operators.sites import Matrix, Site
-from tnspin.operators.state import PureState, State
+from tnspin.operators.state import PureState, State, weighted_sum
 
 if TYPE_CHECKING:
     import h5py
@@ -108,14 +107,14 @@ class Ensemble(State):
 
     def site_rdms(self) -> list[Matrix]:
         """Reduced density matrix (d, d) of every site."""
-        return self._mean([state.site_rdms() for state in self.states])
+        return weighted_sum(self.weights, [state.site_rdms() for state in self.states])
 
     def bond_rdms(self) -> list[Matrix]:
         """Reduced density matrix of every pair of neighbours."""
-        return self._mean([state.bond_rdms() for state in self.states])
+        return weighted_sum(self.weights, [state.bond_rdms() for state in self.states])
 
     def _rdm(self, sites: list[int], keep: list[int]) -> Matrix:
-        return self._mean([[state.rdm(sites, keep)] for state in self.states])[0]
+        return weighted_sum(self.weights, [[state.rdm(sites, keep)] for state in self.states])[0]
 
     def entropies(self) -> np.ndarray:
         """Weighted mean of the members' entropies of each of the L - 1 cuts, not that of rho."""
@@ -125,13 +124,6 @@ class Ensemble(State):
     def entropy(self, bond: int) -> float:
         """Weighted mean of the members' entropies of one cut."""
         return float(sum(weight * state.entropy(bond) for weight, state in self.members))
-
-    def _mean(self, parts: Sequence[Sequence[Matrix]]) -> list[Matrix]:
-        """Weighted mean of one list of matrices per member, place by place."""
-        return [
-            np.sum([weight * rho for weight, rho in zip(self.weights, rhos, strict=True)], axis=0)
-            for rhos in zip(*parts, strict=True)
-        ]
 
     # ------------------------------------------------------------------ files
 

@@ -19,7 +19,7 @@ from tnspin.errors import InputError
 from tnspin.numerics.arrays import Complexes, Reals
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Matrix, Site
-from tnspin.operators.state import State
+from tnspin.operators.state import State, weighted_sum
 from tnspin.states.density import MOST_ELEMENTS, DensityState
 from tnspin.states.sectors import read_sectors, write_sectors
 from tnspin.states.vector import VectorState
@@ -230,10 +230,7 @@ class SpectralState(State):
         """Sum over all vectors, with their weights, of matrices asked of each."""
         columns, weights = self._vectors()
         answers = [question(VectorState(self.sites, v, self.basis)) for v in columns.T]
-        return [
-            np.sum([w * one for w, one in zip(weights, each, strict=True)], axis=0)
-            for each in zip(*answers, strict=True)
-        ]
+        return weighted_sum(weights.tolist(), answers)
 
     # ------------------------------------------------------------------ reductions
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import singledispatch
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 from tnspin.errors import InputError
 from tnspin.mps.purified.state import PurifiedMPS
@@ -22,6 +22,8 @@ __all__ = ["LARGEST", "group_state"]
 LARGEST = 4096
 #: Pairs (weight, state).
 Members = Sequence[tuple[float, Any]]
+#: Sites of the two groups.
+Parts = tuple[list[int], list[int]]
 
 
 def group_state(
@@ -57,61 +59,43 @@ def group_state(
         representation.
     """
     sites = checked_sites([*part_a, *part_b], state.length, "part")
-    part_a, part_b = sites[: len(part_a)], sites[len(part_a) :]
-    if not part_a:
+    parts = sites[: len(part_a)], sites[len(part_a) :]
+    if not parts[0]:
         raise InputError("part: the first group has no sites")
     for k in sites:
         if state.sites[k].spin_dim < 2:
             raise InputError(f"part: site {k} ({state.sites[k].name}) carries no localized spin")
-    # Counted in states, for spins above 1/2 have more of them.
+    # Counted in states, for spins above 1/2 have more of them; 0: to be compressed.
     states = prod(state.sites[k].spin_dim for k in sites)
     dense = (states - 1).bit_length() if states <= 2**dense else 0
-    limits = _Limits(cutoff, dense, largest)
-    return _joint(state.members[0][1], state.members, part_a, part_b, limits)
-
-
-class _Limits(NamedTuple):
-    """Accuracy of `group_state`; ``dense`` is 0 where the groups are to be compressed."""
-
-    cutoff: float
-    dense: int
-    largest: int
+    limits = {"cutoff": cutoff, "dense": dense, "largest": largest}
+    return _joint(state.members[0][1], state.members, parts, **limits)
 
 
 @singledispatch
-def _joint(
-    first: State, members: Members, part_a: list[int], part_b: list[int], limits: _Limits
-) -> GroupState:
+def _joint(first: State, members: Members, parts: Parts, **limits: Any) -> GroupState:
     """`group_state` by the representation of the first member: from reduced density matrices."""
-    each = [_dense(one, part_a, part_b) for _, one in members]
+    each = [_dense(one, *parts) for _, one in members]
     return GroupState.average(each, [weight for weight, _ in members])
 
 
 @_joint.register
-def _(
-    first: MPS, members: Members, part_a: list[int], part_b: list[int], limits: _Limits
-) -> GroupState:
-    if limits.dense:
-        return _joint.dispatch(State)(first, members, part_a, part_b, limits)
-    cutoff, _, largest = limits
-    return mps.group_state(members, part_a, part_b, cutoff=cutoff, largest=largest)
+def _(first: MPS, members: Members, parts: Parts, *, dense: int, **limits: Any) -> GroupState:
+    if dense:
+        return _joint.dispatch(State)(first, members, parts)
+    return mps.group_state(members, *parts, **limits)
 
 
 @_joint.register
-def _(
-    first: PurifiedMPS, members: Members, part_a: list[int], part_b: list[int], limits: _Limits
-) -> GroupState:
+def _(first: PurifiedMPS, members: Members, parts: Parts, **limits: Any) -> GroupState:
     # Ancillas are traced out.
     pure = [(weight, one.purification) for weight, one in members]
-    return _joint(first.purification, pure, part_a, part_b, limits)
+    return _joint(first.purification, pure, parts, **limits)
 
 
 @_joint.register
-def _(
-    first: OneElectronState, members: Members, part_a: list[int], part_b: list[int],
-    limits: _Limits,
-) -> GroupState:  # fmt: skip
-    return one_electron.group_state(members, part_a, part_b, **limits._asdict())
+def _(first: OneElectronState, members: Members, parts: Parts, **limits: Any) -> GroupState:
+    return one_electron.group_state(members, *parts, **limits)
 
 
 def _dense(state: State, part_a: Sequence[int], part_b: Sequence[int]) -> GroupState:
