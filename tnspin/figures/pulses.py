@@ -52,7 +52,7 @@ def valve_figure(result: Result) -> Figure:
     notes = [unconverged_text(result)]
     if "group_discarded" in result and (lost := result["group_discarded"].max()) > _COMPRESSED:
         notes.append(f"groups cut down to their Schmidt spaces for the negativity: {lost:.1g} lost")
-    # Once above all panels: beside their titles there is no room.
+    # Once above all panels: next to their titles there is no room.
     heading = "\n".join(filter(None, (title(result), *notes)))
     return two_columns(result, heading, rows, 2.9 * len(rows) + 0.8, wide=True)
 
@@ -153,7 +153,7 @@ _TOTALS = Panel(
 )  # fmt: skip
 
 
-# ---------------------------------------------------------------------- beside classical spins
+# ---------------------------------------------------------------------- against classical spins
 
 
 def _counterpart(name: str) -> Panel:

@@ -1,4 +1,4 @@
-"""Figures of spin chains: beside classical spins, with baths, long ones, and pairs of spins."""
+"""Figures of spin chains: compared with classical spins, with baths, long ones, and pairs."""
 
 from __future__ import annotations
 

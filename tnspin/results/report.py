@@ -63,7 +63,7 @@ def info(result: Result) -> dict[str, Any]:
 
 
 def info_text(result: Result) -> str:
-    """Return the same for people."""
+    """Return what `info` finds as text: tables of parameters, conservation, onsets, errors."""
     facts = info(result)
     parts = [
         _table("parameters", flatten(facts["parameters"]).items()),
@@ -147,7 +147,7 @@ def summary(result: Result, file: str) -> str:
 
 
 def reached(result: Result) -> str:
-    """Where a run has come to, in words."""
+    """Return the last time, or number of fields, of a run in words."""
     if "loop_done" in result.attrs:
         return f"after {result.attrs['loop_done']} of {2 * result['field'].size} fields"
     return f"at t = {result['time'][-1]:g}"
