@@ -35,7 +35,7 @@ class Exact(Solver):
 
     Constant Hamiltonians take one series per time interval.  Time-dependent ones take the
     exponential midpoint rule exp(-i h H(t + h/2)), extrapolated to order 12 with adaptive steps
-    (`tnspin.numerics.midpoint`); their coefficients must be smooth between two output times.
+    (`tnspin.numerics.adaptive`); their coefficients must be smooth between two output times.
 
     Parameters
     ----------

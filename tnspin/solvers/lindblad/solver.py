@@ -4,7 +4,7 @@ Between two output times exp(L t) acts on rho by a Chebyshev series in the gener
 eigenvalues lie near the imaginary axis if the baths are weak: the number of products with it is
 about the width of the spectrum of H times the time, as for a closed system.  Its error is known
 from the terms left out; the step is halved wherever damping would let round-off grow.  A driven H
-takes steps of the extrapolated midpoint rule (`tnspin.numerics.midpoint`).
+takes steps of the extrapolated midpoint rule (`tnspin.numerics.adaptive`).
 
 Baths that act on every level of a larger constant H are faster in its eigenbasis (`eigenbasis`):
 four spins 5/2 with 1296 states are a matter of minutes.
