@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from tnspin.errors import InputError, nearest
 from tnspin.runs.config.sections import KINDS, TABLES, registry
-from tnspin.runs.config.tables import SECTIONS
 from tnspin.schema.pages import cell, markdown_table, summary_of, text_table
 
 __all__ = ["keys_text", "reference_page"]
+
+#: Tables in the order of the page.
+_SECTIONS = (
+    "model", "lattice", "state", "bath", "solver", "time", "record", "classical", "hysteresis",
+    "units", "run", "about",
+)  # fmt: skip
 
 _HEAD = """# Configuration keys
 
@@ -28,7 +33,7 @@ a unit (`"70 fs"`, `"100 K"`, `"8.6 meV"`). `kind = "none"` leaves out the `[bat
 def reference_page() -> str:
     """All tables with their kinds and keys, and all observables, in Markdown."""
     parts = [_HEAD]
-    for section in SECTIONS:
+    for section in _SECTIONS:
         parts.append(f"## `[{section}]`\n")
         if section in TABLES:
             parts.append(markdown_table(TABLES[section]))
@@ -48,11 +53,11 @@ def keys_text(name: str = "") -> str:
     """
     section, _, kind = name.partition(".")
     if not name:
-        return "\n\n".join(f"[{one}]\n{_kinds(one)}" for one in SECTIONS)
-    if section not in SECTIONS:
+        return "\n\n".join(f"[{one}]\n{_kinds(one)}" for one in _SECTIONS)
+    if section not in _SECTIONS:
         raise InputError(
-            f"keys {name}: no such table; allowed: {', '.join(SECTIONS)}"
-            f"{nearest(section, SECTIONS)}"
+            f"keys {name}: no such table; allowed: {', '.join(_SECTIONS)}"
+            f"{nearest(section, _SECTIONS)}"
         )
     if section in TABLES:
         return f"[{section}]  {summary_of(TABLES[section])}\n{text_table(TABLES[section])}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from tnspin.runs.config.tables import About, Hysteresis, Record, Run, Time, Units
+from tnspin.schema import Table
 from tnspin.schema.table import fields_of
 
 __all__ = ["KINDS", "TABLES", "keys_of", "registry"]
@@ -13,51 +14,25 @@ __all__ = ["KINDS", "TABLES", "keys_of", "registry"]
 #: Tables without kinds.
 TABLES: dict[str, type] = {
     cls.section: cls for cls in (About, Run, Units, Time, Record, Hysteresis)
-}
-
-
-def _models() -> Any:
-    from tnspin.models import MODELS
-
-    return MODELS
-
-
-def _states() -> Any:
-    from tnspin.states.initial import STATES
-
-    return STATES
-
-
-def _baths() -> Any:
-    from tnspin.baths import BATHS
-
-    return BATHS
-
-
-def _solvers() -> Any:
-    from tnspin.solvers import SOLVERS
-
-    return SOLVERS
-
-
-def _counterparts() -> Any:
-    from tnspin.runs.counterparts import COUNTERPARTS
-
-    return COUNTERPARTS
-
-
-#: Tables whose key ``kind`` names a registered class -> what imports the register.
-KINDS: dict[str, Callable[[], Any]] = {
-    "model": _models, "state": _states, "bath": _baths, "solver": _solvers,
-    "classical": _counterparts,
 }  # fmt: skip
+#: Tables whose key ``kind`` names a registered class -> module of the register.  "lattice" is a
+#: table within the one of a model.
+KINDS = {
+    "model": "tnspin.models",
+    "lattice": "tnspin.models.lattice",
+    "state": "tnspin.states.initial",
+    "bath": "tnspin.baths",
+    "solver": "tnspin.solvers",
+    "classical": "tnspin.runs.counterparts",
+}
 
 
 def registry(section: str) -> Any:
     """Register of the kinds of a section.  Physics is imported only here: listing presets and
     printing help need none.
     """
-    return KINDS[section]()
+    import_module(KINDS[section])
+    return Table.registries[section]
 
 
 def keys_of(section: str, kind: str) -> tuple[str, ...]:
