@@ -372,7 +372,7 @@ def test_noise_depends_on_the_seed_and_on_the_interval_alone():
         ({"temperature": -1.0}, "solver.temperature"),
         ({"temperature": 1.0, "noise": "pink"}, "solver.noise"),
         ({"dt": 0.0}, "solver.dt"),
-        ({"realizations": 5}, "1 unless solver.temperature is above 0"),
+        ({"realizations": 5}, "1 unless the temperature is above 0"),
         ({"equation": "llg"}, "equation"),
     ],
 )

@@ -122,7 +122,7 @@ class Registry(Mapping[str, Any]):
         listed = ", ".join(self)
         if kind is None:
             raise InputError(f"{section}.kind: missing; allowed: {listed}")
-        if kind not in self:
+        if not isinstance(kind, str) or kind not in self:
             hint = nearest(kind, self)
             raise InputError(f"{section}.kind = {kind!r}: no such kind; allowed: {listed}{hint}")
         return self[kind]

@@ -298,7 +298,7 @@ def check_charges(model: Any, names: Sequence[str]) -> None:
 def check_realizations(keys: Any) -> None:
     """Refuse several realizations of noise at temperature 0, of a table with both keys."""
     fits = keys.realizations == 1 or keys.temperature > 0
-    allowed = f"1 unless {keys.section}.temperature is above 0"
+    allowed = "1 unless the temperature is above 0"
     require(fits, f"{keys.section}.realizations", keys.realizations, allowed)
 
 

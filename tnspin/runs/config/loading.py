@@ -132,13 +132,13 @@ def _check_formulas(solver: type[Solver], formulas: bool) -> None:
 
 def _check_together(config: Config) -> None:
     """Refuse tables that are right one by one but not together, before any work starts."""
+    if config.classical is not None and config.solver.classical:
+        raise InputError(
+            f"solver.kind = {config.solver.kind!r}: is classical itself; leave out [classical], or "
+            "set classical.kind = 'none'"
+        )
     config.solver.check_problem(config.problem)
     if config.classical is not None:
-        if config.solver.classical:
-            raise InputError(
-                f"solver.kind = {config.solver.kind!r}: is classical itself; leave out "
-                "[classical], or set classical.kind = 'none'"
-            )
         config.classical.check_run(config)
     if config.hysteresis is not None:
         from tnspin.runs.hysteresis.loop import check_loop
