@@ -57,10 +57,22 @@ def with_overrides(tables: Mapping[str, Any], overrides: Iterable[str]) -> dict[
     """Return tables with ``KEY=VALUE`` texts applied, see `load`."""
     tables = dict(tables)
     # Kinds first, whatever the order on the command line: the other keys belong to the new kind.
-    parsed = sorted(map(parse_override, overrides), key=lambda item: item[0][-1] != "kind")
+    # Users' files before them: they may define the old kind, or the new one.
+    parsed = [parse_override(text) for text in overrides]
+    parsed.sort(key=lambda item: (item[0][0] != "run", item[0][-1] != "kind"))
     for parts, value in parsed:
+        _load_files(tables)
         tables = _override(tables, parts, value)
     return tables
+
+
+def _load_files(tables: Mapping[str, Any]) -> Run | None:
+    """The table ``[run]``, if there is one, with its files imported."""
+    if not isinstance(tables.get("run"), Mapping):
+        return None
+    run = Run(**tables["run"])
+    use(run.use)
+    return run
 
 
 def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
@@ -70,8 +82,7 @@ def from_dict(tables: Mapping[str, Any], name: str = "run") -> Config:
     for section, table in tables.items():
         if not isinstance(table, Mapping):
             raise InputError(f"{section} = {table!r}: must be a table, [{section}] in a file")
-    run = Run(**tables["run"]) if "run" in tables else None
-    use(() if run is None else run.use)
+    run = _load_files(tables)
     units = Units(**tables["units"]) if "units" in tables else None
     model = _built("model", tables.get("model", {}), units)
     formulas = getattr(model, "closed_form", False)
