@@ -53,7 +53,8 @@ class OhmicBath(Bath):
     common : bool
         One bath for all spins, which couples to the sum of their operators, instead of one each.
     method : {"exact", "chebyshev", "time_integral", "taylor"}
-        How jump operators are found: from eigenvectors, or as `baths.methods` says.
+        How jump operators are found: from eigenvectors (``exact``), or by series and
+        integrals (`tnspin.baths.methods`).
         ``time_integral`` without a ``window`` makes them matrix product operators where a group
         of spins has more than 1296 states (`baths.heisenberg_picture`).
     edge : float

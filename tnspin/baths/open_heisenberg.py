@@ -65,7 +65,7 @@ class OpenHeisenbergBath(Bath):
         n_b, the bosons in the bath: ``gamma_- = g0 (n_b + 1)``, ``gamma_+ = g0 n_b`` with
         ``g0 = Gamma / (2 n_b + 1)``.
     neighbour_ratio : float
-        g_{alpha,eta} / gamma_{alpha,eta}.
+        Ratio g / gamma of the rates of neighbours and of single spins.
     neighbour : float or vector, optional
         g_{alpha,+} + g_{alpha,-} of each axis instead, shared out between + and - in the same way.
     """

@@ -66,7 +66,7 @@ class ReactionCoordinate(Bath):
     sign : {"kms", "printed"}
         Detailed balance at temperature T (``kms``) or, as printed, at -T (``printed``).
     frequency : {"corrected", "printed"}
-        Omega as the map gives it, or as printed.
+        Frequency of the oscillator, as the mapping gives it or as printed.
     """
 
     kind = "reaction_coordinate"

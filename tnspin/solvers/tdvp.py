@@ -33,14 +33,14 @@ class Tdvp(Solver):
     dt
         Largest step; each interval between output times is divided evenly.
     bond_dim
-        Most Schmidt values that a split keeps.
+        Largest number of Schmidt values that a split keeps.
     cutoff
         Weight that a split may discard: it keeps as few Schmidt values as that allows.  Below
         1e-12 the first 64 are dropped only if their weight is below the cutoff squared.
     tolerance
         Error of each local exponential, of which a step has four per site.
     threads
-        Threads that share each product; the numbers do not depend on it.
+        Number of threads that share each product; results do not depend on it.
     """
 
     kind = "tdvp"

@@ -30,14 +30,14 @@ class TrotterSolver(Solver):
     order
         Order of the Trotter formula.
     bond_dim
-        Most Schmidt values that an update keeps.
+        Largest number of Schmidt values that an update keeps.
     cutoff
         Weight that an update may discard: it keeps as few Schmidt values as that allows.  Below
         1e-12 the first 64 are dropped only if their weight is below the cutoff squared.
     threads
-        Updates at the same time; the numbers do not depend on it.
+        Number of updates that run in parallel; results do not depend on it.
     method
-        Decomposition of the blocks: one for all, or chosen for each.
+        Decomposition of the blocks: one method for all, or a suitable one for each (``auto``).
     """
 
     dt: Positive = 0.1

@@ -73,7 +73,7 @@ class Record(Table):
     Parameters
     ----------
     observables
-        Names of what is measured; none: all that apply.
+        Names of the observables, listed below; without any, those that suit the run.
     checkpoint
         Seconds between checkpoints; 0: at every output time.
     wavevectors
@@ -128,7 +128,7 @@ class About(Table):
     Parameters
     ----------
     title
-        What it shows.
+        What the run shows.
     reproduces
         Journal and figure.
     cost

@@ -32,10 +32,11 @@ class LlgCounterpart(Counterpart):
     within
         Largest |S - n| of any spin that still counts as classical.
     directions
-        Where the spins start: [theta, phi] in radians or names, repeated along the chain; none:
-        along the quantum spins.
+        Directions of the spins at the start, [theta, phi] in radians or names, repeated along the
+        chain; without any, those of the quantum spins.
     limit
-        What replaces products of spin operators on one site, see `classical_energy`.
+        What replaces products of spin operators on one site: products of their mean values
+        (``large_spin``), or the mean value of the product in a coherent state (``coherent``).
     dt
         Largest step; 0: a tenth of a radian in the largest field.
     order

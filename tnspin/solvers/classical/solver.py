@@ -51,7 +51,8 @@ class Llg(Solver):
     order
         Order of the error in ``dt``.
     limit
-        What replaces products of spin operators on one site, see `classical_energy`.
+        What replaces products of spin operators on one site: products of their mean values
+        (``large_spin``), or the mean value of the product in a coherent state (``coherent``).
     temperature
         Temperature of the noise.
     realizations
@@ -64,7 +65,7 @@ class Llg(Solver):
         Iterations of a step: 0 as many as needed, or 2 (with order 2) for predictor and corrector,
         fastest for many spins.
     threads
-        Threads; the numbers do not depend on it.
+        Number of threads; results do not depend on it.
     """
 
     kind = "llg"

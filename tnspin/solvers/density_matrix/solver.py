@@ -41,7 +41,7 @@ class DensityMatrix(TrotterSolver):
     Parameters
     ----------
     bond_dim
-        Most Schmidt values that an update keeps, of the vector of matrix elements.
+        Largest number of Schmidt values, of the vector of matrix elements, that an update keeps.
     cutoff
         Weight of the vector of matrix elements that an update may discard.
     engine

@@ -42,7 +42,8 @@ class Hybrid(Solver):
     order
         Order of the error in ``dt``.
     limit
-        What replaces products of spin operators on one site, see `classical_energy`.
+        What replaces products of spin operators on one site: products of their mean values
+        (``large_spin``), or the mean value of the product in a coherent state (``coherent``).
     """
 
     kind = "hybrid"

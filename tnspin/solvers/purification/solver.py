@@ -44,7 +44,7 @@ class Purification(TrotterSolver):
     Parameters
     ----------
     kraus_dim
-        Most states of the ancilla of a site.
+        Largest number of states of the ancilla of a site.
     kraus_cutoff
         Weight (trace distance) that the compression of an ancilla may drop.
     kraus_sites

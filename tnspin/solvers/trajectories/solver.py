@@ -43,12 +43,12 @@ class Trajectories(TrotterSolver):
     Parameters
     ----------
     trajectories
-        Wave functions in all, rounded up to whole chunks.
+        Total number of wave functions, rounded up to whole chunks.
     chunk
         Trajectories of one piece of work, which is also the unit of the error estimate (jackknife);
         chunks are smaller where there would be fewer than four.
     seed
-        Seed; the numbers depend on it, and on neither the executor nor the number of workers.
+        Seed of the random numbers; results depend on neither executor nor number of workers.
     target_error
         Above 0: stop sampling as soon as the largest error of ``log_negativity`` at any time is
         below it; ``trajectories`` is then the most.

@@ -43,7 +43,7 @@ class ConfinedElectrons(InitialState):
     well_depth
         Depth of the well in the model's energy unit; its sites are lower by this much.
     polarization
-        Spin of all electrons: a name of `DIRECTIONS`, ``[theta, phi]`` in radians, or "none"
+        Spin of all electrons: "up", "down", "x", "-x", ..., ``[theta, phi]`` in radians, or "none"
         for the lowest ``n_electrons / 2`` orbitals doubly occupied.
     localized_spins
         A direction for all localized spins, or a list with one entry per group.
@@ -122,8 +122,8 @@ class WavePacket(InitialState):
     width
         ``dk``, the width in momentum; the packet is about ``2 / dk`` sites wide.
     polarization
-        Spin of the electron: a name of `DIRECTIONS`, ``[theta, phi]`` in radians, or "none" for
-        the unpolarized mixture of "z" and "-z" in equal parts (PRA Eq. 10).
+        Spin of the electron: "up", "down", "x", "-x", ..., ``[theta, phi]`` in radians, or "none"
+        for the unpolarized mixture of "z" and "-z" in equal parts (PRA Eq. 10).
     localized_spins
         A direction for all localized spins, or a list with one entry per group.
     temperature
