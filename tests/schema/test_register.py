@@ -11,7 +11,7 @@ import pytest
 import tnspin as ts
 from tnspin.cli import main
 from tnspin.errors import InputError
-from tnspin.schema import register
+from tnspin.schema import plugins, register
 from tnspin.schema.plugins import use
 from tnspin.solvers import SOLVERS
 
@@ -118,6 +118,26 @@ def test_reading_a_result_executes_nothing(mine, capsys):
     assert main(["run", "my.toml", "--use", mine.name, "-o", "my.h5", "--quiet"]) == 0
     mine.write_text("raise SystemExit('executed')")
     assert main(["info", "my.h5"]) == 0 and main(["plot", "my.h5"]) == 0
+
+
+def test_nothing_goes_on_with_a_changed_file(mine, capsys):
+    """Checkpoints, trajectories, sweeps: a file is compared by its checksum."""
+    dephased = [
+        "--use", mine.name, "--set", "bath.kind=universal_lindblad", "--set", "bath.temperature=1",
+        "--set", "solver.kind=trajectories", "--set", "solver.trajectories=4",
+        "--set", "time.stop=0.5", "--set", "solver.workers=1",
+    ]  # fmt: skip
+    sampled = ["run", "my.toml", *dephased, "-o", "sampled.h5", "--resume", "--quiet"]
+    run = ["run", "my.toml", "--use", mine.name, "-o", "my.h5", "--resume", "--quiet"]
+    sweep = ["sweep", "my.toml", "--use", mine.name, "--over", "solver.step=0.1,0.2", "--quiet"]
+    sweep += ["--set", "time.stop=0.5", "-o", "swept", "--workers", "1"]
+    for command in (sampled, run, sweep):
+        assert main(command) == 0 == main(command)
+    mine.write_text(MINE + "# changed")
+    plugins._USED.clear()
+    for command in (sampled, run, sweep):
+        assert main(command) == 2
+        assert f"{mine.name} has changed; restore the file" in capsys.readouterr().err
 
 
 def test_keys_of_ones_own_kind(mine, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tnspin.states import load_state
 __all__ = [
     "Checkpoint",
     "Saved",
+    "changed_file",
     "checkpoint_path",
     "first_difference",
     "load_checkpoint",
@@ -161,6 +163,23 @@ def first_difference(
             change = f"was {before.get(key)!r} and is now {after.get(key)!r}"
             return f"{key} {change if key in before else 'is new'}"
     return None
+
+
+def changed_file(attrs: Mapping[str, Any], config: Any) -> str:
+    """Say which file of ``--use`` is not what it was when a result was begun, "" if none.
+
+    Parameters
+    ----------
+    attrs
+        Attributes of the result, with ``user_files``.
+    config
+        The configuration now.
+    """
+    before = json.loads(str(attrs.get("user_files", "{}")))
+    for name, file in config.user_files.items():
+        if before.get(name, {}).get("sha256") != file["sha256"]:
+            return f"{name} has changed; restore the file, or start anew with another -o"
+    return ""
 
 
 def _image(snapshot: Any, result: Result) -> Any:

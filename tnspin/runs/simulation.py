@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from tnspin.errors import InputError
 from tnspin.observables import chosen
 from tnspin.observables.snapshot import Options, Snapshot
 from tnspin.results.lock import check_free, only_writer
-from tnspin.results.result import Result, Variable, check_writable, is_result
+from tnspin.results.result import Result, Variable, check_writable, is_result, write_atomically
 from tnspin.results.toml_text import loads
 from tnspin.runs.checkpoint import (
     Checkpoint,
     Saved,
+    changed_file,
     checkpoint_path,
     first_difference,
     load_checkpoint,
@@ -186,13 +188,21 @@ class _Simulation:
             return None
         store = store_path(self.path)
         chunks = [f for name in ("run", "still-*", "chunk-*") for f in store.glob(f"{name}.h5")]
-        if self.resume:
-            self.say(
-                f"continuing with {store.name}" if chunks else f"no chunks in {store.name} yet"
-            )
+        files = store / "user_files.json"
+        if self.resume and chunks:
+            kept = files.read_text(encoding="utf-8") if files.exists() else "{}"
+            changed = changed_file({"user_files": kept}, self.config)
+            if changed:
+                raise InputError(f"--resume: {store} is of another run: {changed}")
+            self.say(f"continuing with {store.name}")
             return store
-        for file in chunks:
+        if self.resume:
+            self.say(f"no chunks in {store.name} yet")
+        for file in (*chunks, *store.glob(files.name)):
             file.unlink()
+        if self.config.user_files:
+            store.mkdir(parents=True, exist_ok=True)
+            write_atomically(files, BytesIO(json.dumps(self.config.user_files).encode()))
         return store
 
     def _saved(self) -> Saved | None:
@@ -207,7 +217,7 @@ class _Simulation:
         attrs = Result.load(file).attrs
         old = loads(str(attrs.get("config", "")))
         difference = first_difference(old, self.config.as_dict())
-        difference = difference or _changed_file(attrs, self.config)
+        difference = difference or changed_file(attrs, self.config)
         if difference:
             raise InputError(f"--resume: {file} is of another run: {difference}")
         return load_checkpoint(file, self.config.run_model.local_sites)
@@ -272,15 +282,6 @@ def check_output(path: Path) -> None:
     if path.is_file() and path.stat().st_size and not is_result(path):
         raise InputError(f"-o {path}: exists and is not a tnspin result; it is left alone")
     check_free(path)
-
-
-def _changed_file(attrs: Mapping[str, Any], config: Config) -> str:
-    """Name of a file of ``--use`` that is no longer what the run began with, "" if none."""
-    before = json.loads(str(attrs.get("user_files", "{}")))
-    for name, file in config.user_files.items():
-        if before.get(name, {}).get("sha256") != file["sha256"]:
-            return f"{name} has changed; start anew without --resume, or restore the file"
-    return ""
 
 
 def _shortened(result: Result, config: Config) -> Result:

@@ -259,8 +259,10 @@ def windows(config: Config, count: int) -> list[float]:
 def fingerprint(config: Config) -> str:
     """Eight hexadecimal digits, different for runs whose numbers differ up to a common time."""
     tables: dict[str, Any] = json.loads(json.dumps(config.as_dict()))
-    for section in ("about", "classical"):  # the latter is computed once the run is over
+    for section in ("about", "classical", "run"):  # classical spins follow when the run is over
         tables.pop(section, None)
+    if config.user_files:
+        tables["run"] = {name: file["sha256"] for name, file in config.user_files.items()}
     for section, key in (("time", "stop"), ("solver", "threads"), ("record", "checkpoint")):
         tables.get(section, {}).pop(key, None)
     return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()[:8]

@@ -33,7 +33,7 @@ from typing import Any
 from tnspin.errors import InputError, RunError
 from tnspin.results.result import attributes, check_writable, is_result, write_atomically
 from tnspin.results.toml_text import loads, parse_override
-from tnspin.runs.checkpoint import first_difference
+from tnspin.runs.checkpoint import changed_file, first_difference
 from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import from_dict, read_tables, with_overrides
 from tnspin.version import __version__
@@ -313,6 +313,7 @@ def finished(path: Path, config: Config) -> bool:
     ignore = (*_INDIFFERENT, "record.observables")
     old = loads(str(attrs.get("config", "")))
     apart = first_difference(old, config.as_dict(), ignore, added=False)
+    apart = apart or changed_file(attrs, config)
     if apart:
         raise InputError(f"{path}: is of another run: {apart}")
     return bool(attrs.get("complete", 1))
