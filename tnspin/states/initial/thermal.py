@@ -107,7 +107,7 @@ def heated(
         T of the localized spins; 0 leaves the state as it is, whatever the field.
     field
         Strength of the field that acts on each group along its direction until t = 0, in the
-        Gibbs state of ``H_group - field n.S`` with S as it stands in H.  Without it up and down
+        Gibbs state of ``H_group - field n.S`` with S as in H.  Without it up and down
         are degenerate, and the spins have no magnetization.
     localized_spins
         The direction n of every group.
