@@ -27,6 +27,7 @@ from tnspin.observables import OBSERVABLES
 from tnspin.operators.basis import ChargeBasis
 from tnspin.runs.record import record
 from tnspin.solvers.lindblad.jumps_on_states import spin_operator
+from tnspin.solvers.trajectories import Trajectories
 from tnspin.solvers.trajectories.sampling import merge
 from tnspin.solvers.trajectories.vector import VectorBackend
 from tnspin.states.ensemble import Ensemble
@@ -144,7 +145,7 @@ def test_jumps_that_cannot_happen_cost_nothing():
 def test_decay_between_jumps(jumps):
     """Also where decay is faster than everything else and series off the real axis grow."""
     names = () if jumps[0].charge is None else ("2Sz",)
-    backend = VectorBackend(SPINS, jumps, names, tolerance=1e-10)
+    backend = VectorBackend(SPINS, jumps, names, Trajectories(tolerance=1e-10))
     state = backend.start(product(SPINS, [0, 1, 0]))
     before = state.amplitudes(all_states(SPINS.local_sites))
     for span in (0.0, 0.3, 4.0):
@@ -154,7 +155,7 @@ def test_decay_between_jumps(jumps):
 
 
 def test_jumps_lead_to_other_sectors():
-    backend = VectorBackend(SPINS, flips(), ("2Sz",))
+    backend = VectorBackend(SPINS, flips(), ("2Sz",), Trajectories())
     after = backend.jump(backend.start(product(SPINS, [0, 1, 0])), 0)
     assert after.total_charge == {"2Sz": -1}
     assert abs(after.amplitudes(np.array([[1, 1, 0]]))[0]) == pytest.approx(1.0)

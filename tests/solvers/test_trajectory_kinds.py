@@ -23,6 +23,7 @@ from solving import trajectories
 from tnspin.baths import JumpOperator, UniversalLindblad, jump_operators
 from tnspin.models import KondoHeisenbergChain
 from tnspin.mps import MPS
+from tnspin.solvers.trajectories import Trajectories
 from tnspin.solvers.trajectories.mps import MPSBackend
 from tnspin.solvers.trajectories.one_electron import OneElectronBackend
 from tnspin.solvers.trajectories.vector import VectorBackend
@@ -119,7 +120,7 @@ def test_decay_of_matrix_product_states_is_second_order(jumps):
     wanted = effective_evolution(SPINS, jumps, amplitudes(start), 1.0)
     errors = []
     for dt in (0.1, 0.025):
-        backend = MPSBackend(SPINS, jumps, names, dt=dt, cutoff=1e-15)
+        backend = MPSBackend(SPINS, jumps, names, Trajectories(dt=dt, cutoff=1e-15))
         walk = backend.advance(backend.start(as_mps(SPINS, [0, 1, 0], ("2Sz",))), 1.0)
         assert walk.norm2 == pytest.approx(np.linalg.norm(wanted) ** 2, abs=0.1 * dt)
         found = np.sqrt(walk.norm2) * amplitudes(walk.state)
@@ -132,7 +133,7 @@ def test_decay_of_matrix_product_states_is_second_order(jumps):
 def test_decay_of_one_electron(rate):
     jumps = valve_jumps(rate)
     wanted = effective_evolution(VALVE, jumps, amplitudes(product(VALVE, START, CHARGES)), 1.5)
-    backend = OneElectronBackend(VALVE, jumps, CHARGES, tolerance=1e-9)
+    backend = OneElectronBackend(VALVE, jumps, CHARGES, Trajectories(tolerance=1e-9))
     found = backend.advance(backend.start(as_one_electron(VALVE, START)), 1.5)
     assert np.abs(amplitudes(found) - wanted).max() < 1e-9
 
@@ -143,7 +144,7 @@ def test_jumps(kind, jumps):
     """Every jump against its matrix in the full space, after some time of evolution."""
     make = {VectorBackend: product, OneElectronBackend: as_one_electron, MPSBackend: as_mps}[kind]
     names = ("N",) if jumps[0].charge is None else CHARGES
-    backend = kind(VALVE, jumps, names, **({"cutoff": 1e-15} if kind is MPSBackend else {}))
+    backend = kind(VALVE, jumps, names, Trajectories(cutoff=1e-15))
     state = backend.advance(backend.start(make(VALVE, START, CHARGES)), 1.0)
     before = amplitudes(backend.measured(state)[0])
     for k, jump in enumerate(jumps):

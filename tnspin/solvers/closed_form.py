@@ -8,8 +8,6 @@ from typing import ClassVar
 from tnspin.schema import register
 from tnspin.solvers.solver import Solver
 
-__all__ = ["ClosedForm"]
-
 
 @register
 @dataclass(frozen=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tnspin.errors import InputError
-
-if TYPE_CHECKING:
-    from tnspin.mps.ledger import MergedLedger
-    from tnspin.observables.snapshot import Progress, Snapshot
-    from tnspin.solvers.solver import Solver
-    from tnspin.states.ensemble import Ensemble
-
-__all__ = ["evolve_mixture"]
+from tnspin.mps.ledger import MergedLedger
+from tnspin.observables.snapshot import Progress, Snapshot
+from tnspin.solvers.solver import Solver
+from tnspin.states.ensemble import Ensemble
 
 
 def evolve_mixture(

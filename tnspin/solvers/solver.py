@@ -1,8 +1,8 @@
 """`Solver`: one equation of motion or method, with its keys, and how it evolves a state.
 
 A solver is a frozen dataclass.  Its fields are the keys of the table ``[solver]`` and the keywords
-of `tnspin.evolve`; its class attributes say which states it evolves, what it accepts and how a
-stopped run continues; `Solver.begin` starts an evolution.  Adding a solver is adding one file::
+of `tnspin.evolve`; its class attributes say what it accepts and how a stopped run continues;
+`Solver.motion` names the class that does the work.  Adding a solver is adding one file::
 
     @register
     @dataclass(frozen=True)
@@ -10,61 +10,28 @@ stopped run continues; `Solver.begin` starts an evolution.  Adding a solver is a
         kind = "my_solver"
         dt: Positive = 0.1
 
-        def begin(self, model, state, times, *, ledger=None):
-            return MyMotion(...)            # or override `evolve`, an iterator of snapshots
+        @classmethod
+        def motion(cls):
+            return MyMotion                 # or override `evolve`, an iterator of snapshots
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from tnspin.errors import InputError
-from tnspin.schema.checks import require
+from tnspin.schema.checks import check_keys, require
 from tnspin.schema.table import Table
+from tnspin.solvers.start import Jumps, Problem, Size, counted, definite_charges
 
 if TYPE_CHECKING:
     from tnspin.observables.snapshot import Progress, Snapshot
-    from tnspin.operators.jump_operator import JumpOperator
     from tnspin.operators.state import State
-    from tnspin.solvers.start import Problem, Size
-
-__all__ = ["Motion", "Solver", "check_charges", "check_realizations", "equal_steps"]
+    from tnspin.solvers.motion import Motion
 
 OnStep = Callable[["Progress"], None]
-
-
-@dataclass(eq=False)
-class Motion(ABC):
-    """An evolution under way: one state that moves from output time to output time.
-
-    Attributes
-    ----------
-    model
-        The model of the snapshots.
-    state
-        The state now; never modified in place once a snapshot has shown it.
-    """
-
-    model: Any
-    state: Any
-
-    def snapshot(self, time: float) -> Snapshot:
-        """The state, which is that at ``time``."""
-        from tnspin.observables.snapshot import Snapshot
-
-        return Snapshot(time, self.model, self.state)
-
-    @abstractmethod
-    def advance(self, start: float, stop: float) -> Iterator[Progress]:
-        """Move the state, with a `Progress` after each step."""
-
-    def close(self) -> None:  # noqa: B027  (most have nothing to release)
-        """Release threads, if there are any."""
 
 
 class Solver(Table):
@@ -156,18 +123,24 @@ class Solver(Table):
         finally:
             motion.close()
 
-    def begin(self, *args: Any, **context: Any) -> Motion:
+    def begin(self, model: Any, state: Any, times: Sequence[float], **context: Any) -> Motion:
         """Check model, state and times, and return the evolution at its first time."""
-        raise NotImplementedError(f"{type(self).__name__} defines neither begin nor evolve")
+        check_keys("solver", context, self.context)
+        return self.motion()(self, model, state, times, **context)
+
+    @classmethod
+    def motion(cls) -> type[Motion]:
+        """Class of the evolution; of no use to solvers that override `evolve`."""
+        from tnspin.solvers.motion import Motion
+
+        return Motion
 
     # ------------------------------------------------------------------ runs
 
     @classmethod
     def states(cls) -> type[State]:
         """Class of the states that are evolved, or of one that gives as much to observables."""
-        from tnspin.mps.state import MPS
-
-        return MPS
+        return cls.motion().evolves
 
     @classmethod
     def takes(cls, what: str) -> bool:
@@ -208,11 +181,11 @@ class Solver(Table):
             model = Purified(model)
         return model if problem.bath is None else problem.bath.extended(model)
 
-    def jumps(self, problem: Problem) -> list[JumpOperator]:
+    def jumps(self, problem: Problem) -> list[Any]:
         """Jump operators of the bath, none without one."""
         return [] if problem.bath is None else problem.bath.jump_operators(problem.evolved)
 
-    def bath_context(self, bath: Any, jumps: Sequence[JumpOperator]) -> dict[str, Any]:
+    def bath_context(self, bath: Any, jumps: Jumps) -> dict[str, Any]:
         """Keywords of `evolve` that describe a bath."""
         return {"jumps": jumps} if "jumps" in self.context else {}
 
@@ -224,14 +197,13 @@ class Solver(Table):
         """The state with all spins turned by an angle about y; of solvers with tilted loops."""
         raise NotImplementedError
 
-    def charges(self, problem: Problem, jumps: Sequence[JumpOperator]) -> list[str]:
+    def charges(self, problem: Problem, jumps: Jumps) -> list[str]:
         """Names of the charges that Hamiltonian, initial state and jumps leave alone."""
         names = list(problem.evolved.hamiltonian.conserved())
         names = [name for name in names if all(name in one.conserved() for one in problem.pure)]
-        mixed = any(jump.charge is None for jump in jumps)
-        return [name for name in names if not (mixed and name == "2Sz")]
+        return definite_charges(names, jumps)
 
-    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, jumps: Jumps) -> Callable[[], Any]:
         """Return the builder of the initial state in the representation of this solver.
 
         Raises
@@ -244,8 +216,6 @@ class Solver(Table):
 
     def size(self, problem: Problem) -> Size:
         """Count the numbers of an exact run without building anything large."""
-        from tnspin.solvers.start import counted
-
         return counted(problem, self)
 
     def is_dense(self, problem: Problem, names: Sequence[str]) -> bool:
@@ -270,7 +240,7 @@ class Solver(Table):
         """Whether the equation of motion itself has a damping or a torque."""
         return False
 
-    def conserved(self, model: Any, jumps: Sequence[JumpOperator] = ()) -> tuple[str, ...]:
+    def conserved(self, model: Any, jumps: Jumps = ()) -> tuple[str, ...]:
         """Names of the observables that the equation of motion keeps constant.
 
         They are some of "norm", "particle_number", "total_sz", "energy" and "purity".
@@ -288,24 +258,8 @@ class Solver(Table):
         return tuple(name for name, constant in kept.items() if constant)
 
 
-def check_charges(model: Any, names: Sequence[str]) -> None:
-    """Refuse charges of a state that the Hamiltonian does not conserve."""
-    broken = set(names) - set(model.hamiltonian.conserved())
-    if broken:
-        raise InputError(f"state: the Hamiltonian does not conserve {sorted(broken)}")
-
-
 def check_realizations(keys: Any) -> None:
     """Refuse several realizations of noise at temperature 0, of a table with both keys."""
     fits = keys.realizations == 1 or keys.temperature > 0
     allowed = "1 unless the temperature is above 0"
     require(fits, f"{keys.section}.realizations", keys.realizations, allowed)
-
-
-def equal_steps(start: float, stop: float, dt: float) -> tuple[int, float]:
-    """Number and length of the equal steps, none longer than ``dt``, of an interval.
-
-    An interval that is a whole number of steps up to round-off gets that number.
-    """
-    count = max(1, ceil((stop - start) / dt - 1e-9))
-    return count, (stop - start) / count

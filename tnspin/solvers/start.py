@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from tnspin.operators.basis import ChargeBasis
     from tnspin.operators.jump_operator import JumpOperator
 
-__all__ = [
-    "GIB", "MOST_AMPLITUDES", "MOST_OF_ONE_ELECTRON", "Problem", "Size", "check_size", "counted",
-    "reachable_sectors", "vectors",
-]  # fmt: skip
-
+#: Jump operators of a bath.
+Jumps = Sequence["JumpOperator"]
 #: Most amplitudes of all members together; an exact run also needs work space and H.
 MOST_AMPLITUDES = 2**26
 #: One electron needs no matrix: twice the 7.1e7 amplitudes of 10 + 10 spins on 201 sites.
@@ -153,9 +150,13 @@ def counted(problem: Problem, solver: Any) -> Size:
     )  # fmt: skip
 
 
-def reachable_sectors(
-    problem: Problem, names: Sequence[str], jumps: Sequence[JumpOperator]
-) -> list[ChargeBasis]:
+def definite_charges(names: Sequence[str], jumps: Jumps) -> list[str]:
+    """Charges among ``names`` that every jump changes by a definite amount."""
+    mixed = any(jump.charge is None for jump in jumps)
+    return [name for name in names if not (mixed and name == "2Sz")]
+
+
+def reachable_sectors(problem: Problem, names: Sequence[str], jumps: Jumps) -> list[ChargeBasis]:
     """Sectors that a density matrix may come to fill."""
     from tnspin.operators.basis import ChargeBasis
     from tnspin.solvers.lindblad.liouvillian import reachable

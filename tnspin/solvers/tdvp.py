@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tnspin.errors import InputError
 from tnspin.schema import register
 from tnspin.schema.types import Count, Fraction, Positive, Share, Threads
-from tnspin.solvers.solver import Solver, check_charges
-from tnspin.solvers.tebd import NetworkMotion
+from tnspin.solvers.solver import Solver
 
 if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.mps.ledger import Ledger
-    from tnspin.mps.state import MPS
-
-__all__ = ["Tdvp"]
+    from tnspin.solvers.motion import Motion
 
 
 @register
@@ -55,31 +48,9 @@ class Tdvp(Solver):
     tolerance: Share = 1e-9
     threads: Threads = 0
 
-    def begin(
-        self, model: Model, state: MPS, times: Sequence[float], *, ledger: Ledger | None = None
-    ) -> VariationalMotion:
-        """Check the state and compile the matrix product operator.
+    @classmethod
+    def motion(cls) -> type[Motion]:
+        """Class of the evolution."""
+        from tnspin.solvers.motion import TdvpMotion
 
-        Raises
-        ------
-        InputError
-            For charges that are not conserved, a single site, or a sum that is not Hermitian.
-        """
-        from tnspin.mps.tdvp import Tdvp as Engine
-
-        check_charges(model, state.charge_names)
-        if not model.hamiltonian.is_hermitian(t=times[0]):
-            raise InputError("hamiltonian: not Hermitian")
-        engine = Engine(
-            state, model.hamiltonian, bond_dim=self.bond_dim, cutoff=self.cutoff,
-            tolerance=self.tolerance, threads=self.threads or None, ledger=ledger,
-        )  # fmt: skip
-        return VariationalMotion(model, state, engine, self.dt)
-
-
-class VariationalMotion(NetworkMotion):
-    """A matrix product state that TDVP moves."""
-
-    def bond_dim(self) -> int:
-        """Largest bond dimension, of the sweep under way too."""
-        return int(self.engine.bond_dims().max())
+        return TdvpMotion

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tnspin.schema import register
 from tnspin.schema.types import Count, Fraction, Order, Positive, Threads
-from tnspin.solvers.solver import Motion, Solver, check_charges, equal_steps
+from tnspin.solvers.solver import Solver
 
 if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.mps.ledger import Ledger
-    from tnspin.mps.state import MPS
-    from tnspin.observables.snapshot import Progress, Snapshot
-
-__all__ = ["NetworkMotion", "Tebd", "TrotterSolver"]
+    from tnspin.solvers.motion import Motion
 
 
 @dataclass(frozen=True)
@@ -47,13 +41,6 @@ class TrotterSolver(Solver):
     threads: Threads = 0
     method: Literal["auto", "svd", "gram", "range"] = "auto"
 
-    @property
-    def limits(self) -> dict[str, Any]:
-        """Keywords that all engines of tensor networks take."""
-        return {
-            "bond_dim": self.bond_dim, "cutoff": self.cutoff, "threads": self.threads or None,
-        }  # fmt: skip
-
 
 @register
 @dataclass(frozen=True)
@@ -71,64 +58,9 @@ class Tebd(TrotterSolver):
     referee: ClassVar[str] = "exact"
     pilots: ClassVar[bool] = True
 
-    def begin(
-        self, model: Model, state: MPS, times: Sequence[float], *, ledger: Ledger | None = None
-    ) -> NetworkMotion:
-        """Check the state and compile the gates of each bond.
+    @classmethod
+    def motion(cls) -> type[Motion]:
+        """Class of the evolution."""
+        from tnspin.solvers.motion import TebdMotion
 
-        Raises
-        ------
-        InputError
-            For charges that are not conserved and for terms beyond neighbours.
-        """
-        from tnspin.mps.tebd import Tebd as Engine
-        from tnspin.operators.bonds import bonds
-
-        check_charges(model, state.charge_names)
-        terms = bonds(model.hamiltonian)
-        engine = Engine(
-            state, terms.matrix, [terms.time_dependent(k) for k in range(terms.length - 1)],
-            order=self.order, method=self.method, ledger=ledger, **self.limits,
-        )  # fmt: skip
-        return NetworkMotion(model, state, engine, self.dt)
-
-
-@dataclass(eq=False)
-class NetworkMotion(Motion):
-    """A tensor network in an engine that moves it by equal steps.
-
-    Attributes
-    ----------
-    state
-        The initial state; the engine has the one that moves.
-    engine
-        Has ``state``, ``ledger``, ``advance(start, span, steps)`` and ``close()``.
-    dt
-        Longest step.
-    """
-
-    engine: Any
-    dt: float
-
-    def snapshot(self, time: float) -> Snapshot:
-        """A copy of the state, canonical and normalized, and of the ledger."""
-        from tnspin.observables.snapshot import Snapshot
-
-        return Snapshot(time, self.model, self.engine.state.copy(), self.engine.ledger.copy())
-
-    def advance(self, start: float, stop: float) -> Iterator[Progress]:
-        """Move by equal steps, none longer than ``dt``."""
-        from tnspin.observables.snapshot import Progress
-
-        steps, span = equal_steps(start, stop, self.dt)
-        for time in self.engine.advance(start, span, steps):
-            discarded = float(self.engine.ledger.discarded.sum())
-            yield Progress(time, self.bond_dim(), discarded)
-
-    def bond_dim(self) -> int:
-        """Largest bond dimension."""
-        return int(self.engine.state.bond_dims().max())
-
-    def close(self) -> None:
-        """Release the threads of the engine."""
-        self.engine.close()
+        return TebdMotion

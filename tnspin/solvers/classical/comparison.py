@@ -16,8 +16,6 @@ from tnspin.operators.classical.energy import energy_of
 from tnspin.solvers.classical.integrator import LandauLifshitz, suggested_step
 from tnspin.states.classical import normalized, unit_vectors
 
-__all__ = ["Comparison", "DampingFit", "compare", "fit_damping"]
-
 Reals = NDArray[np.float64]
 
 

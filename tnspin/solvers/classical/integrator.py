@@ -36,8 +36,6 @@ from tnspin.solvers.classical.stepping import (
     windows_of,
 )
 
-__all__ = ["LandauLifshitz", "suggested_step"]
-
 Reals = NDArray[np.float64]
 
 #: Sizes of the midpoint steps that make one step of an order.

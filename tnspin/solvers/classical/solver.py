@@ -6,11 +6,10 @@ integrator keeps lengths and, without damping, the energy (`tnspin.solvers.class
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from tnspin.errors import InputError
 from tnspin.schema import register
 from tnspin.schema.checks import require
 from tnspin.schema.types import (
@@ -23,16 +22,8 @@ from tnspin.schema.types import (
     Threads,
     Vector,
 )
-from tnspin.solvers.solver import Motion, Solver, check_realizations
-from tnspin.solvers.start import Problem
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.observables.snapshot import Progress, Snapshot
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-
-__all__ = ["Llg"]
+from tnspin.solvers.solver import Solver, check_realizations
+from tnspin.solvers.start import Jumps, Problem
 
 
 @register
@@ -110,7 +101,7 @@ class Llg(Solver):
         super().check_problem(problem)
         energy_of(problem.model, self.limit)
 
-    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, jumps: Jumps) -> Callable[[], Any]:
         """Builder of unit vectors along the spins; of product states without its matrices."""
         from tnspin.states.classical import ClassicalState
         from tnspin.states.initial.slater import SlaterProduct
@@ -120,43 +111,11 @@ class Llg(Solver):
         return lambda: ClassicalState.of(problem.evolved, problem.initial.to_mps())
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
-        from tnspin.states.classical import ClassicalState
+    def motion(cls) -> type[Any]:
+        """Class of the evolution."""
+        from tnspin.solvers.classical.evolve import ClassicalMotion
 
-        return ClassicalState
-
-    def begin(self, model: Model, state: Any, times: Sequence[float]) -> Motion:
-        """Compile the fields.
-
-        ``state`` is a `ClassicalState`, or any quantum state with one-site density matrices, of
-        which the direction of each <S> is taken.
-
-        Raises
-        ------
-        InputError
-            For models with electrons and spins without direction.
-        """
-        from tnspin.operators.classical.energy import energy_of
-        from tnspin.solvers.classical.integrator import LandauLifshitz
-        from tnspin.states.classical import ClassicalState
-
-        energy = energy_of(model, self.limit)
-        count = energy.size
-        pushes = [self.torque[k % len(self.torque)] for k in range(count)] if self.torque else None
-        if isinstance(self.damping, tuple) and len(self.damping) != count:
-            raise InputError(
-                f"{self.section}.damping: {len(self.damping)} values for {count} localized spins"
-            )
-        integrator = LandauLifshitz(
-            energy, self.damping, self.dt, self.order, pushes, self.temperature, self.seed,
-            self.tolerance, self.iterations, self.threads,
-        )  # fmt: skip
-        now = state if isinstance(state, ClassicalState) else ClassicalState.of(model, state)
-        now = replace(now, limit=self.limit)
-        if self.realizations > 1 and now.realizations == 1:
-            now = now.repeated(self.realizations)
-        return ClassicalMotion(model, now, integrator)
+        return ClassicalMotion
 
     def at_field(self, number: int) -> Self:
         """With a seed of this field's own: noise is a function of seed and time."""
@@ -173,25 +132,3 @@ class Llg(Solver):
 
         now = state if isinstance(state, ClassicalState) else ClassicalState.of(model, state)
         return now.rotated(angle)
-
-
-@dataclass(eq=False)
-class ClassicalMotion(Motion):
-    """Unit vectors; every interval is computed from its initial state alone, the noise included."""
-
-    integrator: Any
-
-    def snapshot(self, time: float) -> Snapshot:
-        """The state, with the standard error of ``spin`` over the realizations."""
-        from tnspin.observables.snapshot import Snapshot
-
-        errors = {"spin": self.state.error} if self.state.realizations > 1 else None
-        return Snapshot(time, self.model, self.state, errors=errors)
-
-    def advance(self, start: float, stop: float) -> Iterator[Progress]:
-        """Move to ``stop`` in one call."""
-        from tnspin.observables.snapshot import Progress
-
-        moved = self.integrator.advance(self.state.directions, start, stop)
-        self.state = replace(self.state, directions=moved)
-        yield Progress(stop, 0, 0.0)

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from tnspin.operators.classical.couplings import Couplings, Fields, tile_borders, tiled
 from tnspin.operators.classical.kernels import advance, finish, iterate, settled
 
-__all__ = ["Group", "Rule", "groups_of", "step_alone", "step_shared"]
-
 Reals = NDArray[np.float64]
 
 #: Spins and copies that are stepped together: enough for vector instructions, few for the cache.

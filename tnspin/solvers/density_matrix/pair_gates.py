@@ -11,27 +11,28 @@ under a Lindbladian of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from tnspin.models import Model
 from tnspin.mps.fuse import fuse, pairs_of, take_apart
 from tnspin.mps.ledger import Ledger
 from tnspin.mps.state import MPS
 from tnspin.mps.tebd import Tebd
 from tnspin.operators.bonds import BondTerms
+<<<<<<< HEAD
 from tnspin.operators.lindbladian import by_site, check_jump, dissipator_matrix
 from tnspin.operators.operator_sum import split_coefficient
+=======
+from tnspin.operators.jump_operator import JumpOperator
+from tnspin.operators.lindbladian import by_site, check_jump, dissipator
+from tnspin.operators.operator_sum import LocalTerm, split_coefficient
+>>>>>>> 84025ab (Solvers: an evolution is one class that takes the solver itself; pass-through functions, repeated signatures and lists of names go)
 from tnspin.operators.sites import Matrix, doubled, kron, widened
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["LARGEST", "PairedTebd", "conserved", "paired_terms", "states_of_a_bond"]
 
 #: Most states of a gate: two pairs of doubled spins 1/2.
 LARGEST = 256
@@ -64,9 +65,8 @@ def paired_terms(model: Model, jumps: Sequence[JumpOperator]) -> BondTerms:
     """
     groups = [_Group(model, sites) for sites in _bonds(len(model.local_sites))]
     for term in model.hamiltonian.local_terms():
-        factor, function = split_coefficient(term.coeff)
         for bond, weight in _shares(list(term.matrices), len(model.local_sites)):
-            groups[bond].add_term(factor * weight, function, term.matrices)
+            groups[bond].add_term(weight, term)
     for jump in jumps:
         check_jump(jump, model.local_sites)
         for bond, weight in _shares(jump.sites, len(model.local_sites)):
@@ -89,15 +89,11 @@ class _Group:
             None: np.zeros((states, states), dtype=np.complex128)
         }
 
-    def add_term(
-        self,
-        factor: complex,
-        function: Callable[[float], complex] | None,
-        matrices: Mapping[int, Matrix],
-    ) -> None:
+    def add_term(self, weight: float, term: LocalTerm) -> None:
+        factor, function = split_coefficient(term.coeff)
         ones = (np.eye(d, dtype=np.complex128) for d in self._dims)
-        whole = kron(matrices.get(k, one) for k, one in zip(self._sites, ones, strict=True))
-        self._parts[function] = self._parts.get(function, 0) + factor * whole
+        whole = kron(term.matrices.get(k, one) for k, one in zip(self._sites, ones, strict=True))
+        self._parts[function] = self._parts.get(function, 0) + factor * weight * whole
 
     def add_jump(self, weight: float, jump: JumpOperator) -> None:
         places = [self._sites.index(k) for k in jump.sites]
@@ -120,34 +116,28 @@ def conserved(model: Model, terms: BondTerms, names: Sequence[str]) -> list[str]
     """Charges, of ket minus bra, that no generator changes."""
     kept = []
     for name in names:
-        charges = []
-        for group in _bonds(len(model.local_sites)):
+        changes = False
+        for k, group in enumerate(_bonds(len(model.local_sites))):
             total = np.zeros(1, dtype=np.int64)
-            for k in group:
-                total = np.add.outer(total, doubled(model.local_sites[k]).charge(name)).ravel()
-            charges.append(np.not_equal.outer(total, total))
-        matrices = [
-            [static, *(matrix for _, matrix in parts)]
-            for static, parts in zip(terms.static, terms.driven, strict=True)
-        ]
-        if not any(
-            matrix[changed].any()
-            for changed, several in zip(charges, matrices, strict=True)
-            for matrix in several
-        ):
+            for site in group:
+                total = np.add.outer(total, doubled(model.local_sites[site]).charge(name)).ravel()
+            changed = np.not_equal.outer(total, total)
+            matrices = [terms.static[k], *(matrix for _, matrix in terms.driven[k])]
+            changes |= any(matrix[changed].any() for matrix in matrices)
+        if not changes:
             kept.append(name)
     return kept
 
 
 class PairedTebd:
-    """Evolves a vectorized density matrix by gates on pairs; stands in for `Tebd`.
+    """Evolves a vectorized density matrix by gates on pairs of sites, with the methods of `Tebd`.
 
     Parameters
     ----------
     state
         On doubled sites; replaced, never modified.
-    terms
-        What `paired_terms` returns.
+    matrix, driven
+        Generators of the bonds between pairs, as for `Tebd`.
     ledger
         Errors so far, one entry per bond of the chain, when continuing.
     options
@@ -155,7 +145,7 @@ class PairedTebd:
     """
 
     def __init__(
-        self, state: MPS, terms: BondTerms, ledger: Ledger | None = None, **options: Any
+        self, state: MPS, matrix: Any, driven: Any, *, ledger: Ledger | None = None, **options: Any
     ) -> None:
         self._sites = state.sites
         inner = Ledger.empty(state.length) if ledger is None else ledger.copy()
@@ -163,8 +153,7 @@ class PairedTebd:
         self._inside, inner.discarded = inner.discarded, inner.discarded[1::2].copy()
         self._state: MPS | None = state
         self._limits = {"cutoff": options["cutoff"], "bond_dim": options["bond_dim"]}
-        driven = [terms.time_dependent(k) for k in range(terms.length - 1)]
-        self._run = Tebd(fuse(state), terms.matrix, driven, ledger=inner, **options)
+        self._run = Tebd(fuse(state), matrix, driven, ledger=inner, **options)
 
     @property
     def log_norm(self) -> float:
@@ -196,14 +185,14 @@ class PairedTebd:
             run.state = fuse(self._state)
         return self._state
 
-    def bond_dim(self) -> int:
-        """Largest bond dimension between pairs."""
-        return int(self._run.state.bond_dims().max(initial=1))
-
     def advance(self, start: float, dt: float, steps: int) -> Iterator[float]:
         """Make ``steps`` steps of ``dt`` from time ``start``, yielding the time now and then."""
         self._state = None
         yield from self._run.advance(start, dt, steps)
+
+    def bond_dims(self) -> Any:
+        """Bond dimensions between pairs."""
+        return self._run.state.bond_dims()
 
     def close(self) -> None:
         """Stop the threads."""

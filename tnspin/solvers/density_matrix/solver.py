@@ -14,23 +14,13 @@ the trace.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from tnspin.schema import register
 from tnspin.schema.types import Count, Fraction, Share
-from tnspin.solvers.solver import Motion
+from tnspin.solvers.start import Problem
 from tnspin.solvers.tebd import TrotterSolver
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.mps.ledger import Ledger
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-    from tnspin.solvers.start import Problem
-
-__all__ = ["DensityMatrix"]
 
 
 @register
@@ -73,32 +63,8 @@ class DensityMatrix(TrotterSolver):
         return () if self.engine == "tdvp" else ("tolerance",)
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
-        from tnspin.mps.density import DensityMPS
+    def motion(cls) -> type[Any]:
+        """Class of the evolution."""
+        from tnspin.solvers.density_matrix.evolve import DensityMotion
 
-        return DensityMPS
-
-    def begin(
-        self,
-        model: Model,
-        state: Any,
-        times: Sequence[float],
-        *,
-        jumps: Sequence[JumpOperator] = (),
-        ledger: Ledger | None = None,
-    ) -> Motion:
-        """Check the state and compile the Lindbladian.
-
-        ``state`` is an `MPS` (also of `models.Purified`, whose ancillas are traced out), an
-        `Ensemble` of them, or a `DensityMPS`; charges that the jumps break are dropped.
-
-        Raises
-        ------
-        InputError
-            For electrons, charges that the Hamiltonian does not conserve, jumps or terms that
-            reach too far for the engine, or damping too strong for the order.
-        """
-        from tnspin.solvers.density_matrix.evolve import motion
-
-        return motion(self, model, state, times, jumps, ledger)
+        return DensityMotion

@@ -11,14 +11,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError, RunError
-from tnspin.models import Model
 from tnspin.numerics.adaptive import midpoint_steps
 from tnspin.numerics.chebyshev import Bounds, lanczos_bounds, propagate
 from tnspin.observables.snapshot import Progress
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import TermOperator, sparse_parts, term_parts
-from tnspin.solvers.solver import Motion
+from tnspin.solvers.motion import Motion
 from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian
 from tnspin.states.one_electron.state import OneElectronState
 from tnspin.states.vector import VectorState
@@ -29,47 +28,39 @@ Vector = NDArray[np.complex128]
 _NORM_TOLERANCE = 1e-9
 
 
-def motion(
-    model: Model, state: VectorState | OneElectronState, start: float, tolerance: float
-) -> VectorMotion | OneElectronMotion:
-    """The evolution of a state vector, see `tnspin.solvers.exact.solver.Exact`."""
-    if isinstance(state, OneElectronState):
-        compiled = OneElectronHamiltonian(model.hamiltonian, state.configurations)
-        return OneElectronMotion(model, state, compiled, tolerance)
-    hamiltonian = Hamiltonian(model.hamiltonian, state.basis, start)
-    return VectorMotion(model, state, hamiltonian, tolerance)
-
-
-@dataclass(eq=False)
 class VectorMotion(Motion):
-    """A state vector in a charge sector, or in the full space, under a compiled Hamiltonian.
+    """A state vector in a charge sector or in the full space, or the amplitudes of one electron.
 
     Every interval is computed from its initial state alone, so continuing from a yielded state
     gives the same numbers.
     """
 
-    hamiltonian: Any
-    tolerance: float
+    evolves = VectorState
+
+    def begin(self, state: VectorState | OneElectronState) -> VectorState | OneElectronState:
+        """Compile the Hamiltonian in the sector of the state."""
+        os = self.model.hamiltonian
+        if isinstance(state, OneElectronState):
+            self.one_electron = OneElectronHamiltonian(os, state.configurations)
+        else:
+            self.hamiltonian = Hamiltonian(os, state.basis, self.times[0])
+        return state
 
     def advance(self, start: float, stop: float) -> Iterator[Progress]:
         """Propagate by one series, or by adaptive steps where H depends on time."""
-        vector = self.state.vector
-        for time, moved in _interval(self.hamiltonian, vector, start, stop, self.tolerance):
+        state, tolerance = self.state, self.solver.tolerance
+        if isinstance(state, OneElectronState):
+            amplitudes = self.one_electron.propagate(state.amplitudes, stop - start, tolerance)
+            self.state = OneElectronState(state.configurations, amplitudes)
+            growth = self.state.weights.sum() / state.weights.sum()
+            _check_norm(float(np.sqrt(growth)), tolerance)
+            yield Progress(stop, 0, 0.0)
+            return
+        vector = state.vector
+        for time, moved in _interval(self.hamiltonian, vector, start, stop, tolerance):
             vector = moved
             yield Progress(time, 0, 0.0)
-        self.state = VectorState(self.state.sites, vector, self.state.basis)
-
-
-class OneElectronMotion(VectorMotion):
-    """Amplitudes of one electron among localized spins."""
-
-    def advance(self, start: float, stop: float) -> Iterator[Progress]:
-        """Propagate by one series."""
-        before, state = self.state.weights.sum(), self.state
-        amplitudes = self.hamiltonian.propagate(state.amplitudes, stop - start, self.tolerance)
-        self.state = OneElectronState(state.configurations, amplitudes)
-        _check_norm(float(np.sqrt(self.state.weights.sum() / before)), self.tolerance)
-        yield Progress(stop, 0, 0.0)
+        self.state = VectorState(state.sites, vector, state.basis)
 
 
 @dataclass(frozen=True, eq=False)

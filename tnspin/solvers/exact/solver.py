@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from tnspin.schema import register
 from tnspin.schema.types import Range
-from tnspin.solvers.solver import Motion, Solver
+from tnspin.solvers.solver import Solver
 from tnspin.solvers.start import (
     MOST_AMPLITUDES,
     MOST_OF_ONE_ELECTRON,
+    Jumps,
     Problem,
     check_size,
     vectors,
 )
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-
-__all__ = ["Exact", "exact_start"]
 
 # Vectors that a series needs in addition to the state; bytes of a matrix element and its index.
 _VECTORS, _ELEMENT = 6, 20
@@ -51,29 +45,17 @@ class Exact(Solver):
     tolerance: Annotated[float, Range(least=1e-15, most=1e-2)] = 1e-13
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
-        from tnspin.states.vector import VectorState
+    def motion(cls) -> type[Any]:
+        """Class of the evolution."""
+        from tnspin.solvers.exact.hamiltonian import VectorMotion
 
-        return VectorState
-
-    def begin(self, model: Model, state: Any, times: Sequence[float]) -> Motion:
-        """Compile the Hamiltonian in the sector of the state.
-
-        Raises
-        ------
-        InputError
-            For charges that are not conserved, or a non-Hermitian Hamiltonian.
-        """
-        from tnspin.solvers.exact.hamiltonian import motion
-
-        return motion(model, state, times[0], self.tolerance)
+        return VectorMotion
 
     def is_dense(self, problem: Problem, names: Sequence[str]) -> bool:
         """Always."""
         return True
 
-    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, jumps: Jumps) -> Callable[[], Any]:
         """Builder of state vectors, or of amplitudes of one electron among spins."""
         return exact_start(problem, self.charges(problem, jumps))
 

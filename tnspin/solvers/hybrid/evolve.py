@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tnspin.numerics.chebyshev import propagate
 from tnspin.observables.snapshot import Progress
-from tnspin.operators.classical.electrons import HybridEnergy
+from tnspin.operators.classical.electrons import hybrid_energy_of
 from tnspin.solvers.classical.integrator import STAGES, LandauLifshitz
-from tnspin.solvers.solver import Motion, equal_steps
+from tnspin.solvers.motion import Motion, equal_steps
 from tnspin.states.hybrid import HybridState
-
-__all__ = ["HybridMotion"]
 
 Reals = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -23,39 +22,31 @@ Complexes = NDArray[np.complex128]
 _ROUND_OFF = 1e-15
 
 
-@dataclass(eq=False)
 class HybridMotion(Motion):
     """Orbitals and unit vectors; every interval is computed from its initial state alone.
 
-    Attributes
-    ----------
-    energy
-        Energy of electrons and classical spins.
-    damping
-        Gilbert damping: one number, or one per localized spin.
-    dt, order
-        Longest step and order of its error.
+    It begins with a `HybridState`, or with what `HybridState.of` takes.
     """
 
-    state: HybridState
-    energy: HybridEnergy
-    damping: ArrayLike
-    dt: float
-    order: int
-    spins: LandauLifshitz = field(init=False)
+    evolves = HybridState
 
-    def __post_init__(self) -> None:
+    def begin(self, state: Any) -> HybridState:
+        """Compile the energy; refuse interacting electrons."""
+        keys = self.solver
+        given = state if isinstance(state, HybridState) else HybridState.of(self.model, state)
+        self.energy = hybrid_energy_of(self.model, keys.limit)
         # Its own steps are the stages of a step here.
-        self.spins = LandauLifshitz(self.energy.spins, self.damping, self.dt, order=2)
+        self.spins = LandauLifshitz(self.energy.spins, keys.damping, keys.dt, order=2)
+        return replace(given, limit=keys.limit)
 
     def advance(self, start: float, stop: float) -> Iterator[Progress]:
         """Move by equal steps, none longer than ``dt``."""
-        count, h = equal_steps(start, stop, self.dt)
+        count, h = equal_steps(start, stop, self.solver.dt)
         state = self.state
         n, phi, late = state.directions, state.flat, 0.0
         for step in range(count):
             t = start + step * h
-            for stage in STAGES[self.order]:
+            for stage in STAGES[self.solver.order]:
                 size = stage * h
                 middle = t + 0.5 * size
                 # What is left of one stage and the start of the next are one step, for the spins

@@ -10,22 +10,15 @@ symmetric composition to order 4 (Suzuki).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 from tnspin.errors import InputError
 from tnspin.schema import register
 from tnspin.schema.types import NonNegative, Positive
-from tnspin.solvers.solver import Motion, Solver
-from tnspin.solvers.start import Problem
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-
-__all__ = ["Hybrid"]
+from tnspin.solvers.solver import Solver
+from tnspin.solvers.start import Jumps, Problem
 
 
 @register
@@ -79,32 +72,15 @@ class Hybrid(Solver):
                 f"{self.section}.damping: {len(self.damping)} values for {count} localized spins"
             )
 
-    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, jumps: Jumps) -> Callable[[], Any]:
         """Builder of orbitals and unit vectors."""
         from tnspin.states.hybrid import HybridState
 
         return lambda: HybridState.of(problem.model, problem.initial)
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
-        from tnspin.states.hybrid import HybridState
-
-        return HybridState
-
-    def begin(self, model: Model, state: Any, times: Sequence[float]) -> Motion:
-        """Compile the energy; ``state`` is a `HybridState`, or what `HybridState.of` takes.
-
-        Raises
-        ------
-        InputError
-            For interacting electrons.
-        """
-        from tnspin.operators.classical.electrons import hybrid_energy_of
+    def motion(cls) -> type[Any]:
+        """Class of the evolution."""
         from tnspin.solvers.hybrid.evolve import HybridMotion
-        from tnspin.states.hybrid import HybridState
 
-        given = state if isinstance(state, HybridState) else HybridState.of(model, state)
-        energy = hybrid_energy_of(model, self.limit)
-        now = replace(given, limit=self.limit)
-        return HybridMotion(model, now, energy, self.damping, self.dt, self.order)
+        return HybridMotion

@@ -25,7 +25,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,17 +34,13 @@ from tnspin.errors import InputError
 from tnspin.numerics.adaptive import dormand_prince
 from tnspin.numerics.parallel import default_workers, threads_here
 from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import to_sparse
 from tnspin.solvers.lindblad.jumps_on_states import spin_operator
 from tnspin.solvers.lindblad.liouvillian import Flow, product
 from tnspin.solvers.lindblad.symmetries import divided, real_phases, turned_by
 from tnspin.states.density import DensityState
-
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["EigenLindblad"]
 
 Matrix = NDArray[np.complex128]
 Vector = NDArray[np.complex128]

@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tnspin.errors import InputError
 from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.sites import Matrix
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["SHARE", "damping", "kept_charges", "reduced_rates", "remembered", "spin_operator"]
 
 T = TypeVar("T")
 
 #: Share of the tolerance that one advance may use: many of them add up.
 SHARE = 1e-2
-
-
-def kept_charges(model: Model, names: Sequence[str], jumps: Sequence[JumpOperator]) -> list[str]:
-    """Charges of a state that stay definite on every trajectory.
-
-    Raises
-    ------
-    InputError
-        If the Hamiltonian does not conserve one of them.
-    """
-    conserved = model.hamiltonian.conserved()
-    for name in names:
-        if name not in conserved:
-            raise InputError(f"state: the Hamiltonian does not conserve {name!r}")
-    mixed = any(jump.charge is None for jump in jumps)
-    return [name for name in names if not (mixed and name == "2Sz")]
 
 
 def damping(jumps: Sequence[JumpOperator]) -> dict[tuple[int, ...], Matrix]:
@@ -50,6 +28,14 @@ def damping(jumps: Sequence[JumpOperator]) -> dict[tuple[int, ...], Matrix]:
         square = jump.matrix.conj().T @ jump.matrix
         sums[jump.sites] = sums.get(jump.sites, 0) + square
     return sums
+
+
+def decay(squares: Mapping[tuple[int, ...], Matrix], basis: ChargeBasis) -> sp.csr_array:
+    """Matrix in one sector of operators on some sets of sites, such as those of `damping`."""
+    total = sp.csr_array((basis.dim, basis.dim), dtype=np.complex128)
+    for sites, matrix in squares.items():
+        total = total + spin_operator(matrix, sites, basis, basis)
+    return sp.csr_array(total)
 
 
 def remembered(known: OrderedDict[float, T], key: float, make: Callable[[], T], most: int) -> T:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,14 +23,10 @@ from numpy.typing import NDArray
 from tnspin.errors import InputError
 from tnspin.numerics.chebyshev import lanczos_bounds
 from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import sparse_parts
-from tnspin.solvers.lindblad.jumps_on_states import damping, spin_operator
-
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["Flow", "Liouvillian", "product", "reachable"]
+from tnspin.solvers.lindblad.jumps_on_states import damping, decay, spin_operator
 
 Vector = NDArray[np.complex128]
 # Share of elements from which a matrix is treated as dense.
@@ -108,7 +103,8 @@ class Liouvillian:
         self.bases = tuple(bases)
         self.is_time_dependent = os.is_time_dependent
         self.parts = _hamiltonian_parts(os, bases)
-        self.decays = [_decay(jumps, basis) for basis in bases]
+        squares = damping(jumps)
+        self.decays = [decay(squares, basis) for basis in bases]
         self.flows = [
             flow
             for source in range(len(bases))
@@ -124,7 +120,7 @@ class Liouvillian:
     @cached_property
     def damping(self) -> float:
         """Upper bound of the eigenvalues of ``sum L+ L``."""
-        return max(_largest_row_sum(decay) for decay in self.decays)
+        return max(_largest_row_sum(matrix) for matrix in self.decays)
 
     def reach(self, t: float) -> float:
         """Bound of the imaginary parts of the eigenvalues: the largest difference of levels."""
@@ -243,13 +239,6 @@ def _largest_row_sum(matrix: sp.csr_array) -> float:
         return 0.0
     size = abs(matrix)
     return float(np.sqrt(size.sum(axis=0).max() * size.sum(axis=1).max()))
-
-
-def _decay(jumps: Sequence[JumpOperator], basis: ChargeBasis) -> sp.csr_array:
-    total = sp.csr_array((basis.dim, basis.dim), dtype=np.complex128)
-    for sites, matrix in damping(jumps).items():
-        total = total + spin_operator(matrix, sites, basis, basis)
-    return sp.csr_array(total)
 
 
 def _flow(

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError, RunError
-from tnspin.models import Model
 from tnspin.numerics.adaptive import midpoint_steps
 from tnspin.numerics.chebyshev import damped_step
 from tnspin.observables.snapshot import Progress
-from tnspin.operators.operator_sum import OperatorSum
 from tnspin.solvers.lindblad.eigenbasis import EigenLindblad
-from tnspin.solvers.lindblad.jumps_on_states import kept_charges
 from tnspin.solvers.lindblad.liouvillian import Liouvillian, reachable
-from tnspin.solvers.solver import Motion
+from tnspin.solvers.motion import Motion, kept_charges
 from tnspin.states.density import MOST_ELEMENTS, DensityState, sectors
 
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["DenseMotion", "motion"]
-
 Vector = NDArray[np.complex128]
-Interval = Callable[[DensityState, float, float], Iterator[tuple[float, DensityState]]]
 
 # Numbers of levels between which diagonalizing H pays.
 _FEWEST_LEVELS = 100
@@ -42,97 +32,70 @@ _ROUND_OFF = 1e-13
 _SLACK = 1e-9
 
 
-def motion(
-    solver: Any,
-    model: Model,
-    state: Any,
-    start: float,
-    jumps: Sequence[JumpOperator],
-) -> DenseMotion:
-    """The evolution of a density matrix, see `tnspin.solvers.lindblad.solver`."""
-    os = model.hamiltonian
-    if not os.is_hermitian(1e-10, start):
-        raise InputError(f"model: the Hamiltonian is not Hermitian at time {start:g}")
-    rho = _initial(model, state, jumps)
-    if problem := _problem(rho, rho.trace, _SLACK):
-        raise InputError(f"state: {problem}")
-    intervals = _intervals(solver.method, os, jumps, rho, solver.tolerance)
-    return DenseMotion(model, rho, intervals, solver.tolerance, rho.trace)
-
-
-@dataclass(eq=False)
 class DenseMotion(Motion):
     """A density matrix in blocks of charges.
 
-    Every interval is computed from its initial state alone, so continuing from a yielded state
-    gives the same numbers.
+    It begins with a `VectorState` (normalized), an `Ensemble` of them, or a `DensityState`, whose
+    charge 2Sz is dropped where jumps have no definite ``charge``.  Every interval is computed from
+    its initial state alone, so continuing from a yielded state gives the same numbers.
     """
 
-    intervals: Interval
-    tolerance: float
-    trace: float
-    count: int = 0
+    evolves = DensityState
+
+    def begin(self, state: Any) -> DensityState:
+        """Check the state and build the generator."""
+        self.check_hermitian()
+        rho = self._initial(state)
+        self.trace, self.intervals = rho.trace, 0
+        if problem := _problem(rho, self.trace, _SLACK):
+            raise InputError(f"state: {problem}")
+        os = self.model.hamiltonian
+        method = self.solver.method
+        if method == "auto":
+            electrons = any(site.has_fermions for site in rho.sites)
+            suits = self.jumps and not electrons and not os.is_time_dependent
+            fits = _FEWEST_LEVELS <= rho.dim <= _MOST_LEVELS
+            method = "eigenbasis" if suits and fits else "series"
+        self.generator: EigenLindblad | Liouvillian
+        if method == "eigenbasis":
+            self.generator = EigenLindblad(os, self.jumps, rho)
+        else:
+            self.generator = Liouvillian(os, self.jumps, rho.bases)
+        return rho
 
     def advance(self, start: float, stop: float) -> Iterator[Progress]:
         """Move to ``stop``, and check trace and positivity there."""
-        for time, latest in self.intervals(self.state, start, stop):
-            self.state = latest
-            yield Progress(time, 0, 0.0)
-        self.count += 1
-        if problem := _problem(self.state, self.trace, _SLACK + 10 * self.count * self.tolerance):
+        tolerance, before = self.solver.tolerance, self.state.elements
+        if isinstance(self.generator, EigenLindblad):
+            for time, state in self.generator.steps(self.state, stop - start, tolerance):
+                self.state = state
+                yield Progress(stop if time == stop - start else start + time, 0, 0.0)
+        else:
+            for time, elements in _interval(self.generator, before, start, stop, tolerance):
+                after = elements
+                yield Progress(time, 0, 0.0)
+            self.state = self.state.with_elements(after)
+        self.intervals += 1
+        slack = _SLACK + 10 * self.intervals * tolerance
+        if problem := _problem(self.state, self.trace, slack):
             raise RunError(f"master equation: at time {stop:g} {problem}")
 
-
-def _intervals(
-    method: str,
-    os: OperatorSum,
-    jumps: Sequence[JumpOperator],
-    rho: DensityState,
-    tolerance: float,
-) -> Interval:
-    """What yields (time, state) after every step of an interval; states before its end are old."""
-    if method == "auto":
-        electrons = any(site.has_fermions for site in rho.sites)
-        suits = jumps and not electrons and not os.is_time_dependent
-        fits = _FEWEST_LEVELS <= rho.dim <= _MOST_LEVELS
-        method = "eigenbasis" if suits and fits else "series"
-    if method == "eigenbasis":
-        levels = EigenLindblad(os, jumps, rho)
-
-        def in_eigenbasis(
-            state: DensityState, start: float, stop: float
-        ) -> Iterator[tuple[float, DensityState]]:
-            for time, moved in levels.steps(state, stop - start, tolerance):
-                yield (stop if time == stop - start else start + time), moved
-
-        return in_eigenbasis
-    generator = Liouvillian(os, jumps, rho.bases)
-
-    def in_product_basis(
-        state: DensityState, start: float, stop: float
-    ) -> Iterator[tuple[float, DensityState]]:
-        for time, elements in _interval(generator, state.elements, start, stop, tolerance):
-            yield time, (state.with_elements(elements) if time == stop else state)
-
-    return in_product_basis
-
-
-def _initial(model: Model, state: Any, jumps: Sequence[JumpOperator]) -> DensityState:
-    """The state as a density matrix with a block for every sector in reach."""
-    names = kept_charges(model, sectors(state)[0].charge_names, jumps)
-    bases = reachable(sectors(state, names), jumps)
-    size = sum(basis.dim**2 for basis in bases)
-    if size > MOST_ELEMENTS:
-        raise InputError(
-            f"solver.kind = 'master_equation': the density matrix has {size:.1e} elements"
-            f" ({size / 2**26:.0f} GiB), and at most {MOST_ELEMENTS:.1e} fit; use"
-            " 'trajectories', or fewer sites or electrons"
-        )
-    given = DensityState.from_state(state, names)
-    known = zip(given.bases, given.blocks, strict=True)
-    blocks = {tuple(basis.charges.values()): block for basis, block in known}
-    filled = [blocks.get(tuple(b.charges.values()), np.zeros((b.dim, b.dim))) for b in bases]
-    return DensityState.from_blocks(given.sites, bases, filled)
+    def _initial(self, state: Any) -> DensityState:
+        """The state as a density matrix with a block for every sector in reach."""
+        names = kept_charges(self.model, sectors(state)[0].charge_names, self.jumps)
+        bases = reachable(sectors(state, names), self.jumps)
+        size = sum(basis.dim**2 for basis in bases)
+        if size > MOST_ELEMENTS:
+            raise InputError(
+                f"solver.kind = 'master_equation': the density matrix has {size:.1e} elements"
+                f" ({size / 2**26:.0f} GiB), and at most {MOST_ELEMENTS:.1e} fit; use"
+                " 'trajectories', or fewer sites or electrons"
+            )
+        given = DensityState.from_state(state, names)
+        known = zip(given.bases, given.blocks, strict=True)
+        blocks = {tuple(basis.charges.values()): block for basis, block in known}
+        filled = [blocks.get(tuple(b.charges.values()), np.zeros((b.dim, b.dim))) for b in bases]
+        return DensityState.from_blocks(given.sites, bases, filled)
 
 
 def _interval(

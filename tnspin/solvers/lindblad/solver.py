@@ -16,20 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from tnspin.errors import InputError
 from tnspin.schema import register
 from tnspin.schema.types import Range
-from tnspin.solvers.solver import Motion, Solver
-from tnspin.solvers.start import GIB, Problem, reachable_sectors, vectors
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-
-__all__ = ["MasterEquation"]
+from tnspin.solvers.solver import Solver
+from tnspin.solvers.start import GIB, Jumps, Problem, reachable_sectors, vectors
 
 # Copies of the density matrix that a run works with.
 _MATRICES = 8
@@ -60,40 +53,17 @@ class MasterEquation(Solver):
     method: Literal["auto", "series", "eigenbasis"] = "auto"
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
-        from tnspin.states.density import DensityState
+    def motion(cls) -> type[Any]:
+        """Class of the evolution."""
+        from tnspin.solvers.lindblad.master_equation import DenseMotion
 
-        return DensityState
-
-    def begin(
-        self,
-        model: Model,
-        state: Any,
-        times: Sequence[float],
-        *,
-        jumps: Sequence[JumpOperator] = (),
-    ) -> Motion:
-        """Check the state and build the generator.
-
-        ``state`` is a `VectorState` (normalized), an `Ensemble` of them, or a `DensityState`.
-        Where jumps have no definite ``charge``, it is written in sectors without 2Sz.
-
-        Raises
-        ------
-        InputError
-            For charges that are not conserved, a non-Hermitian Hamiltonian, a state that is not
-            positive, or a density matrix that is too large.
-        """
-        from tnspin.solvers.lindblad.master_equation import motion
-
-        return motion(self, model, state, times[0], jumps)
+        return DenseMotion
 
     def is_dense(self, problem: Problem, names: Sequence[str]) -> bool:
         """Always."""
         return True
 
-    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, jumps: Jumps) -> Callable[[], Any]:
         """Builder of state vectors, once the density matrix is known to fit."""
         from tnspin.states.density import MOST_ELEMENTS
 

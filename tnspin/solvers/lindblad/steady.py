@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.linalg
@@ -23,16 +23,12 @@ from scipy.sparse.linalg import LinearOperator, gmres
 from tnspin.errors import RunError
 from tnspin.models import Model
 from tnspin.operators.basis import ChargeBasis
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.sparse import to_sparse
 from tnspin.solvers.lindblad.eigenbasis import EigenLindblad
 from tnspin.states.density import DensityState
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.vector import VectorState
-
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["gibbs_state", "steady_state"]
 
 Matrix = NDArray[np.complex128]
 Reals = NDArray[np.float64]

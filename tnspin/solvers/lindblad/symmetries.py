@@ -12,8 +12,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-__all__ = ["divided", "labels", "real_phases", "turned_by"]
-
 Ints = NDArray[np.int64]
 Vector = NDArray[np.complex128]
 # Jump operators are bits of a 64-bit integer.

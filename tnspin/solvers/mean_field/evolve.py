@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from tnspin.errors import InputError, RunError
 from tnspin.numerics.adaptive import dormand_prince
 from tnspin.observables.snapshot import Progress
 from tnspin.solvers.mean_field.hartree import Hartree
 from tnspin.solvers.mean_field.printed import GeneralizedLandauLifshitz
-from tnspin.solvers.solver import Motion
-
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["ProductMotion", "check_model", "equation"]
+from tnspin.solvers.motion import Motion
+from tnspin.states.mean_field import SiteProduct
 
 # Eigenvalues of the density matrix of a site may be this much below zero.
 _SLACK = 1e-7
 
 
-@dataclass(eq=False)
 class ProductMotion(Motion):
     """A product state; every interval is computed from its initial state alone.
 
-    Attributes
-    ----------
-    equation
-        Equation of motion of the components of a state.
-    tolerance
-        Error of each step.
+    It begins with a `SiteProduct`, or with any quantum state with one-site density matrices, whose
+    correlations are dropped.
     """
 
-    equation: Hartree | GeneralizedLandauLifshitz
-    tolerance: float
+    evolves = SiteProduct
+
+    def begin(self, state: Any) -> SiteProduct:
+        """Set up the equation of motion of the components of a state."""
+        self.equation: Hartree | GeneralizedLandauLifshitz
+        if self.solver.variant == "printed":
+            damping = self.solver.damping
+            self.equation = GeneralizedLandauLifshitz(self.model, self.bath, damping)
+        else:
+            self.equation = Hartree(self.model.hamiltonian, self.jumps)
+        return SiteProduct.of(self.model, state)
 
     def advance(self, start: float, stop: float) -> Iterator[Progress]:
         """Move to ``stop`` by adaptive steps, and check that no eigenvalue is negative."""
-        tolerance, x = self.tolerance, self.equation.components(self.state)
+        tolerance, x = self.solver.tolerance, self.equation.components(self.state)
         for time, latest in dormand_prince(
             self.equation, x, start, stop, rtol=tolerance, atol=tolerance
         ):
@@ -60,17 +59,3 @@ def check_model(model: Any, bath: Any = None, variant: str = "hartree") -> None:
         GeneralizedLandauLifshitz(model, bath)
     elif any(site.has_fermions for site in model.local_sites):
         raise InputError("solver.kind = 'mean_field': takes chains of spins alone, no electrons")
-
-
-def equation(
-    model: Any,
-    *,
-    jumps: Sequence[JumpOperator] = (),
-    bath: Any = None,
-    variant: str = "hartree",
-    damping: float = 0.0,
-) -> Hartree | GeneralizedLandauLifshitz:
-    """Return the equation of motion; see `tnspin.solvers.mean_field.solver`."""
-    if variant == "printed":
-        return GeneralizedLandauLifshitz(model, bath, damping)
-    return Hartree(model.hamiltonian, jumps)

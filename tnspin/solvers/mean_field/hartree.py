@@ -22,20 +22,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum, split_coefficient
 from tnspin.operators.sites import Matrix, Site, kron
 from tnspin.states.mean_field import SiteProduct
-
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["Hartree"]
 
 Reals = NDArray[np.float64]
 Ints = NDArray[np.int64]

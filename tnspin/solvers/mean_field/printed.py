@@ -30,8 +30,6 @@ from tnspin.errors import InputError
 from tnspin.models.open_heisenberg import OpenHeisenbergChain
 from tnspin.states.mean_field import SiteProduct
 
-__all__ = ["GeneralizedLandauLifshitz"]
-
 Reals = NDArray[np.float64]
 
 

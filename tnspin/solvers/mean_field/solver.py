@@ -7,23 +7,16 @@ integrated by the eighth-order Runge-Kutta method of Dormand and Prince.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from tnspin.errors import InputError
 from tnspin.schema import register
 from tnspin.schema.checks import require
 from tnspin.schema.types import NonNegative, Range
-from tnspin.solvers.solver import Motion, Solver
-from tnspin.solvers.start import Problem
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-
-__all__ = ["MeanField"]
+from tnspin.solvers.solver import Solver
+from tnspin.solvers.start import Jumps, Problem
 
 
 @register
@@ -66,58 +59,32 @@ class MeanField(Solver):
 
         check_model(problem.model, problem.bath, self.variant)
 
-    def jumps(self, problem: Problem) -> list[JumpOperator]:
+    def jumps(self, problem: Problem) -> list[Any]:
         """Jump operators of the bath; the printed equation takes the bath itself."""
         return [] if self.variant == "printed" else super().jumps(problem)
 
-    def bath_context(self, bath: Any, jumps: Sequence[JumpOperator]) -> dict[str, Any]:
+    def bath_context(self, bath: Any, jumps: Jumps) -> dict[str, Any]:
         """Jump operators, or the bath itself."""
         return {"bath": bath} if self.variant == "printed" else {"jumps": jumps}
 
-    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, jumps: Jumps) -> Callable[[], Any]:
         """Builder of the initial state without its correlations."""
         from tnspin.states.mean_field import SiteProduct
 
         return lambda: SiteProduct.of(problem.model, problem.initial.to_mps())
 
-    def conserved(self, model: Any, jumps: Sequence[JumpOperator] = ()) -> tuple[str, ...]:
+    def conserved(self, model: Any, jumps: Jumps = ()) -> tuple[str, ...]:
         """Constants of motion; a mean field with a bath is no equation of a density matrix."""
         if self.variant == "printed" or any(jump.strength for jump in jumps):
             return ("norm",)
         return super().conserved(model, jumps)
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
-        from tnspin.states.mean_field import SiteProduct
+    def motion(cls) -> type[Any]:
+        """Class of the evolution."""
+        from tnspin.solvers.mean_field.evolve import ProductMotion
 
-        return SiteProduct
-
-    def begin(
-        self,
-        model: Model,
-        state: Any,
-        times: Sequence[float],
-        *,
-        jumps: Sequence[JumpOperator] = (),
-        bath: Any = None,
-    ) -> Motion:
-        """Set up the equation of motion.
-
-        ``state`` is a `SiteProduct`, or any quantum state with one-site density matrices, whose
-        correlations are dropped.  ``jumps`` are those of ``hartree``, ``bath`` that of
-        ``printed``.
-
-        Raises
-        ------
-        InputError
-            For electrons, terms on too many sites, or what ``printed`` does not know.
-        """
-        from tnspin.solvers.mean_field.evolve import ProductMotion, equation
-        from tnspin.states.mean_field import SiteProduct
-
-        motion = equation(model, jumps=jumps, bath=bath, variant=self.variant, damping=self.damping)
-        return ProductMotion(model, SiteProduct.of(model, state), motion, self.tolerance)
+        return ProductMotion
 
     def turned(self, model: Any, state: Any, angle: float) -> Any:
         """The state with all spins turned by an angle about y, for hysteresis loops."""

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tnspin.models.purified import Purified
 from tnspin.mps.blocks import UNLIMITED
-from tnspin.mps.ledger import Ledger
 from tnspin.mps.purified.ancillas import Truncation
 from tnspin.mps.purified.state import PurifiedMPS
 from tnspin.mps.tebd import KrausTebd, single_threaded_blas
 from tnspin.numerics.trotter import SUZUKI
 from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.operators.bonds import bonds
-from tnspin.operators.sites import Site
-from tnspin.solvers.lindblad.jumps_on_states import kept_charges
+from tnspin.solvers.motion import NetworkMotion, equal_steps, kept_charges
 from tnspin.solvers.purification.layers import Layer, by_range, channel_layers, coupling_layers
-from tnspin.solvers.solver import equal_steps
-from tnspin.solvers.tebd import NetworkMotion
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["PurifiedMotion", "motion"]
 
 # Time steps of H in a step of order 4, with half of the channels after each of the first two.
 _ENDS, _MIDDLE = 0.5 - 3**0.5 / 6, 3**0.5 / 3
@@ -35,79 +24,113 @@ _ENDS, _MIDDLE = 0.5 - 3**0.5 / 6, 3**0.5 / 3
 _ALONE = 0.1
 
 
-def motion(
-    solver: Any,
-    model: Model,
-    state: Any,
-    jumps: Sequence[JumpOperator],
-    ledger: Ledger | None,
-) -> PurifiedMotion:
-    """The evolution of a purified density matrix, see `tnspin.solvers.purification.solver`."""
-    model = model.model if isinstance(model, Purified) else model
-    charged = state.members[0][1].charge_names
-    names = kept_charges(model, charged, jumps)
-    rho = _initial(state, model.local_sites, names)
-    near, far = by_range(model.hamiltonian)
-    terms = bonds(near)
-    engine = KrausTebd(
-        rho, terms.matrix, [terms.time_dependent(k) for k in range(terms.length - 1)],
-        # Steps of order 4 with couplings beyond neighbours consist of some of order 2.
-        order=2 if far and solver.order == 4 else solver.order, method=solver.method,
-        ledger=ledger, **solver.limits,
-    )  # fmt: skip
-    if engine.ledger.kraus is None:
-        engine.ledger.kraus = np.zeros(model.length)
-    channels = channel_layers(model.local_sites, jumps, tuple(names))
-    couplings = coupling_layers(model.local_sites, far, tuple(names))
-    limits = _Limits(
-        Truncation(solver.cutoff, solver.bond_dim),
-        Truncation(solver.kraus_cutoff, solver.kraus_dim),
-        solver.kraus_sites,
-    )  # fmt: skip
-    return PurifiedMotion(model, rho, engine, solver.dt, solver.order, channels, couplings, limits)
-
-
-@dataclass(eq=False)
 class PurifiedMotion(NetworkMotion):
-    """A purified density matrix in its engine, with the layers of a step."""
+    """A locally purified density matrix: Trotter steps of H between layers of channels.
 
-    order: int
-    channels: Sequence[Layer]
-    couplings: Sequence[Layer]
-    limits: _Limits
+    It begins with an `MPS` (also of `models.Purified`, whose ancillas become Kraus indices), an
+    `Ensemble` of them, or a `PurifiedMPS`; 2Sz is dropped where the jumps change it by no definite
+    amount.  Terms of H beyond neighbours cost a matrix product operator for each pair of sites;
+    jumps act on any few sites, not too many states together (`channels.LARGEST`).
+    """
+
+    evolves = PurifiedMPS
+
+    def begin(self, state: Any) -> PurifiedMPS:
+        """Check the state, and compile gates and channels."""
+        self.model = self.model.model if isinstance(self.model, Purified) else self.model
+        keys, sites = self.solver, self.model.local_sites
+        names = kept_charges(self.model, state.members[0][1].charge_names, self.jumps)
+        # A state of this kind goes on as it is, so that a continued run repeats every bit.
+        if isinstance(state, PurifiedMPS) and state.charge_names == tuple(names):
+            rho = state.copy()
+        else:
+            rho = PurifiedMPS.from_state(state, sites, names)
+        near, far = by_range(self.model.hamiltonian)
+        # Steps of order 4 with couplings beyond neighbours consist of some of order 2.
+        order = 2 if far and keys.order == 4 else keys.order
+        self.engine = self.by_gates(KrausTebd, rho, bonds(near), order)
+        if self.engine.ledger.kraus is None:
+            self.engine.ledger.kraus = np.zeros(self.model.length)
+        self.channels = channel_layers(sites, self.jumps, tuple(names))
+        self.couplings = coupling_layers(sites, far, tuple(names))
+        self.bond_cut = Truncation(keys.cutoff, keys.bond_dim)
+        return rho
 
     def snapshot(self, time: float) -> Snapshot:
         """A copy of the density matrix and of the ledger."""
         return Snapshot(time, self.model, self.engine.purified.copy(), self.engine.ledger.copy())
 
     def advance(self, start: float, stop: float) -> Iterator[Progress]:
-        """Move by equal steps."""
-        steps, span = equal_steps(start, stop, self.dt)
-        engine, ledger = self.engine, self.engine.ledger
-        for time in _advance(
-            engine, self.order, self.channels, self.couplings, self.limits, start, span, steps
-        ):
+        """Move by equal steps, with a `Progress` whenever H has acted."""
+        steps, dt = equal_steps(start, stop, self.solver.dt)
+        order, engine, ledger = self.solver.order, self.engine, self.engine.ledger
+        made = ledger.steps
+        for stage in _stages(self.channels, order, start, dt, steps):
+            if stage.layer is not None:
+                self._apply(stage.layer, stage.span, stage.begin)
+                continue
+            self._move(stage.begin, stage.span)
             discarded = float(ledger.discarded.sum() + ledger.kraus.sum())
+            time = stage.begin + stage.span
             yield Progress(time, int(engine.purified.bond_dims().max()), discarded)
+        # What is one step to the engine is a part of one here.
+        ledger.order, ledger.dt, ledger.steps = order, dt, made + steps
 
+    def _move(self, begin: float, span: float) -> None:
+        """Evolve under H alone, to the order asked for."""
+        order = self.solver.order
+        if order == 1 or not self.couplings:
+            for layer in self.couplings:
+                self._apply(layer, span, begin + span / 2)
+            self.engine.move(begin, span, 1)
+            return
+        for fraction in SUZUKI if order == 4 else (1.0,):
+            part = fraction * span
+            for layer in self.couplings:
+                self._apply(layer, part / 2, begin + part / 2)
+            self.engine.move(begin, part, 1)
+            for layer in reversed(self.couplings):
+                self._apply(layer, part / 2, begin + part / 2)
+            begin += part
 
-def _initial(state: Any, sites: Sequence[Site], names: Sequence[str]) -> PurifiedMPS:
-    # A state of this kind goes on as it is, so that a continued run repeats every bit.
-    if isinstance(state, PurifiedMPS) and state.charge_names == tuple(names):
-        return state.copy()
-    return PurifiedMPS.from_state(state, sites, names)
+    def _apply(self, layer: Layer, span: float, time: float) -> None:
+        """Apply one layer of channels, and compress what it has made larger."""
+        state, ledger = self.engine.purified, self.engine.ledger
+        operators = layer.operators(span, time)
+        with single_threaded_blas():
+            if layer.local:
+                state.apply_local(operators)
+                grown = [one.where[0] for one in operators]
+            else:
+                state.apply_all(operators)
+                lost = state.purification.canonicalize(*self.bond_cut)
+                # One bond stands for all that compressing the product has cost.
+                ledger.add(min(operators[0].tensors), lost)
+                grown = [one.centre for one in operators if len(one.charges) > 1]
+            self._compress(grown)
+            state.purification.ensure_canonical()
 
-
-# ---------------------------------------------------------------------- steps
-
-
-@dataclass(frozen=True)
-class _Limits:
-    """What truncation keeps, and how many neighbours' ancillas it looks at together."""
-
-    bonds: Truncation
-    kraus: Truncation
-    together: int
+    def _compress(self, grown: Sequence[int]) -> None:
+        """Reduce the ancillas that have grown, alone and then with their neighbours."""
+        state, ledger, keys = self.engine.purified, self.engine.ledger, self.solver
+        if keys.kraus_sites == 1:
+            ledger.add_kraus(state.compress_kraus(keys.kraus_cutoff, keys.kraus_dim))
+            return
+        ledger.add_kraus(state.compress_kraus(_ALONE * keys.kraus_cutoff, UNLIMITED))
+        share = Truncation((1 - _ALONE) * keys.kraus_cutoff, keys.kraus_dim)
+        width = min(keys.kraus_sites, state.length)
+        weights, covered = np.zeros(state.length), -1
+        for site in sorted(grown):
+            if site <= covered:
+                continue
+            first = min(max(site - width // 2, 0), state.length - width)
+            covered = first + width - 1
+            weights[site], between = state.compress_ancillas(
+                range(first, covered + 1), share, self.bond_cut
+            )
+            for bond, weight in between.items():
+                ledger.add(bond, weight)
+        ledger.add_kraus(weights)
 
 
 class _Stage(NamedTuple):
@@ -151,85 +174,3 @@ def _stages(
             channels(begin, 0.5, backwards=True)
             add(None, begin + (1 - _ENDS) * dt, _ENDS * dt)
     return found
-
-
-def _advance(
-    engine: KrausTebd, order: int, layers: Sequence[Layer], couplings: Sequence[Layer],
-    limits: _Limits, start: float, dt: float, steps: int,
-) -> Iterator[float]:  # fmt: skip
-    """Make ``steps`` steps of ``dt``, yielding the time whenever H has acted."""
-    ledger, made = engine.ledger, engine.ledger.steps
-    for stage in _stages(layers, order, start, dt, steps):
-        if stage.layer is not None:
-            _apply(engine, stage.layer, limits, stage.span, stage.begin)
-            continue
-        _move(engine, order, couplings, limits, stage.begin, stage.span)
-        yield stage.begin + stage.span
-    # What is one step to the engine is a part of one here.
-    ledger.order, ledger.dt, ledger.steps = order, dt, made + steps
-
-
-def _move(
-    engine: KrausTebd, order: int, couplings: Sequence[Layer], limits: _Limits, begin: float,
-    span: float,
-) -> None:  # fmt: skip
-    """Evolve under H alone, to the order asked for."""
-    if not couplings:
-        engine.move(begin, span, 1)
-        return
-    if order == 1:
-        for layer in couplings:
-            _apply(engine, layer, limits, span, begin + span / 2)
-        engine.move(begin, span, 1)
-        return
-    for fraction in SUZUKI if order == 4 else (1.0,):
-        part = fraction * span
-        for layer in couplings:
-            _apply(engine, layer, limits, part / 2, begin + part / 2)
-        engine.move(begin, part, 1)
-        for layer in reversed(couplings):
-            _apply(engine, layer, limits, part / 2, begin + part / 2)
-        begin += part
-
-
-def _apply(engine: KrausTebd, layer: Layer, limits: _Limits, span: float, time: float) -> None:
-    """One layer of channels, and the compression that it calls for."""
-    state, ledger = engine.purified, engine.ledger
-    operators = layer.operators(span, time)
-    with single_threaded_blas():
-        if layer.local:
-            state.apply_local(operators)
-            grown = [one.where[0] for one in operators]
-        else:
-            state.apply_all(operators)
-            lost = state.purification.canonicalize(*limits.bonds)
-            # One bond stands for all that compressing the product has cost.
-            ledger.add(min(operators[0].tensors), lost)
-            grown = [one.centre for one in operators if len(one.charges) > 1]
-        _compress(engine, limits, grown)
-        state.purification.ensure_canonical()
-
-
-def _compress(engine: KrausTebd, limits: _Limits, grown: Sequence[int]) -> None:
-    """Reduce the ancillas that have grown, alone and then with their neighbours."""
-    state, ledger = engine.purified, engine.ledger
-    cutoff, most = limits.kraus
-    if limits.together == 1:
-        ledger.add_kraus(state.compress_kraus(cutoff, most))
-        return
-    ledger.add_kraus(state.compress_kraus(_ALONE * cutoff, UNLIMITED))
-    weights = np.zeros(state.length)
-    covered = -1
-    for site in sorted(grown):
-        if site <= covered:
-            continue
-        width = min(limits.together, state.length)
-        first = min(max(site - width // 2, 0), state.length - width)
-        covered = first + width - 1
-        share = Truncation((1 - _ALONE) * cutoff, most)
-        weights[site], between = state.compress_ancillas(
-            range(first, covered + 1), share, limits.bonds
-        )
-        for bond, weight in between.items():
-            ledger.add(bond, weight)
-    ledger.add_kraus(weights)

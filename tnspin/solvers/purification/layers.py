@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,14 +20,10 @@ from tnspin.mps.purified.channels import (
     lindblad_channel,
     unitary_channel,
 )
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import LocalTerm, OperatorSum, Term
 from tnspin.operators.sites import Matrix, Site, kron
 from tnspin.solvers.lindblad.jumps_on_states import remembered
-
-if TYPE_CHECKING:
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["Layer", "by_range", "channel_layers", "coupling_layers"]
 
 # Channels of a few recent spans of time, each layer its own.
 _REMEMBERED = 8
@@ -55,11 +51,9 @@ class Layer:
 
     def _made(self, span: float, time: float) -> list[Channel] | list[ChannelMpo]:
         channels = self.make(span, time)
-        return (
-            channels
-            if self.local
-            else [channel_mpo(one, self.sites, self.names) for one in channels]
-        )
+        if self.local:
+            return channels
+        return [channel_mpo(one, self.sites, self.names) for one in channels]
 
 
 def channel_layers(

@@ -15,22 +15,12 @@ ancilla of one site, which is then compressed together with those of its neighbo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from tnspin.schema import register
 from tnspin.schema.types import Count, Fraction, Order
-from tnspin.solvers.solver import Motion
 from tnspin.solvers.tebd import TrotterSolver
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.mps.ledger import Ledger
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-
-__all__ = ["Purification"]
 
 
 @register
@@ -67,33 +57,8 @@ class Purification(TrotterSolver):
     kraus_sites: Count = 3
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
-        from tnspin.mps.purified.state import PurifiedMPS
+    def motion(cls) -> type[Any]:
+        """Class of the evolution."""
+        from tnspin.solvers.purification.evolve import PurifiedMotion
 
-        return PurifiedMPS
-
-    def begin(
-        self,
-        model: Model,
-        state: Any,
-        times: Sequence[float],
-        *,
-        jumps: Sequence[JumpOperator] = (),
-        ledger: Ledger | None = None,
-    ) -> Motion:
-        """Check the state and compile gates and channels.
-
-        ``state`` is an `MPS` (also of `models.Purified`, whose ancillas become Kraus indices), an
-        `Ensemble` of them, or a `PurifiedMPS`.  2Sz is dropped where the jumps change it by no
-        definite amount.  Terms of H beyond neighbours cost a matrix product operator for each pair
-        of sites; jumps act on any few sites, not too many states together (`channels.LARGEST`).
-
-        Raises
-        ------
-        InputError
-            For charges that are not conserved, and jump operators on too many states.
-        """
-        from tnspin.solvers.purification.evolve import motion
-
-        return motion(self, model, state, jumps, ledger)
+        return PurifiedMotion

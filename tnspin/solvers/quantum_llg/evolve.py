@@ -15,12 +15,10 @@ from tnspin.models import Model
 from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import sparse_parts, to_sparse
+from tnspin.solvers.motion import Motion, equal_steps
 from tnspin.solvers.quantum_llg.invariant import reachable, split
 from tnspin.solvers.quantum_llg.isospectral import Flow, adaptive, fixed, product
-from tnspin.solvers.solver import Motion, equal_steps
 from tnspin.states.spectral import Block, SpectralState
-
-__all__ = ["SpectralMotion", "motion"]
 
 Frames = NDArray[np.complex128]
 # Largest space whose invariant subspaces are looked for: dense matrices, a few seconds.
@@ -31,49 +29,34 @@ _LEAK = 1e-10
 MOST_ELEMENTS = 2**23
 
 
-def motion(solver: Any, model: Model, state: Any, start: float) -> SpectralMotion:
-    """The evolution of a density matrix, see `tnspin.solvers.quantum_llg.solver`."""
-    os, temperature = model.hamiltonian, solver.temperature
-    if not os.is_hermitian(1e-10, start):
-        raise InputError(f"model: the Hamiltonian is not Hermitian at time {start:g}")
-    now = _prepared(os, state, solver.realizations, bool(temperature), solver.kind)
-    parts = sparse_parts(os, now.basis)
-    flows = [
-        Flow(_inside(parts, b.inside), b.weights, solver.kind, solver.kappa) for b in now.blocks
-    ]
-    field = solver.noise == "field"
-    several = now.realizations > 1
-    spins = _spin_operators(model, now) if several or (temperature and field) else []
-    strength = 2.0 * solver.kappa * temperature / (model.localized_spin if field else 1.0)
-    random = None
-    if temperature:
-        random = _Noise(spins, now.dim, solver.noise, strength, solver.seed)
-    return SpectralMotion(model, now, flows, spins, random, solver.tolerance, solver.dt)
-
-
-@dataclass(eq=False)
 class SpectralMotion(Motion):
-    """Eigenvectors in their subspaces.
+    """Eigenvectors of a density matrix in the subspaces that H and rho do not leave.
 
+    It begins with a `VectorState`, an `Ensemble` of them, a `DensityState` or a `SpectralState`.
     Every interval is computed from its initial state alone, the noise included.
-
-    Attributes
-    ----------
-    flows
-        Equation of motion of each block.
-    spins
-        Sx, Sy, Sz of every localized spin, where noise or errors need them.
-    random
-        Noise, None without.
-    tolerance, dt
-        Error of adaptive steps, and longest step with noise.
     """
 
-    flows: list[Flow]
-    spins: list[Any]
-    random: _Noise | None
-    tolerance: float
-    dt: float
+    evolves = SpectralState
+
+    def begin(self, state: Any) -> SpectralState:
+        """Decompose the state, and set up the equation of motion of each block."""
+        self.check_hermitian()
+        keys = self.solver
+        now = self._initial(state)
+        parts = sparse_parts(self.model.hamiltonian, now.basis)
+        self.flows = [
+            Flow(_inside(parts, b.inside), b.weights, keys.kind, keys.kappa) for b in now.blocks
+        ]
+        field = keys.noise == "field"
+        several = now.realizations > 1
+        # Sx, Sy, Sz of every localized spin, where noise or errors need them.
+        self.spins = _spin_operators(self.model, now) if several or (keys.noisy and field) else []
+        strength = 2.0 * keys.kappa * keys.temperature
+        strength /= self.model.localized_spin if field else 1.0
+        self.noise = None
+        if keys.noisy:
+            self.noise = _Noise(self.spins, now.dim, keys.noise, strength, keys.seed)
+        return now
 
     def snapshot(self, time: float) -> Snapshot:
         """The state, with the standard error of ``spin`` over the realizations."""
@@ -84,39 +67,42 @@ class SpectralMotion(Motion):
     def advance(self, start: float, stop: float) -> Iterator[Progress]:
         """Move the eigenvectors of every block to ``stop``."""
         frames = [block.frames for block in self.state.blocks]
+        count, h = equal_steps(start, stop, self.solver.dt)
         for k, flow in enumerate(self.flows):
-            for time, frame in _steps(
-                flow, frames[k], start, stop, self.tolerance, self.dt, self.random
-            ):
+            if self.noise is None:
+                steps = adaptive(flow, frames[k], start, stop, self.solver.tolerance)
+            else:
+                drawn = self.noise.steps(len(frames[k]), start, h, count)
+                steps = fixed(flow, frames[k], start, h, drawn)
+            for time, frame in steps:
                 frames[k] = frame
                 yield Progress(time, 0, 0.0)
         self.state = self.state.with_frames(frames)
 
+    def _initial(self, state: Any) -> SpectralState:
+        """Eigenvectors of the start, within invariant subspaces, for every realization."""
+        os, noisy = self.model.hamiltonian, self.solver.noisy
+        given = SpectralState.from_state(state)
+        count = max(self.solver.realizations, given.realizations)
+        elements = count * given.dim * max(given.rank, 1)
+        if elements > MOST_ELEMENTS:
+            raise InputError(
+                f"solver.kind = {self.solver.kind!r}: the eigenvectors have {elements:.1e} "
+                f"elements, and at most {MOST_ELEMENTS:.1e} fit; use fewer sites or realizations, "
+                "or a purer state"
+            )
+        # What a run has made goes on as it is, unless noise or another H leads out of its
+        # subspaces.
+        found = given
+        if not (isinstance(state, SpectralState) and _stays(os, given, noisy)):
+            whole = given.in_whole_space()
+            found = whole if noisy else _confined(os, whole)
+        if count > found.realizations:
+            found = found.with_frames([np.repeat(b.frames, count, axis=0) for b in found.blocks])
+        return found
+
 
 # ---------------------------------------------------------------------- the start
-
-
-def _prepared(
-    os: OperatorSum, state: Any, realizations: int, noisy: bool, equation: str
-) -> SpectralState:
-    """Eigenvectors of the start, within invariant subspaces, for every realization."""
-    given = SpectralState.from_state(state)
-    count = max(realizations, given.realizations)
-    elements = count * given.dim * max(given.rank, 1)
-    if elements > MOST_ELEMENTS:
-        raise InputError(
-            f"solver.kind = {equation!r}: the eigenvectors have {elements:.1e} elements, and at "
-            f"most {MOST_ELEMENTS:.1e} fit; use fewer sites or realizations, or a purer state"
-        )
-    # What a run has made goes on as it is, unless noise or another H leads out of its subspaces.
-    if isinstance(state, SpectralState) and _stays(os, given, noisy):
-        found = given
-    else:
-        whole = given.in_whole_space()
-        found = whole if noisy else _confined(os, whole)
-    if count > found.realizations:
-        found = found.with_frames([np.repeat(b.frames, count, axis=0) for b in found.blocks])
-    return found
 
 
 def _stays(os: OperatorSum, state: SpectralState, noisy: bool) -> bool:
@@ -185,15 +171,6 @@ def _inside(parts: Sequence[Any], inside: Any) -> list[Any]:
 
 
 # ---------------------------------------------------------------------- steps
-
-
-def _steps(
-    flow: Flow, frames: Frames, start: float, stop: float, tolerance: float, dt: float, random: Any
-) -> Iterator[tuple[float, Frames]]:
-    if random is None:
-        return adaptive(flow, frames, start, stop, tolerance)
-    count, h = equal_steps(start, stop, dt)
-    return fixed(flow, frames, start, h, random.steps(len(frames), start, h, count))
 
 
 def _spin_operators(model: Model, state: SpectralState) -> list[Any]:

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["reachable", "split"]
-
 Matrix = NDArray[np.complex128]
 # Components below this, relative to the operator that makes them, are round-off.
 _ROUND_OFF = 1e-11

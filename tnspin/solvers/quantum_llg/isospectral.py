@@ -30,8 +30,6 @@ from scipy.integrate import DOP853
 
 from tnspin.errors import RunError
 
-__all__ = ["FACTORS", "Flow", "adaptive", "fixed", "orthonormal", "product"]
-
 Frames = NDArray[np.complex128]
 Reals = NDArray[np.float64]
 Part = tuple[Callable[[float], complex] | None, Any]

@@ -14,20 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from tnspin.errors import InputError
 from tnspin.schema import register
 from tnspin.schema.types import Count, Natural, NonNegative, Positive, Share, Temperature
-from tnspin.solvers.solver import Motion, Solver, check_realizations
-from tnspin.solvers.start import Problem, check_size, vectors
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-
-__all__ = ["QuantumLl", "QuantumLlg"]
+from tnspin.solvers.solver import Solver, check_realizations
+from tnspin.solvers.start import Jumps, Problem, check_size, vectors
 
 
 @register
@@ -78,7 +71,7 @@ class QuantumLlg(Solver):
         """Whether there is a damping."""
         return self.kappa > 0
 
-    def conserved(self, model: Any, jumps: Sequence[JumpOperator] = ()) -> tuple[str, ...]:
+    def conserved(self, model: Any, jumps: Jumps = ()) -> tuple[str, ...]:
         """Constants of motion; damping keeps the eigenvalues, and with them the purity."""
         names = super().conserved(model, jumps)
         return names if self.noisy or "purity" in names else (*names, "purity")
@@ -87,7 +80,7 @@ class QuantumLlg(Solver):
         """Several realizations need noise."""
         check_realizations(self)
 
-    def charges(self, problem: Problem, jumps: Sequence[JumpOperator]) -> list[str]:
+    def charges(self, problem: Problem, jumps: Jumps) -> list[str]:
         """Charges of the run; noise points anywhere and conserves no spin."""
         names = super().charges(problem, jumps)
         return [name for name in names if not (self.temperature and name == "2Sz")]
@@ -96,7 +89,7 @@ class QuantumLlg(Solver):
         """Always."""
         return True
 
-    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, jumps: Jumps) -> Callable[[], Any]:
         """Builder of state vectors, or of the density matrix that a purified state gives."""
         from tnspin.states.density import MOST_ELEMENTS, DensityState
 
@@ -120,25 +113,11 @@ class QuantumLlg(Solver):
         return build
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
-        from tnspin.states.spectral import SpectralState
+    def motion(cls) -> type[Any]:
+        """Class of the evolution."""
+        from tnspin.solvers.quantum_llg.evolve import SpectralMotion
 
-        return SpectralState
-
-    def begin(self, model: Model, state: Any, times: Sequence[float]) -> Motion:
-        """Decompose the state, a `VectorState`, an `Ensemble` of them, a `DensityState` or a
-        `SpectralState`, within the subspaces that H and rho do not leave.
-
-        Raises
-        ------
-        InputError
-            For charges that are not conserved, a non-Hermitian Hamiltonian, or a density matrix
-            that is too large.
-        """
-        from tnspin.solvers.quantum_llg.evolve import motion
-
-        return motion(self, model, state, times[0])
+        return SpectralMotion
 
 
 @register

@@ -9,22 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from tnspin.errors import InputError
-from tnspin.operators.sites import Matrix
+from tnspin.operators.sites import Matrix, Site
 from tnspin.operators.state import State
 from tnspin.solvers.trajectories.layout import LARGEST, Layout
-
-if TYPE_CHECKING:
-    import h5py
-
-    from tnspin.operators.sites import Site
-
-__all__ = ["Averaged"]
 
 Ints = NDArray[np.int64]
 Vector = NDArray[np.complex128]

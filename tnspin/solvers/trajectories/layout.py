@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from tnspin.observables.groups.spins import group_state
 from tnspin.operators.sites import Matrix, Site
 
-__all__ = ["LARGEST", "Layout", "summed_charges"]
-
 Ints = NDArray[np.int64]
 Vector = NDArray[np.complex128]
 

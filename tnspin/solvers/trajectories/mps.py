@@ -8,17 +8,19 @@ that its step may be longer than that of H for the same error.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, exp
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tnspin.errors import InputError
+from tnspin.models import Model
 from tnspin.mps.algebra import joined
 from tnspin.mps.expectation import Expectation
 from tnspin.mps.ledger import Ledger
@@ -28,25 +30,25 @@ from tnspin.mps.tebd import Tebd, single_threaded_blas
 from tnspin.numerics.parallel import threads_here
 from tnspin.operators.bonds import bonds
 from tnspin.operators.dissipator import decay
+from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.spin_mpo import Operator, SpinOperator
 from tnspin.solvers.lindblad.jumps_on_states import damping, reduced_rates, remembered
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.solvers.trajectories.walk import Backend
-
-__all__ = ["MPSBackend", "ProductBackend", "TdvpBackend", "Walk", "backend"]
+from tnspin.solvers.motion import equal_steps
+from tnspin.solvers.trajectories.trajectory import Backend
 
 # Step lengths whose gates and decay factors are kept; looking for a jump time uses many others.
 _REMEMBERED = 4
 _LONGEST_STRIDE = 10
+# Of the logarithm of the norm squared: jump times are no better than the Trotter step anyway.
+_JUMP_TOLERANCE = 1e-5
+# Relative error of L+L; the decay is slow, so that this is far less in the state.
+_SQUARES = 1e-7
 
 
-def backend(
-    model: Model, jumps: Sequence[JumpOperator], names: Sequence[str], **options: Any
-) -> Backend:
+def network_backend(
+    model: Model, jumps: Sequence[JumpOperator], names: Sequence[str], keys: Any
+) -> NetworkBackend:
     """Return what moves matrix product states.
 
     By TDVP if a jump operator is a matrix product operator or a term of H reaches beyond
@@ -54,26 +56,14 @@ def backend(
     """
     long = any(isinstance(jump.form, SpinOperator) for jump in jumps)
     if model.hamiltonian.reach <= 1 and not long:
-        return MPSBackend(model, jumps, names, **options)
-
-    if options.pop("order", 2) != 2:
+        return MPSBackend(model, jumps, names, keys)
+    if keys.order != 2:
         raise InputError("solver.order: beyond neighbours TDVP takes over, which has order 2")
-    options.pop("method", None)
-    return TdvpBackend(model, jumps, names, **options)
-
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tnspin.operators.jump_operator import JumpOperator
-
-# Of the logarithm of the norm squared: jump times are no better than the Trotter step anyway.
-_JUMP_TOLERANCE = 1e-5
+    return TdvpBackend(model, jumps, names, keys)
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class Trajectory:
     """A normalized state, the norm squared it stands for, and what truncation has cost."""
 
     state: MPS
@@ -81,70 +71,52 @@ class Walk:
     ledger: Ledger
 
 
-class ProductBackend(ABC):
-    """Matrix product states for `tnspin.solvers.trajectories.walk`, but for how they move.
+class NetworkBackend(Backend):
+    """Matrix product states for trajectories; a derived class says how they move.
 
-    Parameters
-    ----------
-    jumps : sequence of JumpOperator
-        What may happen to the localized spins.
-    names : sequence of str
-        Charges that are definite on every trajectory.
-    tolerance : float
-        Of the logarithm of the norm squared at which a jump happens, but not below 1e-5.
-    dt : float
-        Longest step.
-    bond_dim, cutoff
-        Limits of every truncation.
+    Jump times are found to 1e-5 of the logarithm of the norm squared at best.
     """
 
-    def __init__(
-        self,
-        jumps: Sequence[JumpOperator],
-        names: Sequence[str],
-        *,
-        tolerance: float,
-        dt: float,
-        bond_dim: int,
-        cutoff: float,
-    ) -> None:
-        self.jumps = tuple(jumps)
-        self.names = tuple(names)
-        self.tolerance = max(tolerance, _JUMP_TOLERANCE)
-        self.dt = dt
-        self.limits: dict[str, Any] = {"cutoff": cutoff, "bond_dim": bond_dim}
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.tolerance = max(self.tolerance, _JUMP_TOLERANCE)
+        self.limits = {"cutoff": self.keys.cutoff, "bond_dim": self.keys.bond_dim}
         self._operators: dict[int, Operator] = {}
 
-    def start(self, state: MPS) -> Walk:
+    def start(self, state: MPS) -> Trajectory:
         """The normalized state with the charges that stay definite."""
         kept = state.with_charges(self.names).copy()
         kept.canonicalize()
-        return Walk(kept, 1.0, Ledger.empty(kept.length))
+        return Trajectory(kept, 1.0, Ledger.empty(kept.length))
 
-    def advance(self, walk: Walk, span: float) -> Walk:
+    def advance(self, now: Trajectory, span: float) -> Trajectory:
         """exp(-i (H - i/2 sum L+L) span) times the state."""
         if span <= 0:
-            return walk
-        steps = max(1, ceil(span / self.dt - 1e-9))
-        return self._steps(walk, span / steps, steps)
+            return now
+        steps, step = equal_steps(0.0, span, self.keys.dt)
+        return self._steps(now, step, steps)
 
-    def norm2(self, walk: Walk) -> float:
+    def norm2(self, now: Trajectory) -> float:
         """Norm squared: the probability that no jump has happened."""
-        return walk.norm2
+        return now.norm2
 
-    def jump(self, walk: Walk, which: int | None) -> Walk:
+    def jump(self, now: Trajectory, which: int | None) -> Trajectory:
         """Apply a jump operator (None: nothing) and normalize."""
         if which is not None:
             site = self.jumps[which].sites[0]
-            walk = self._apply(walk, self._operator(walk.state, which), site)
-        return Walk(walk.state, 1.0, walk.ledger)
+            now = self._apply(now, self._operator(now.state, which), site)
+        return Trajectory(now.state, 1.0, now.ledger)
 
-    def measured(self, walk: Walk) -> tuple[MPS, NDArray[np.float64]]:
+    def rates(self, now: Trajectory) -> Iterator[float]:
+        """``||L psi||^2`` of each jump operator in the normalized state."""
+        return reduced_rates(now.state, self.jumps)
+
+    def measured(self, now: Trajectory) -> tuple[MPS, NDArray[np.float64]]:
         """What observables look at, and the discarded weight of each bond."""
-        return walk.state, walk.ledger.discarded
+        return now.state, now.ledger.discarded
 
     @abstractmethod
-    def _steps(self, walk: Walk, step: float, steps: int) -> Walk:
+    def _steps(self, now: Trajectory, step: float, steps: int) -> Trajectory:
         """Equal steps of H - i/2 sum L+L."""
 
     def _operator(self, state: MPS, which: int) -> Operator:
@@ -154,49 +126,27 @@ class ProductBackend(ABC):
             self._operators[which] = on_sites.on_chain(state.sites, state.code)
         return self._operators[which]
 
-    def _apply(self, walk: Walk, operator: Operator, site: int) -> Walk:
+    def _apply(self, now: Trajectory, operator: Operator, site: int) -> Trajectory:
         with single_threaded_blas():
-            after, norm, discarded = walk.state.apply(operator, **self.limits)
-        ledger = walk.ledger.copy()
+            after, norm, discarded = now.state.apply(operator, **self.limits)
+        ledger = now.ledger.copy()
         # One bond stands for all that compressing the product has cost.
         ledger.add(min(site, after.length - 2), discarded)
-        return Walk(after, walk.norm2 * norm**2, ledger)
+        return Trajectory(after, now.norm2 * norm**2, ledger)
 
 
-class MPSBackend(ProductBackend):
-    """Moves and measures matrix product states for `tnspin.solvers.trajectories.walk`.
+class MPSBackend(NetworkBackend):
+    """Matrix product states under Trotter steps of H, with the decay between them.
 
-    Parameters
-    ----------
-    model : Model
-        With on-site and nearest-neighbour terms that are constant in time.
-    jumps : sequence of JumpOperator
-        What may happen to its localized spins.
-    names, tolerance
-        See `ProductBackend`.
-    dt, order, bond_dim, cutoff, method
-        As for `tnspin.solvers.tebd`.  The decay is applied every ``stride`` steps: h being the
-        largest norm of a bond term and D that of the damping, the Trotter error goes as h^3 dt^2,
-        that of the decay as h^2 D (stride dt)^2, and the stride makes them equal.
+    The decay is applied every ``stride`` steps: h being the largest norm of a bond term and D that
+    of the damping, the Trotter error goes as h^3 dt^2, that of the decay as h^2 D (stride dt)^2,
+    and the stride makes them equal.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        jumps: Sequence[JumpOperator],
-        names: Sequence[str],
-        *,
-        tolerance: float = 1e-8,
-        dt: float = 0.1,
-        order: int = 2,
-        bond_dim: int = 400,
-        cutoff: float = 1e-7,
-        method: str = "auto",
-    ) -> None:
-        super().__init__(jumps, names, tolerance=tolerance, dt=dt, bond_dim=bond_dim, cutoff=cutoff)
-        self._options = {"order": order, "method": method, "threads": threads_here(), **self.limits}
-        self._terms = bonds(model.hamiltonian)
-        self._spectra = {sites: np.linalg.eigh(m) for sites, m in damping(jumps).items()}
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._terms = bonds(self.model.hamiltonian)
+        self._spectra = {sites: np.linalg.eigh(m) for sites, m in damping(self.jumps).items()}
         self.stride = self._stride()
         self._engines: OrderedDict[float, Tebd] = OrderedDict()
         self._factors: OrderedDict[float, list[Operator]] = OrderedDict()
@@ -209,41 +159,39 @@ class MPSBackend(ProductBackend):
             return _LONGEST_STRIDE
         return int(np.clip(np.sqrt(strength / decay), 1, _LONGEST_STRIDE))
 
-    def _steps(self, walk: Walk, step: float, steps: int) -> Walk:
+    def _steps(self, now: Trajectory, step: float, steps: int) -> Trajectory:
         if not self.jumps:
-            return self._move(walk, step, steps)
+            return self._move(now, step, steps)
         # Stretches between two decays, as equal as whole steps allow.
         count = ceil(steps / self.stride)
         parts = [steps // count + (k < steps % count) for k in range(count)]
-        walk = self._decay(walk, parts[0] * step / 2)
+        now = self._decay(now, parts[0] * step / 2)
         for part, following in zip(parts, [*parts[1:], 0], strict=True):
-            walk = self._move(walk, step, part)
+            now = self._move(now, step, part)
             # The second half of one stretch and the first half of the next.
-            walk = self._decay(walk, (part + following) * step / 2)
-        return walk
+            now = self._decay(now, (part + following) * step / 2)
+        return now
 
-    def rates(self, walk: Walk) -> Iterator[float]:
-        """``||L psi||^2`` of each jump operator in the normalized state."""
-        return reduced_rates(walk.state, self.jumps)
-
-    def _move(self, walk: Walk, step: float, steps: int) -> Walk:
+    def _move(self, now: Trajectory, step: float, steps: int) -> Trajectory:
         """Trotter steps of H alone."""
-        make = partial(self._engine, walk.state)
+        make = partial(self._engine, now.state)
         engine = remembered(self._engines, step, make, _REMEMBERED)
-        engine.state, engine.ledger = walk.state.copy(), walk.ledger.copy()
+        engine.state, engine.ledger = now.state.copy(), now.ledger.copy()
         for _ in engine.advance(0.0, step, steps):
             pass
-        return Walk(engine.state, walk.norm2, engine.ledger)
+        return Trajectory(engine.state, now.norm2, engine.ledger)
 
     def _engine(self, state: MPS) -> Tebd:
-        driven = [False] * (self._terms.length - 1)
-        return Tebd(state, self._terms.matrix, driven, **self._options)
+        return Tebd(
+            state, self._terms.matrix, [False] * (self._terms.length - 1), order=self.keys.order,
+            method=self.keys.method, threads=threads_here(), **self.limits,
+        )  # fmt: skip
 
-    def _decay(self, walk: Walk, span: float) -> Walk:
+    def _decay(self, now: Trajectory, span: float) -> Trajectory:
         """exp(-span/2 sum L+L), group by group."""
 
         def operators() -> list[Operator]:
-            found, chain, code = [], walk.state.sites, walk.state.code
+            found, chain, code = [], now.state.sites, now.state.code
             for sites, (rates, vectors) in self._spectra.items():
                 matrix = (vectors * np.exp(-span / 2 * rates)) @ vectors.conj().T
                 operator = SpinOperator.from_matrix(matrix, sites, chain, "2Sz" in code.names)
@@ -251,61 +199,29 @@ class MPSBackend(ProductBackend):
             return joined(found, list(self._spectra))
 
         for operator in remembered(self._factors, span, operators, _REMEMBERED):
-            walk = self._apply(walk, operator, min(self._spectra)[0])
-        return walk
+            now = self._apply(now, operator, min(self._spectra)[0])
+        return now
 
 
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.mps.state import MPS
-    from tnspin.operators.jump_operator import JumpOperator
+class TdvpBackend(NetworkBackend):
+    """Matrix product states under TDVP of H - i/2 sum L+L, with terms of any range."""
 
-# Relative error of L+L; the decay is slow, so that this is far less in the state.
-_SQUARES = 1e-7
-
-
-class TdvpBackend(ProductBackend):
-    """Moves and measures matrix product states for `tnspin.solvers.trajectories.walk`.
-
-    Parameters
-    ----------
-    model : Model
-        With terms of any range, constant in time.
-    jumps : sequence of JumpOperator
-        What may happen to its localized spins.
-    names, tolerance
-        See `ProductBackend`.
-    dt, bond_dim, cutoff
-        As for `tnspin.solvers.tdvp`.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        jumps: Sequence[JumpOperator],
-        names: Sequence[str],
-        *,
-        tolerance: float = 1e-8,
-        dt: float = 0.1,
-        bond_dim: int = 400,
-        cutoff: float = 1e-7,
-    ) -> None:
-        super().__init__(jumps, names, tolerance=tolerance, dt=dt, bond_dim=bond_dim, cutoff=cutoff)
-        self._hamiltonian = model.hamiltonian
-        self._sites = model.local_sites
-        self._decay = decay(self._sites, jumps, _SQUARES) if jumps else None
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._sites = self.model.local_sites
+        self._decay = decay(self._sites, self.jumps, _SQUARES) if self.jumps else None
         self._engines: dict[int, Tdvp] = {}
         self._squares: list[Expectation] = []
 
-    def _steps(self, walk: Walk, step: float, steps: int) -> Walk:
-        engine = self._engine(walk.state)
-        engine.state, engine.ledger = walk.state.copy(), walk.ledger.copy()
+    def _steps(self, now: Trajectory, step: float, steps: int) -> Trajectory:
+        engine = self._engine(now.state)
+        engine.state, engine.ledger = now.state.copy(), now.ledger.copy()
         engine.log_norm = 0.0
         for _ in engine.advance(0.0, step, steps):
             pass
-        return Walk(engine.state, walk.norm2 * exp(2 * engine.log_norm), engine.ledger)
+        return Trajectory(engine.state, now.norm2 * exp(2 * engine.log_norm), engine.ledger)
 
-    def rates(self, walk: Walk) -> Iterator[float]:
+    def rates(self, now: Trajectory) -> Iterator[float]:
         """``||L psi||^2`` of each jump operator in the normalized state."""
         if not self._squares:
             empty = OperatorSum(self._sites)
@@ -314,14 +230,14 @@ class TdvpBackend(ProductBackend):
                 term = decay(self._sites, [jump], _SQUARES)
                 self._squares.append(Expectation(empty, self.names, term))
         for square in self._squares:
-            yield max(0.0, -2 * square(walk.state).imag)
+            yield max(0.0, -2 * square(now.state).imag)
 
     def _engine(self, state: MPS) -> Tdvp:
         """TDVP in the sector of a state."""
         key = int(state.bonds[-1].keys[0])
         if key not in self._engines:
             self._engines[key] = Tdvp(
-                state, self._hamiltonian, hermitian=self._decay is None, constant=self._decay,
+                state, self.model.hamiltonian, hermitian=self._decay is None, constant=self._decay,
                 threads=threads_here(), **self.limits,
             )  # fmt: skip
         return self._engines[key]

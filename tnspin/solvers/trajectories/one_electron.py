@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from math import ceil, exp
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from tnspin.numerics.chebyshev import damped_growth
 from tnspin.numerics.parallel import threads_here
-from tnspin.solvers.lindblad.jumps_on_states import SHARE, damping, reduced_rates
+from tnspin.solvers.lindblad.jumps_on_states import SHARE, damping
+from tnspin.solvers.trajectories.trajectory import Backend
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian
 from tnspin.states.one_electron.state import OneElectronState
 
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
 
-__all__ = ["OneElectronBackend"]
+class OneElectronBackend(Backend):
+    """Amplitudes of one electron among localized spins, for trajectories."""
 
-
-class OneElectronBackend:
-    """Moves and measures states of one electron for `tnspin.solvers.trajectories.walk`.
-
-    Parameters
-    ----------
-    model : Model
-        A Kondo chain with a constant Hamiltonian.
-    jumps : sequence of JumpOperator
-        What may happen to its localized spins.
-    names : sequence of str
-        Charges that are definite on every trajectory.
-    tolerance : float
-        Of each advance, relative to the norm, and of the logarithm of the norm squared at which
-        a jump happens.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        jumps: Sequence[JumpOperator],
-        names: Sequence[str],
-        *,
-        tolerance: float = 1e-8,
-    ) -> None:
-        self.model = model
-        self.jumps = tuple(jumps)
-        self.names = tuple(names)
-        self.tolerance = tolerance
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         # D = sum L+L / 2 of a group lies between 0 and 2 m.  The series gets D - m, around zero.
         self._damping = []
         self._mean = 0.0
-        for sites, matrix in damping(jumps).items():
+        for sites, matrix in damping(self.jumps).items():
             mean = float(np.linalg.norm(matrix, 2)) / 4
             self._damping.append((sites, matrix / 2 - mean * np.eye(len(matrix))))
             self._mean += mean
@@ -85,24 +56,12 @@ class OneElectronBackend:
             amplitudes = amplitudes * exp(-self._mean * span)
         return OneElectronState(hamiltonian.configurations, amplitudes)
 
-    def norm2(self, state: OneElectronState) -> float:
-        """Norm squared: the probability that no jump has happened."""
-        return state.norm**2
-
-    def rates(self, state: OneElectronState) -> Iterator[float]:
-        """``||L psi||^2`` of each jump operator in the normalized state."""
-        return reduced_rates(state, self.jumps)
-
     def jump(self, state: OneElectronState, which: int | None) -> OneElectronState:
         """Apply a jump operator (None: nothing) and normalize."""
         if which is None:
             return state.normalized()
         jump = self.jumps[which]
         return state.apply(jump.matrix, jump.sites, jump.charge).normalized()
-
-    def measured(self, state: OneElectronState) -> tuple[OneElectronState, None]:
-        """What observables look at, and no truncation errors."""
-        return state, None
 
     def _hamiltonian(self, configurations: Configurations) -> OneElectronHamiltonian:
         key = tuple(configurations.charges.values())

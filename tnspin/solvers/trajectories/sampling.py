@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import partial, singledispatch
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,15 +23,16 @@ from tnspin.observables.base import OBSERVABLES, Observable
 from tnspin.observables.snapshot import Options, Progress, Snapshot
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.state import State
-from tnspin.solvers.lindblad.jumps_on_states import kept_charges
+from tnspin.solvers.motion import kept_charges
 from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.solvers.trajectories.layout import Layout
+from tnspin.solvers.trajectories.mps import network_backend
+from tnspin.solvers.trajectories.one_electron import OneElectronBackend
 from tnspin.solvers.trajectories.store import Sample, Store
-from tnspin.solvers.trajectories.walk import Plan, Task, forget, walk
+from tnspin.solvers.trajectories.trajectory import Backend, Piece, SampledRun, forget
+from tnspin.solvers.trajectories.vector import VectorBackend
 from tnspin.states.one_electron import OneElectronState
 from tnspin.states.vector import VectorState
-
-__all__ = ["merge", "sampled"]
 
 OnStep = Callable[[Progress], None]
 Function = Callable[[Snapshot], Any]
@@ -49,38 +51,73 @@ def sampled(
     state: Any,
     points: Sequence[float],
     *,
-    jumps: Sequence[JumpOperator],
-    observables: Observables,
-    options: Options | None,
-    executor: Executor | Factory | None,
-    store: str | Path | None,
-    on_step: OnStep | None,
+    jumps: Sequence[JumpOperator] = (),
+    observables: Observables = (),
+    options: Options | None = None,
+    executor: Executor | Factory | None = None,
+    store: str | Path | None = None,
+    on_step: OnStep | None = None,
 ) -> Iterator[Snapshot]:
-    """Take the whole sample, then yield its average at each time; see `Trajectories.evolve`."""
+    """Take the whole sample, then yield its average at each time; see `Trajectories.evolve`.
+
+    Parameters
+    ----------
+    jumps
+        None for a closed system.
+    observables
+        Variables to give errors of: names, or a mapping from names to functions of a snapshot,
+        as for `tnspin.record`.  Those named decide what is kept of each state; a mapping, and
+        none, keep everything but the entropies of cuts.
+    options
+        For the observables.
+    executor
+        See `tnspin.numerics.parallel.run_tasks`.
+    store
+        Folder for finished chunks.  A run that finds its own chunks there continues, with the
+        same numbers; so does one with more trajectories.
+    on_step
+        Called with a `Progress` whose time is the share of the work that is done; may raise to
+        stop.
+    """
     if model.hamiltonian.is_time_dependent:
         raise InputError("solver.kind: trajectories need a Hamiltonian that is constant in time")
-    pure = state.members
-    names = kept_charges(model, pure[0][1].charge_names, jumps)
-    layout = _layout(model, names, observables)
+    weights, states = zip(*state.members, strict=True)
+    names = kept_charges(model, states[0].charge_names, jumps)
+    if type(states[0]) not in _BACKENDS:
+        raise InputError(
+            f"state: a {states[0].noun} is no matrix product state, vector or one electron"
+        )
     chunk = min(solver.chunk, max(1, solver.trajectories // _FEWEST_CHUNKS))
-    plan = Plan(
-        model, tuple(jumps), tuple(points), tuple(one for _, one in pure),
-        tuple(weight for weight, _ in pure), layout, max(1, chunk // len(pure)), solver.seed,
-        *_backend(pure[0][1], solver),
+    run = SampledRun(
+        model, tuple(jumps), tuple(points), states, weights, _layout(model, names, observables),
+        max(1, chunk // len(states)), solver, *_BACKENDS[type(states[0])],
     )  # fmt: skip
-    measured = _functions(observables)
-    options = options or Options()
-    count = max(2, ceil(solver.trajectories / (plan.share * len(pure))))
-    run = partial(completed, walk, executor=executor, workers=solver.workers)
-    with _opened(store) as folder:
-        place = Store(folder)
-        place.open(plan)
-        bar = _Bar(plan.times, len(pure) + count, on_step)
+    averages = _Averages(model, run.times, run.layout, _functions(observables), options)
+    count = max(2, ceil(solver.trajectories / (run.share * len(states))))
+    done = 0
+
+    def report(more: int = 0) -> None:
+        nonlocal done
+        done += more
+        if on_step is not None:
+            share = min(1.0, done / (len(states) + count))
+            on_step(Progress(points[0] + share * (points[-1] - points[0]), 0, 0.0))
+
+    def finished(pieces: Sequence[Piece]) -> Iterator[tuple[int, Any]]:
+        for index, result in completed(
+            Piece.result, pieces, executor=executor, workers=solver.workers, on_wait=report
+        ):
+            yield pieces[index].number, result
+            report(1)
+
+    with ExitStack() as stack:
+        place = Store(store or stack.enter_context(TemporaryDirectory(prefix="tnspin-")))
+        place.open(run)
         try:
-            numbers = _sample(place, plan, count, solver.target_error, run, bar, options)
+            numbers = _sample(place, run, count, finished, averages)
         finally:
             forget()
-        yield from _snapshots(model, plan.times, layout, place.samples(numbers), measured, options)
+        yield from averages.snapshots(place.samples(numbers))
 
 
 def merge(
@@ -130,129 +167,96 @@ def merge(
         )
         for parts in zip(*(place.samples(place.chunks()) for place in places), strict=True)
     )
-    yield from _snapshots(
-        model, places[0].times, places[0].layout(model), samples, _functions(observables),
-        options or Options(),
-    )  # fmt: skip
-
-
-# ---------------------------------------------------------------------- sampling
-
-
-class _Bar:
-    """Progress of all tasks together, told as a time."""
-
-    def __init__(self, times: Sequence[float], tasks: int, on_step: OnStep | None) -> None:
-        self.first, self.last = times[0], times[-1]
-        self.tasks = tasks
-        self.on_step = on_step
-        self.done = 0
-
-    def advance(self) -> None:
-        self.done += 1
-        self.report()
-
-    def report(self) -> None:
-        if self.on_step is not None:
-            share = min(1.0, self.done / self.tasks)
-            self.on_step(Progress(self.first + share * (self.last - self.first), 0, 0.0))
+    first = places[0]
+    yield from _Averages(
+        model, first.times, first.layout(model), _functions(observables), options
+    ).snapshots(samples)
 
 
 def _sample(
     place: Store,
-    plan: Plan,
+    run: SampledRun,
     count: int,
-    target: float,
-    run: Callable[..., Iterator[tuple[int, Any]]],
-    bar: _Bar,
-    options: Options,
+    finished: Callable[[Sequence[Piece]], Iterator[tuple[int, Any]]],
+    averages: _Averages,
 ) -> list[int]:
     """Compute what the store lacks; return the numbers of the chunks to average."""
-    lacking = [m for m in range(len(plan.states)) if place.probability(m) is None]
-    stills = [Task(plan, member) for member in lacking]
-    for index, still in run(tasks=stills, on_wait=bar.report):
-        place.add_still(lacking[index], plan.weights[lacking[index]], still)
-        bar.advance()
-    probabilities = [place.probability(member) for member in range(len(plan.states))]
-    still = tuple(float(p or 0.0) for p in probabilities)
-    if all(1.0 - p <= plan.never for p in still):
+    members, target = range(len(run.states)), run.solver.target_error
+    lacking = [member for member in members if place.probability(member) is None]
+    for member, no_jump in finished([Piece(run, member) for member in lacking]):
+        place.add_no_jump(member, run.weights[member], no_jump)
+    probabilities = tuple(float(place.probability(member) or 0.0) for member in members)
+    if all(1.0 - p <= run.never for p in probabilities):
         return []
     numbers: list[int] = []
     while len(numbers) < count:
         size = min(_ROUND, count - len(numbers)) if target > 0 else count
         numbers += range(len(numbers), len(numbers) + size)
-        todo = [k for k in numbers if k not in set(place.chunks())]
-        tasks = [Task(plan, k, still) for k in todo]
-        for index, rows in run(tasks=tasks, on_wait=bar.report):
-            place.add_chunk(todo[index], rows)
-            bar.advance()
-        if target > 0 and _error(place, plan, numbers, options) <= target:
+        there = set(place.chunks())
+        todo = [Piece(run, k, probabilities) for k in numbers if k not in there]
+        for number, rows in finished(todo):
+            place.add_chunk(number, rows)
+        if target > 0 and averages.largest_error(place.samples(numbers)) <= target:
             break
     return numbers
 
 
-def _error(place: Store, plan: Plan, numbers: list[int], options: Options) -> float:
-    """Largest error of the negativity over time."""
-    measured = _functions(("log_negativity",))
-    samples = place.samples(numbers)
-    snapshots = _snapshots(plan.model, plan.times, plan.layout, samples, measured, options)
-    return max(float(np.max((one.errors or {})["log_negativity"])) for one in snapshots)
+@dataclass(frozen=True, eq=False)
+class _Averages:
+    """Snapshots with averages and errors, from samples.
 
+    Attributes
+    ----------
+    measured
+        Functions of a snapshot to give errors of, by name.
+    options
+        For observables.
+    """
 
-# ---------------------------------------------------------------------- averages and errors
+    model: Model
+    times: Sequence[float]
+    layout: Layout
+    measured: Mapping[str, Function]
+    options: Options | None
 
+    def snapshots(self, samples: Iterator[Sample]) -> Iterator[Snapshot]:
+        """Average at each time, with errors."""
+        for time, sample in zip(self.times, samples, strict=True):
+            mean = sample.base
+            parts: list[np.ndarray] = []
+            if sample.chunks:
+                mean = mean + np.mean(sample.chunks, axis=0)
+                parts = [sample.base + part for part in leave_one_out(sample.chunks)]
+            whole = self._snapshot(time, mean, sample.trajectories)
+            yield replace(whole, errors=self._errors(whole, parts))
 
-def _snapshots(
-    model: Model,
-    times: Sequence[float],
-    layout: Layout,
-    samples: Iterator[Sample],
-    measured: Mapping[str, Function],
-    options: Options,
-) -> Iterator[Snapshot]:
-    for time, sample in zip(times, samples, strict=True):
-        snapshot = partial(_snapshot, time, model, layout, options)
-        mean = sample.base
-        parts: list[np.ndarray] = []
-        if sample.chunks:
-            mean = mean + np.mean(sample.chunks, axis=0)
-            parts = [sample.base + part for part in leave_one_out(sample.chunks)]
-        errors = _errors(measured, snapshot(mean), map(snapshot, parts))
-        yield snapshot(mean, errors, sample.trajectories)
+    def largest_error(self, samples: Iterator[Sample]) -> float:
+        """Largest error of the negativity over time."""
+        negativity = replace(self, measured=_functions(("log_negativity",)))
+        snapshots = negativity.snapshots(samples)
+        return max(float(np.max((one.errors or {})["log_negativity"])) for one in snapshots)
 
+    def _snapshot(self, time: float, vector: np.ndarray, trajectories: int = 0) -> Snapshot:
+        state = Averaged(self.layout, vector, trajectories)
+        # To first order, as long as little is lost.
+        ledger = Ledger(state.discarded, -float(state.discarded.sum()))
+        return Snapshot(time, self.model, state, ledger, self.options or Options())
 
-def _errors(
-    measured: Mapping[str, Function], whole: Snapshot, parts: Iterable[Snapshot]
-) -> dict[str, np.ndarray]:
-    """Spread and bias together of each function; zeros if nothing was sampled."""
-    values: dict[str, list[Any]] = {name: [] for name in measured}
-    for part in parts if measured else ():
-        for name, function in measured.items():
-            values[name].append(function(part))
-    errors = {}
-    for name, function in measured.items():
-        value, without = function(whole), values[name]
-        errors[name] = (
-            np.hypot(jackknife_error(without), jackknife_bias(without, value))
-            if without
-            else np.zeros(np.shape(value))
-        )
-    return errors
-
-
-def _snapshot(
-    time: float,
-    model: Model,
-    layout: Layout,
-    options: Options,
-    vector: np.ndarray,
-    errors: Mapping[str, np.ndarray] | None = None,
-    trajectories: int = 0,
-) -> Snapshot:
-    state = Averaged(layout, vector, trajectories)
-    # To first order, as long as little is lost.
-    ledger = Ledger(state.discarded, -float(state.discarded.sum()))
-    return Snapshot(time, model, state, ledger, options, errors)
+    def _errors(self, whole: Snapshot, parts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        """Spread and bias together of each function; zeros if nothing was sampled."""
+        values: dict[str, list[Any]] = {name: [] for name in self.measured}
+        for part in parts if self.measured else ():
+            snapshot = self._snapshot(whole.time, part)
+            for name, function in self.measured.items():
+                values[name].append(function(snapshot))
+        errors = {}
+        for name, function in self.measured.items():
+            value, without = function(whole), values[name]
+            spread = np.zeros(np.shape(value))
+            if without:
+                spread = np.hypot(jackknife_error(without), jackknife_bias(without, value))
+            errors[name] = spread
+        return errors
 
 
 def _functions(observables: Observables) -> dict[str, Function]:
@@ -270,6 +274,7 @@ def _functions(observables: Observables) -> dict[str, Function]:
 
 
 def _layout(model: Model, names: Sequence[str], observables: Observables) -> Layout:
+    """What must be kept of each state for some observables."""
     everything = isinstance(observables, Mapping) or not observables
     wanted = () if everything else tuple(observables)
     needed = {need for name in wanted for need in OBSERVABLES[name].needs}
@@ -279,44 +284,9 @@ def _layout(model: Model, names: Sequence[str], observables: Observables) -> Lay
     )  # fmt: skip
 
 
-@singledispatch
-def _backend(state: State, solver: Any) -> tuple[Any, dict[str, Any]]:
-    """What moves states of this representation, and those of the options that matter for it."""
-    raise InputError(f"state: a {state.noun} is no matrix product state, vector or one electron")
-
-
-@_backend.register
-def _(state: MPS, solver: Any) -> tuple[Any, dict[str, Any]]:
-    from tnspin.solvers.trajectories.mps import backend
-
-    names = ("tolerance", "dt", "order", "bond_dim", "cutoff", "method")
-    return backend, {name: getattr(solver, name) for name in names}
-
-
-@_backend.register
-def _(state: VectorState, solver: Any) -> tuple[Any, dict[str, Any]]:
-    from tnspin.solvers.trajectories.vector import VectorBackend
-
-    return VectorBackend, {"tolerance": solver.tolerance}
-
-
-@_backend.register
-def _(state: OneElectronState, solver: Any) -> tuple[Any, dict[str, Any]]:
-    from tnspin.solvers.trajectories.one_electron import OneElectronBackend
-
-    return OneElectronBackend, {"tolerance": solver.tolerance}
-
-
-class _opened:
-    """The folder of the caller, or a temporary one."""
-
-    def __init__(self, folder: str | Path | None) -> None:
-        self.temporary = TemporaryDirectory(prefix="tnspin-") if folder is None else None
-        self.folder = Path(self.temporary.name if self.temporary else str(folder))
-
-    def __enter__(self) -> Path:
-        return self.folder
-
-    def __exit__(self, *error: object) -> None:
-        if self.temporary is not None:
-            self.temporary.cleanup()
+#: Class of states -> what moves them, and the keys of the solver that matter for it.
+_BACKENDS: dict[type[State], tuple[Callable[..., Backend], tuple[str, ...]]] = {
+    VectorState: (VectorBackend, ("tolerance",)),
+    OneElectronState: (OneElectronBackend, ("tolerance",)),
+    MPS: (network_backend, ("tolerance", "dt", "order", "bond_dim", "cutoff", "method")),
+}

@@ -12,27 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from tnspin.schema import register
+from tnspin.schema.checks import check_keys
 from tnspin.schema.types import Count, Natural, NonNegative, Range, Threads
 from tnspin.solvers.exact.solver import exact_start
-from tnspin.solvers.start import MOST_AMPLITUDES, MOST_OF_ONE_ELECTRON, Problem
+from tnspin.solvers.solver import OnStep
+from tnspin.solvers.start import MOST_AMPLITUDES, MOST_OF_ONE_ELECTRON, Jumps, Problem
 from tnspin.solvers.tebd import TrotterSolver
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-    from tnspin.models import Model
-    from tnspin.numerics.parallel import Factory
-    from tnspin.observables.snapshot import Options, Snapshot
-    from tnspin.operators.jump_operator import JumpOperator
-    from tnspin.operators.state import State
-    from tnspin.solvers.solver import OnStep
-    from tnspin.solvers.trajectories.sampling import Observables
-
-__all__ = ["Trajectories"]
+    from tnspin.observables.snapshot import Snapshot
 
 
 @register
@@ -81,24 +72,20 @@ class Trajectories(TrotterSolver):
     tolerance: Annotated[float, Range(least=1e-15, most=1e-2)] = 1e-8
 
     @classmethod
-    def states(cls) -> type[State]:
-        """Class of the states that are evolved."""
+    def states(cls) -> type[Any]:
+        """Class of the averages."""
         from tnspin.solvers.trajectories.averages import Averaged
 
         return Averaged
 
-    def evolve(  # type: ignore[override]
+    def evolve(
         self,
-        model: Model,
+        model: Any,
         state: Any,
         times: Sequence[float],
         *,
-        jumps: Sequence[JumpOperator] = (),
-        observables: Observables = (),
-        options: Options | None = None,
-        executor: Executor | Factory | None = None,
-        store: str | Path | None = None,
         on_step: OnStep | None = None,
+        **context: Any,
     ) -> Iterator[Snapshot]:
         """Sample trajectories and yield their average at each of ``times``.
 
@@ -113,22 +100,9 @@ class Trajectories(TrotterSolver):
             chunk then holding equally many trajectories of each member.
         times
             Ascending; the first is that of ``state``.
-        jumps
-            None for a closed system.
-        observables
-            Variables to give errors of: names, or a mapping from names to functions of a snapshot,
-            as for `tnspin.record`.  Those named decide what is kept of each state; a mapping, and
-            none, keep everything but the entropies of cuts.
-        options
-            For the observables.
-        executor
-            See `tnspin.numerics.parallel.run_tasks`.
-        store
-            Folder for finished chunks.  A run that finds its own chunks there continues, with the
-            same numbers; so does one with more trajectories.
-        on_step
-            Called with a `Progress` whose time is the share of the work that is done; may raise to
-            stop.
+        on_step, context
+            ``jumps``, ``observables``, ``options``, ``executor``, ``store``: see
+            `tnspin.solvers.trajectories.sampling.sampled`.
 
         Yields
         ------
@@ -145,17 +119,8 @@ class Trajectories(TrotterSolver):
         from tnspin.observables.snapshot import output_times
         from tnspin.solvers.trajectories.sampling import sampled
 
-        return sampled(
-            self, model, state, output_times(times), jumps=jumps, observables=observables,
-            options=options, executor=executor, store=store, on_step=on_step,
-        )  # fmt: skip
-
-    def of_states(self, kind: str) -> dict[str, Any]:
-        """Keys that matter for one kind of state."""
-        names = ["tolerance"]
-        if kind == "MPS":
-            names += ["dt", "order", "bond_dim", "cutoff", "method"]
-        return {name: getattr(self, name) for name in names}
+        check_keys("solver", context, self.context)
+        return sampled(self, model, state, output_times(times), on_step=on_step, **context)
 
     def is_dense(self, problem: Problem, names: Sequence[str]) -> bool:
         """Whether state vectors are evolved, by choice or because they fit."""
@@ -164,7 +129,7 @@ class Trajectories(TrotterSolver):
         one = problem.one_electron(names)
         return problem.amplitudes(names) <= (MOST_OF_ONE_ELECTRON if one else MOST_AMPLITUDES)
 
-    def prepare(self, problem: Problem, jumps: Sequence[JumpOperator]) -> Callable[[], Any]:
+    def prepare(self, problem: Problem, jumps: Jumps) -> Callable[[], Any]:
         """Builder of state vectors or of matrix product states."""
         names = self.charges(problem, jumps)
         if self.is_dense(problem, names):

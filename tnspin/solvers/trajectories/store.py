@@ -24,9 +24,7 @@ from tnspin.models import Model
 from tnspin.results.checksums import append_checksum, checksum_options, verify
 from tnspin.results.result import LIBVER, readable, write_atomically
 from tnspin.solvers.trajectories.layout import Layout
-from tnspin.solvers.trajectories.walk import Plan, Still
-
-__all__ = ["Sample", "Store"]
+from tnspin.solvers.trajectories.trajectory import NoJump, SampledRun
 
 Rows = NDArray[np.complex128]
 _FORMAT = "tnspin-trajectories-1"
@@ -76,7 +74,7 @@ class Store:
 
     # ------------------------------------------------------------------ which run it is
 
-    def open(self, plan: Plan) -> None:
+    def open(self, run: SampledRun) -> None:
         """Begin or continue a run.
 
         Raises
@@ -84,11 +82,11 @@ class Store:
         InputError
             If the folder holds the chunks of another run.
         """
-        marks = {**_marks(plan), "seed": plan.seed}
-        starts = np.array([plan.layout.pack(state) for state in plan.states])
+        marks = {**_marks(run), "seed": run.solver.seed}
+        starts = np.array([run.layout.pack(state) for state in run.states])
         path = self.folder / "run.h5"
         if not path.exists():
-            self._write("run.h5", {"times": np.array(plan.times), "starts": starts}, marks)
+            self._write("run.h5", {"times": np.array(run.times), "starts": starts}, marks)
             return
         with _reading(path) as file:
             for key, value in marks.items():
@@ -99,7 +97,7 @@ class Store:
                         f"and is now {value!r}"
                     )
             times, old = file["times"][:], file["starts"][:]
-        if not np.array_equal(times, plan.times):
+        if not np.array_equal(times, run.times):
             raise InputError(f"store: {self.folder} is of another run: the times differ")
         if old.shape != starts.shape or np.abs(old - starts).max(initial=0.0) > _SAME:
             raise InputError(f"store: {self.folder} is of another run: the initial states differ")
@@ -111,13 +109,13 @@ class Store:
 
     def layout(self, model: Model) -> Layout:
         """How the vectors of this run are laid out."""
-        marks = self.marks()
-        names = [name for name in marks["charge_names"].split(",") if name]
-        layout = Layout(
-            model.local_sites, names, model.groups,
-            bonds=bool(marks["bonds"]), cuts=bool(marks["cuts"]),
-        )  # fmt: skip
         with _reading(self.folder / "run.h5") as file:
+            marks = file.attrs
+            names = [name for name in marks["charge_names"].split(",") if name]
+            layout = Layout(
+                model.local_sites, names, model.groups,
+                bonds=bool(marks["bonds"]), cuts=bool(marks["cuts"]),
+            )  # fmt: skip
             if file["starts"].shape[1] != layout.size:
                 raise InputError(f"store: {self.folder} holds trajectories of another model")
         return layout
@@ -130,10 +128,10 @@ class Store:
 
     # ------------------------------------------------------------------ what is done
 
-    def add_still(self, member: int, weight: float, still: Still) -> None:
+    def add_no_jump(self, member: int, weight: float, found: NoJump) -> None:
         """Keep the course without jumps of an initial state."""
-        attrs = {"probability": still.probability, "weight": weight}
-        self._write(f"still-{member}.h5", {"rows": still.rows}, attrs)
+        attrs = {"probability": found.probability, "weight": weight}
+        self._write(f"still-{member}.h5", {"rows": found.rows}, attrs)
 
     def probability(self, member: int) -> float | None:
         """Probability of no jump, None if it is not known yet."""
@@ -154,30 +152,29 @@ class Store:
     def samples(self, numbers: Sequence[int]) -> Iterator[Sample]:
         """Yield base and chunks at each time in turn, never more than one time in memory."""
         with contextlib.ExitStack() as stack:
-            stills = [
-                stack.enter_context(_opened(path))
-                for path in sorted(self.folder.glob("still-*.h5"))
-            ]
-            chunks = [stack.enter_context(_opened(self.folder / f"chunk-{k}.h5")) for k in numbers]
-            count = len(chunks) * len(stills) * int(self.marks()["share"])
-            shares = [_share(file) for file in stills]
+            courses, chunks = (
+                [stack.enter_context(_opened(path)) for path in paths]
+                for paths in (
+                    sorted(self.folder.glob("still-*.h5")),
+                    [self.folder / f"chunk-{k}.h5" for k in numbers],
+                )
+            )
+            count = len(chunks) * len(courses) * int(self.marks()["share"])
+            shares = [_share(file) for file in courses]
             for k in range(len(self.times)):
-                parts = [x * _row(file, k) for x, file in zip(shares, stills, strict=True)]
+                parts = [x * _row(file, k) for x, file in zip(shares, courses, strict=True)]
                 yield Sample(np.sum(parts, axis=0), [_row(file, k) for file in chunks], count)
 
     def _write(self, name: str, data: dict[str, Any], attrs: dict[str, Any]) -> None:
-        path = self.folder / name
         image = io.BytesIO()
         with h5py.File(image, "w", libver=LIBVER) as file:
-            file.attrs["format"] = _FORMAT
             for key, value in data.items():
                 # Row by row, as they are read.
                 options = checksum_options(value, at_once=max(1, value[:1].nbytes))
                 file.create_dataset(key, data=value, **options)
-            for key, value in attrs.items():
-                file.attrs[key] = value
+            file.attrs.update({"format": _FORMAT, **attrs})
         # Two processes may write the same chunk, which is the same numbers.
-        write_atomically(path, append_checksum(image))
+        write_atomically(self.folder / name, append_checksum(image))
 
 
 @contextlib.contextmanager
@@ -215,22 +212,21 @@ def _row(file: Any, number: int) -> Rows:
     return row
 
 
-def _marks(plan: Plan) -> dict[str, Any]:
+def _marks(run: SampledRun) -> dict[str, Any]:
     """What must be the same for chunks to be averaged; the initial states are compared apart."""
-    digest = hashlib.sha256()
-    for jump in plan.jumps:
-        # The last digits of matrices from eigenvectors are not the same on all machines.
-        digest.update(repr((jump.sites, jump.name)).encode())
+    # The last digits of matrices from eigenvectors are not the same on all machines.
+    jumps = "".join(repr((jump.sites, jump.name)) for jump in run.jumps)
+    options = [(name, getattr(run.solver, name)) for name in sorted(run.key_names)]
     return {
-        "model": repr(plan.model),
-        "jumps": digest.hexdigest(),
-        "rates": float(f"{sum(j.strength for j in plan.jumps):.8g}"),
-        "weights": repr(plan.weights),
-        "share": plan.share,
-        "options": repr(sorted(plan.options.items())),
-        "charge_names": ",".join(plan.layout.charge_names),
-        "bonds": plan.layout.bonds,
-        "cuts": plan.layout.cuts,
+        "model": repr(run.model),
+        "jumps": hashlib.sha256(jumps.encode()).hexdigest(),
+        "rates": float(f"{sum(j.strength for j in run.jumps):.8g}"),
+        "weights": repr(run.weights),
+        "share": run.share,
+        "options": repr(options),
+        "charge_names": ",".join(run.layout.charge_names),
+        "bonds": run.layout.bonds,
+        "cuts": run.layout.cuts,
     }
 
 

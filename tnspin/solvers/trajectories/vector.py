@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,14 +12,9 @@ from numpy.typing import NDArray
 from tnspin.numerics.chebyshev import propagate
 from tnspin.operators.basis import ChargeBasis
 from tnspin.solvers.exact.hamiltonian import Hamiltonian
-from tnspin.solvers.lindblad.jumps_on_states import SHARE, damping, reduced_rates, spin_operator
+from tnspin.solvers.lindblad.jumps_on_states import SHARE, damping, decay, spin_operator
+from tnspin.solvers.trajectories.trajectory import Backend
 from tnspin.states.vector import VectorState
-
-if TYPE_CHECKING:
-    from tnspin.models import Model
-    from tnspin.operators.jump_operator import JumpOperator
-
-__all__ = ["VectorBackend"]
 
 Vector = NDArray[np.complex128]
 
@@ -34,35 +28,12 @@ class _Sector:
     decay: sp.csr_array
 
 
-class VectorBackend:
-    """Moves and measures state vectors for `tnspin.solvers.trajectories.walk`.
+class VectorBackend(Backend):
+    """State vectors for trajectories."""
 
-    Parameters
-    ----------
-    model : Model
-        With a constant Hamiltonian.
-    jumps : sequence of JumpOperator
-        What may happen to its localized spins.
-    names : sequence of str
-        Charges that are definite on every trajectory.
-    tolerance : float
-        Of each advance, relative to the norm, and of the logarithm of the norm squared at which
-        a jump happens.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        jumps: Sequence[JumpOperator],
-        names: Sequence[str],
-        *,
-        tolerance: float = 1e-8,
-    ) -> None:
-        self.model = model
-        self.jumps = tuple(jumps)
-        self.names = tuple(names)
-        self.tolerance = tolerance
-        self._damping = damping(jumps)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._damping = damping(self.jumps)
         # Half the largest eigenvalue of sum L+L bounds the decay of an amplitude.
         self._decay = sum(float(np.linalg.norm(m, 2)) for m in self._damping.values()) / 2
         self._sectors: dict[tuple[int, ...], _Sector] = {}
@@ -96,10 +67,6 @@ class VectorBackend:
         """Norm squared: the probability that no jump has happened."""
         return float(np.vdot(state.vector, state.vector).real)
 
-    def rates(self, state: VectorState) -> Iterator[float]:
-        """``||L psi||^2`` of each jump operator in the normalized state."""
-        return reduced_rates(state, self.jumps)
-
     def jump(self, state: VectorState, which: int | None) -> VectorState:
         """Apply a jump operator (None: nothing) and normalize."""
         if which is None:
@@ -110,10 +77,8 @@ class VectorBackend:
             charges["2Sz"] += int(jump.charge or 0)
         target = state.basis
         if charges != state.basis.charges:
-            key = tuple(charges.values())
-            known = self._sectors.get(key)
-            target = known.basis if known else ChargeBasis(state.sites, charges)
-            self._sector(target)
+            known = self._sectors.get(tuple(charges.values()))
+            target = known.basis if known else self._sector(ChargeBasis(state.sites, charges)).basis
         key = tuple(state.basis.charges.values())
         if (key, which) not in self._matrices:
             matrix = spin_operator(jump.matrix, jump.sites, state.basis, target)
@@ -121,16 +86,9 @@ class VectorBackend:
         vector = self._matrices[key, which] @ state.vector
         return VectorState(state.sites, vector / np.linalg.norm(vector), target)
 
-    def measured(self, state: VectorState) -> tuple[VectorState, None]:
-        """What observables look at, and no truncation errors."""
-        return state, None
-
     def _sector(self, basis: ChargeBasis) -> _Sector:
         key = tuple(basis.charges.values())
         if key not in self._sectors:
-            decay = sp.csr_array((basis.dim, basis.dim), dtype=np.complex128)
-            for sites, matrix in self._damping.items():
-                decay = decay + spin_operator(matrix, sites, basis, basis)
             hamiltonian = Hamiltonian(self.model.hamiltonian, basis)
-            self._sectors[key] = _Sector(basis, hamiltonian, sp.csr_array(decay))
+            self._sectors[key] = _Sector(basis, hamiltonian, decay(self._damping, basis))
         return self._sectors[key]
