@@ -24,14 +24,9 @@ from tnspin.mps.ledger import Ledger
 from tnspin.mps.state import MPS
 from tnspin.mps.tebd import Tebd
 from tnspin.operators.bonds import BondTerms
-<<<<<<< HEAD
-from tnspin.operators.lindbladian import by_site, check_jump, dissipator_matrix
-from tnspin.operators.operator_sum import split_coefficient
-=======
 from tnspin.operators.jump_operator import JumpOperator
-from tnspin.operators.lindbladian import by_site, check_jump, dissipator
+from tnspin.operators.lindbladian import by_site, check_jump, dissipator_matrix
 from tnspin.operators.operator_sum import LocalTerm, split_coefficient
->>>>>>> 84025ab (Solvers: an evolution is one class that takes the solver itself; pass-through functions, repeated signatures and lists of names go)
 from tnspin.operators.sites import Matrix, doubled, kron, widened
 
 #: Most states of a gate: two pairs of doubled spins 1/2.
