@@ -373,5 +373,5 @@ def test_refusals():
     with pytest.raises(InputError, match="no electrons"):
         wire = KondoHeisenbergChain(sites=3, localized=[1])
         moved(wire, basis_state(wire.local_sites, [0, 0, 0], ("N",)), [0, 1], [])
-    with pytest.raises(InputError, match="takes those, not VectorState"):
+    with pytest.raises(InputError, match="not of VectorState"):
         moved(SPINS, product(SPINS, [0, 1, 1]), [0, 1], [])

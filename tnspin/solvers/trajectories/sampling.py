@@ -81,6 +81,7 @@ def sampled(
     """
     if model.hamiltonian.is_time_dependent:
         raise InputError("solver.kind: trajectories need a Hamiltonian that is constant in time")
+    measured = _functions(observables)
     weights, states = zip(*state.members, strict=True)
     names = kept_charges(model, states[0].charge_names, jumps)
     if type(states[0]) not in _BACKENDS:
@@ -92,7 +93,7 @@ def sampled(
         model, tuple(jumps), tuple(points), states, weights, _layout(model, names, observables),
         max(1, chunk // len(states)), solver, *_BACKENDS[type(states[0])],
     )  # fmt: skip
-    averages = _Averages(model, run.times, run.layout, _functions(observables), options)
+    averages = _Averages(model, run.times, run.layout, measured, options)
     count = max(2, ceil(solver.trajectories / (run.share * len(states))))
     done = 0
 
