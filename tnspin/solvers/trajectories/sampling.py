@@ -82,16 +82,18 @@ def sampled(
     if model.hamiltonian.is_time_dependent:
         raise InputError("solver.kind: trajectories need a Hamiltonian that is constant in time")
     measured = _functions(observables)
-    weights, states = zip(*state.members, strict=True)
-    names = kept_charges(model, states[0].charge_names, jumps)
-    if type(states[0]) not in _BACKENDS:
+    members = state.members if isinstance(state, State) else ((1.0, state),)
+    weights, states = zip(*members, strict=True)
+    kind = type(states[0])
+    if kind not in _BACKENDS:
         raise InputError(
-            f"state: a {states[0].noun} is no matrix product state, vector or one electron"
+            f"state: a {kind.__name__} is no matrix product state, vector or one electron"
         )
+    names = kept_charges(model, states[0].charge_names, jumps)
     chunk = min(solver.chunk, max(1, solver.trajectories // _FEWEST_CHUNKS))
     run = SampledRun(
         model, tuple(jumps), tuple(points), states, weights, _layout(model, names, observables),
-        max(1, chunk // len(states)), solver, *_BACKENDS[type(states[0])],
+        max(1, chunk // len(states)), solver, *_BACKENDS[kind],
     )  # fmt: skip
     averages = _Averages(model, run.times, run.layout, measured, options)
     count = max(2, ceil(solver.trajectories / (run.share * len(states))))
