@@ -196,6 +196,7 @@ def chain(**changes):
         (wire(well_depth="deep"), "model.well_depth"),
         (wire(electron_field=(1, 2)), "model.electron_field"),
         (wire(localized_field=[(1, 2, 3), (1, 2, 3)]), "model.localized_field.* each of the 1"),
+        (wire(localized_field=[]), "model.localized_field = .*must be one value"),
         (wire(JJ=1.0), "model.JJ = 1.0: no such key.* did you mean 'J'"),
         (lambda: KondoHeisenbergChain(sites=4), "model.localized: missing"),
         (chain(sites=2, periodic=True), "model.sites = 2: must be 3 or more"),

@@ -128,7 +128,7 @@ class KondoHeisenbergChain(Model):
     def _per_group(self, name: str) -> Sequence[Any]:
         """Values of a key for every group: one number or vector for all, or a list of them."""
         value, count = getattr(self, name), len(self.groups)
-        first = value[0] if name == "localized_field" else value
+        first = value[0] if name == "localized_field" and value else value
         if not isinstance(first, tuple):
             return (value,) * count
         allowed = f"one value, or one for each of the {count} groups of model.localized"
