@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from tnspin.errors import InputError
@@ -46,25 +47,39 @@ def evolve_mixture(
     InputError
         Whatever the solver refuses.
     """
-    points = [float(time) for time in times]
+    points, weights = [float(time) for time in times], state.weights
     # Solvers without truncation know no ledger.
-    ledgers: list[dict[str, Any]] = [{} for _ in state.states]
+    own: list[dict[str, Any]] = [{} for _ in state.states]
     if ledger is not None:
-        if ledger.weights != state.weights:
+        if ledger.weights != weights:
             raise InputError("ledger: it is of another mixture")
-        ledgers = [{"ledger": one} for one in ledger.members]
-    meter = _Meter(points, state.weights, on_step) if on_step is not None else None
-    runs: list[Any] = [
-        solver.evolve(
-            model, member, points, on_step=None if meter is None else meter.of(k), **own, **context
+        own = [{"ledger": one} for one in ledger.members]
+    latest: dict[int, Progress] = {}
+    start = points[0]
+
+    def moved(member: int, progress: Progress) -> None:
+        """Report the progress of all members together after a step of one."""
+        latest[member] = progress
+        if on_step is None:
+            return
+        # Members move one after the other; those that have not moved are still at the start.
+        ahead = sum(max(one.time - start, 0.0) for one in latest.values())
+        on_step(
+            progress._replace(
+                time=start + ahead / len(weights),
+                bond_dim=max(one.bond_dim for one in latest.values()),
+                discarded=sum(weights[k] * one.discarded for k, one in latest.items()),
+            )
         )
-        for k, (member, own) in enumerate(zip(state.states, ledgers, strict=True))
+
+    runs: list[Any] = [
+        solver.evolve(model, member, points, on_step=partial(moved, k), **own[k], **context)
+        for k, member in enumerate(state.states)
     ]
     try:
         for snapshots in zip(*runs, strict=True):
-            yield _merged(snapshots, state.weights)
-            if meter is not None:
-                meter.interval += 1
+            start = snapshots[0].time
+            yield _merged(snapshots, weights)
     finally:
         for run in runs:
             run.close()
@@ -84,39 +99,3 @@ def _merged(snapshots: Sequence[Snapshot], weights: Sequence[float]) -> Snapshot
         Ensemble(tuple(one.state for one in snapshots), tuple(weights)),
         MergedLedger.of(ledgers, weights) if len(ledgers) == len(snapshots) else None,
     )
-
-
-class _Meter:
-    """Progress of all members together; ``interval`` is the number of snapshots yielded."""
-
-    def __init__(
-        self,
-        points: Sequence[float],
-        weights: Sequence[float],
-        report: Callable[[Progress], None],
-    ) -> None:
-        self.points = points
-        self.weights = weights
-        self.report = report
-        self.interval = 0
-        self.latest: dict[int, Progress] = {}
-
-    def of(self, member: int) -> Callable[[Progress], None]:
-        """The function that one member calls after each of its steps."""
-
-        def on_step(progress: Progress) -> None:
-            self.latest[member] = progress
-            start = self.points[max(self.interval - 1, 0)]
-            # Members move one after the other; those that have not moved are still at the start.
-            ahead = sum(max(one.time - start, 0.0) for one in self.latest.values())
-            self.report(
-                progress._replace(
-                    time=start + ahead / len(self.weights),
-                    bond_dim=max(one.bond_dim for one in self.latest.values()),
-                    discarded=sum(
-                        self.weights[k] * one.discarded for k, one in self.latest.items()
-                    ),
-                )
-            )
-
-        return on_step

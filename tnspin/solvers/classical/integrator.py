@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 from os import cpu_count
@@ -85,19 +85,21 @@ class LandauLifshitz:
     tolerance: float = 1e-15
     iterations: int = 0
     threads: int = 0
+    _cut: dict[int, tuple[list[Window], int]] = field(init=False, default_factory=dict)
+    _constant_fields: dict[int, Fields] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         damping = np.asarray(self.damping, float)
-        if not np.all(np.isfinite(damping)) or np.any(damping < 0):
-            raise InputError(f"solver.damping: {self.damping!r} is not a number of at least 0")
-        if not (np.isfinite(self.dt) and self.dt > 0):
-            raise InputError(f"solver.dt: {self.dt!r} is not a number above 0")
-        if self.order not in STAGES:
-            raise InputError(f"solver.order: {self.order!r} is not one of 2, 4")
-        if not (np.isfinite(self.temperature) and self.temperature >= 0):
-            raise InputError(f"solver.temperature: {self.temperature!r} is not at least 0")
-        if self.iterations not in (0, *range(2, 100)):
-            raise InputError(f"solver.iterations: {self.iterations!r} is not 0 or at least 2")
+        allowed = {
+            "damping": (np.all(np.isfinite(damping) & (damping >= 0)), "a number of at least 0"),
+            "dt": (np.isfinite(self.dt) and self.dt > 0, "a number above 0"),
+            "order": (self.order in STAGES, "one of 2, 4"),
+            "temperature": (np.isfinite(self.temperature) and self.temperature >= 0, "at least 0"),
+            "iterations": (self.iterations in (0, *range(2, 100)), "0 or at least 2"),
+        }
+        for name, (fits, words) in allowed.items():
+            if not fits:
+                raise InputError(f"solver.{name}: {getattr(self, name)!r} is not {words}")
         if self.torque is not None and np.shape(self.torque) != (self.energy.size, 3):
             raise InputError(f"torque: has shape {np.shape(self.torque)}, not one vector per spin")
 
@@ -216,14 +218,6 @@ class LandauLifshitz:
     def _torque(self) -> Reals:
         given = np.zeros((0, 3)) if self.torque is None else self.torque
         return np.ascontiguousarray(given, dtype=float)
-
-    @cached_property
-    def _cut(self) -> dict[int, tuple[list[Window], int]]:
-        return {}
-
-    @cached_property
-    def _constant_fields(self) -> dict[int, Fields]:
-        return {}
 
     @cached_property
     def _workers(self) -> int:

@@ -120,7 +120,7 @@ class Hamiltonian:
         return apply, (low, high)
 
     def _bounds(self, constant: bool, operator: Any) -> Bounds:
-        outer = _norm_bound(operator)
+        outer = norm_bound(operator)
         if not constant or outer == 0.0:
             # A driven part alone need not be Hermitian, its norm bounds it for any phase.
             return -outer, outer
@@ -139,7 +139,7 @@ def _operators(os: OperatorSum, basis: ChargeBasis) -> list[tuple[Any, Any]]:
     return list(sparse_parts(os, basis))
 
 
-def _norm_bound(operator: Any) -> float:
+def norm_bound(operator: Any) -> float:
     """Upper bound of the spectral norm; for a matrix sqrt(|A|_1 |A|_inf) (Gershgorin's circle)."""
     if isinstance(operator, TermOperator):
         return operator.norm_bound()

@@ -29,6 +29,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from tnspin.errors import InputError
 from tnspin.numerics.adaptive import dormand_prince
@@ -38,7 +39,7 @@ from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import to_sparse
 from tnspin.solvers.lindblad.jumps_on_states import spin_operator
-from tnspin.solvers.lindblad.liouvillian import Flow, product
+from tnspin.solvers.lindblad.liouvillian import Flow, blocks_of, product
 from tnspin.solvers.lindblad.symmetries import divided, real_phases, turned_by
 from tnspin.states.density import DensityState
 
@@ -108,10 +109,11 @@ class EigenLindblad:
         matrices = _sparser(_rotated(jumps, state.bases, self.levels))
         matrices = self._made_real(matrices)
         sectors = np.repeat(np.arange(len(state.bases)), [basis.dim for basis in state.bases])
-        self._rows = divided(matrices, _diagonal(self._joined(state)), sectors)
+        self._rows = divided(matrices, block_diag(*self._joined(state)), sectors)
         self.energies = [energies[rows] for rows in self._rows]
         self.flows, self.decays = _parts(matrices, self._rows)
-        self._nonzeros = sum(m.nnz for m in matrices)
+        #: Number of elements of all jump operators.
+        self.nonzeros = sum(m.nnz for m in matrices)
         gaps = [np.abs(np.subtract.outer(energies, energies)[m.nonzero()]) for m in matrices]
         #: Largest energy that the baths exchange.
         self.exchanged = max((float(gap.max(initial=0.0)) for gap in gaps), default=0.0)
@@ -120,11 +122,6 @@ class EigenLindblad:
     def dims(self) -> tuple[int, ...]:
         """Sizes of the blocks of rho."""
         return tuple(len(rows) for rows in self._rows)
-
-    @property
-    def nonzeros(self) -> int:
-        """Number of elements of all jump operators."""
-        return self._nonzeros
 
     def steps(
         self, state: DensityState, length: float, tolerance: float
@@ -194,13 +191,9 @@ class EigenLindblad:
 
     def _for_each_block(self, work: Callable[[int], None]) -> None:
         """Do something for every block; of large ones several at a time, with the same bits."""
-        if self._pool is None:
-            for block in range(len(self.dims)):
-                work(block)
-            return
         # Sparse products let go of the interpreter; the largest first keeps all threads busy.
         largest_first = sorted(range(len(self.dims)), key=lambda b: -self.dims[b])
-        for _ in self._pool.map(work, largest_first):
+        for _ in (self._pool.map if self._pool else map)(work, largest_first):
             pass
 
     @cached_property
@@ -216,9 +209,7 @@ class EigenLindblad:
 
     def matrices(self, elements: Vector) -> list[Matrix]:
         """The blocks of a vector of all elements, as views."""
-        ends = np.cumsum([dim**2 for dim in self.dims])
-        parts = np.split(elements, ends[:-1])
-        return [part.reshape(dim, dim) for part, dim in zip(parts, self.dims, strict=True)]
+        return blocks_of(elements, self.dims)
 
     def populations(self, state: DensityState) -> NDArray[np.float64]:
         """Probabilities of the levels, block by block, of a state in the same sectors."""
@@ -227,12 +218,11 @@ class EigenLindblad:
 
     def _joined(self, state: DensityState) -> list[Matrix]:
         """Blocks of a state in the eigenbasis."""
-        pairs = zip(self.levels, state.blocks, strict=True)
-        return [levels.to_eigenbasis(block) for levels, block in pairs]
+        return [one.to_eigenbasis(b) for one, b in zip(self.levels, state.blocks, strict=True)]
 
     def _split(self, blocks: list[Matrix]) -> Vector:
         """Elements by parity."""
-        whole = _diagonal(blocks)
+        whole = block_diag(*blocks)
         return np.concatenate([whole[np.ix_(rows, rows)].ravel() for rows in self._rows])
 
     def state(self, like: DensityState, elements: Vector) -> DensityState:
@@ -250,17 +240,6 @@ class EigenLindblad:
         return DensityState.from_blocks(like.sites, like.bases, blocks)
 
 
-def _diagonal(blocks: Sequence[Matrix]) -> Matrix:
-    size = sum(len(block) for block in blocks)
-    whole = np.zeros((size, size), dtype=np.complex128)
-    first = 0
-    for block in blocks:
-        inside = slice(first, first + len(block))
-        whole[inside, inside] = block
-        first += len(block)
-    return whole
-
-
 # ---------------------------------------------------------------------- eigenvectors
 
 
@@ -269,8 +248,8 @@ def _levels(os: OperatorSum, basis: ChargeBasis) -> _Levels:
     matrix = to_sparse(os, basis).toarray()
     kept = [name for name in os.conserved() if name not in basis.charge_names]
     charges = np.zeros((basis.dim, len(kept)), dtype=np.int64)
-    for k, name in enumerate(kept):
-        for j, site in enumerate(basis.sites):
+    for j, site in enumerate(basis.sites):
+        for k, name in enumerate(kept):
             charges[:, k] += site.charge(name)[basis.states[:, j]]
     _, sector = np.unique(charges, axis=0, return_inverse=True)
     also = _commuting(os, basis, matrix)

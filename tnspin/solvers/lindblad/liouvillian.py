@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,6 +27,7 @@ from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import sparse_parts
+from tnspin.solvers.exact.hamiltonian import norm_bound
 from tnspin.solvers.lindblad.jumps_on_states import damping, decay, spin_operator
 
 Vector = NDArray[np.complex128]
@@ -120,7 +122,7 @@ class Liouvillian:
     @cached_property
     def damping(self) -> float:
         """Upper bound of the eigenvalues of ``sum L+ L``."""
-        return max(_largest_row_sum(matrix) for matrix in self.decays)
+        return max(norm_bound(matrix) for matrix in self.decays)
 
     def reach(self, t: float) -> float:
         """Bound of the imaginary parts of the eigenvalues: the largest difference of levels."""
@@ -144,6 +146,7 @@ class Liouvillian:
         callable
             (size,) vector to (size,) vector; blocks one after the other, each row by row.
         """
+        dims = [basis.dim for basis in self.bases]
         drifts = [
             self._drift(b, t) + 0.5 * shift * sp.eye_array(basis.dim, format="csr")
             for b, basis in enumerate(self.bases)
@@ -151,7 +154,7 @@ class Liouvillian:
 
         def apply(elements: Vector) -> Vector:
             result = np.empty_like(elements)
-            blocks, results = self._blocks(elements), self._blocks(result)
+            blocks, results = blocks_of(elements, dims), blocks_of(result, dims)
             gained: list[Vector | None] = [None] * len(blocks)
             for flow in self.flows:
                 part = flow.apply(blocks[flow.source])
@@ -175,10 +178,11 @@ class Liouvillian:
             total = total - 1j * value * matrices[block]
         return sp.csr_array(total)
 
-    def _blocks(self, elements: Vector) -> list[Vector]:
-        ends = np.cumsum([basis.dim**2 for basis in self.bases])
-        parts = np.split(elements, ends[:-1])
-        return [p.reshape(b.dim, b.dim) for p, b in zip(parts, self.bases, strict=True)]
+
+def blocks_of(elements: NDArray[Any], dims: Sequence[int]) -> list[NDArray[Any]]:
+    """Square blocks of the vector of all their elements, as views."""
+    parts = np.split(elements, np.cumsum([dim**2 for dim in dims])[:-1])
+    return [part.reshape(dim, dim) for part, dim in zip(parts, dims, strict=True)]
 
 
 def reachable(
@@ -226,19 +230,11 @@ def _hamiltonian_parts(os: OperatorSum, bases: Sequence[ChargeBasis]) -> list[_P
 
 
 def _half(function: Function | None, matrix: sp.csr_array) -> float:
-    outer = _largest_row_sum(matrix)
+    outer = norm_bound(matrix)
     if function is not None or outer == 0.0:
         return outer
     low, high = lanczos_bounds(lambda v: matrix @ v, matrix.shape[0])
     return min((high - low) / 2, outer)
-
-
-def _largest_row_sum(matrix: sp.csr_array) -> float:
-    """Upper bound of the spectral norm, sqrt(|A|_1 |A|_inf)."""
-    if matrix.nnz == 0:
-        return 0.0
-    size = abs(matrix)
-    return float(np.sqrt(size.sum(axis=0).max() * size.sum(axis=1).max()))
 
 
 def _flow(

@@ -26,6 +26,7 @@ from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.sparse import to_sparse
 from tnspin.solvers.lindblad.eigenbasis import EigenLindblad
+from tnspin.solvers.lindblad.liouvillian import blocks_of
 from tnspin.states.density import DensityState
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.vector import VectorState
@@ -75,7 +76,9 @@ def steady_state(
     basis = ChargeBasis(sites)
     mixed = DensityState(sites, np.eye(basis.dim) / basis.dim, basis)
     # In the full space jump operators are what they are, with or without a definite charge.
-    equation = EigenLindblad(model.hamiltonian, _uncharged(jumps), mixed)
+    equation = EigenLindblad(
+        model.hamiltonian, [replace(jump, charge=None) for jump in jumps], mixed
+    )
     rates = _rates(equation)
     sets = _closed_sets(rates, start is not None)
     shares = np.ones(1)
@@ -99,10 +102,6 @@ def gibbs_state(model: Model, temperature: float) -> DensityState:
 
 
 # ---------------------------------------------------------------------- inside
-
-
-def _uncharged(jumps: Sequence[JumpOperator]) -> list[JumpOperator]:
-    return [replace(jump, charge=None) for jump in jumps]
 
 
 def _rates(equation: EigenLindblad) -> Reals:
@@ -212,17 +211,15 @@ def _solved(
 
 def _hermitian(real: Reals, dims: Sequence[int]) -> Matrix:
     """Blocks with real parts from the upper and imaginary parts from the lower triangles."""
-    parts = np.split(real, np.cumsum([dim**2 for dim in dims])[:-1])
     blocks = []
-    for part, dim in zip(parts, dims, strict=True):
-        square = part.reshape(dim, dim)
-        upper, lower = np.triu(square), np.tril(square, -1)
-        symmetric = upper + np.triu(square, 1).T
+    for square in blocks_of(real, dims):
+        lower = np.tril(square, -1)
+        symmetric = np.triu(square) + np.triu(square, 1).T
         blocks.append((symmetric + 1j * (lower - lower.T)).ravel())
     return np.concatenate(blocks)
 
 
 def _real(elements: Any, dims: Sequence[int]) -> Reals:
-    parts = np.split(elements, np.cumsum([dim**2 for dim in dims])[:-1])
-    squares = [part.reshape(dim, dim) for part, dim in zip(parts, dims, strict=True)]
+    """Inverse of `_hermitian`."""
+    squares = blocks_of(elements, dims)
     return np.concatenate([(np.triu(m.real) + np.tril(m.imag, -1)).ravel() for m in squares])

@@ -20,6 +20,15 @@ from tnspin.solvers.purification.layers import Layer, by_range, channel_layers, 
 
 # Time steps of H in a step of order 4, with half of the channels after each of the first two.
 _ENDS, _MIDDLE = 0.5 - 3**0.5 / 6, 3**0.5 / 3
+# Parts of a step of each order: H (0), or the layers of channels forwards (1) or backwards (-1);
+# when in the step, and for which share of it.
+_PARTS = {
+    1: ((1, 0.0, 1.0), (0, 0.0, 1.0)),
+    2: ((1, 0.0, 0.5), (0, 0.0, 1.0), (-1, 0.0, 0.5)),
+    4: (
+        (0, 0.0, _ENDS), (1, 0.0, 0.5), (0, _ENDS, _MIDDLE), (-1, 0.0, 0.5), (0, 1 - _ENDS, _ENDS),
+    ),
+}  # fmt: skip
 # Share of the weight to be dropped that each ancilla may lose by itself, before neighbours join.
 _ALONE = 0.1
 
@@ -154,23 +163,9 @@ def _stages(
             begin, span = last.begin, last.span + span
         found.append(_Stage(layer, begin, span))
 
-    def channels(begin: float, share: float, backwards: bool = False) -> None:
-        for layer in reversed(layers) if backwards else layers:
-            add(layer, begin, share * dt)
-
     for step in range(steps):
         begin = start + step * dt
-        if order == 1:
-            channels(begin, 1.0)
-            add(None, begin, dt)
-        elif order == 2:
-            channels(begin, 0.5)
-            add(None, begin, dt)
-            channels(begin, 0.5, backwards=True)
-        else:
-            add(None, begin, _ENDS * dt)
-            channels(begin, 0.5)
-            add(None, begin + _ENDS * dt, _MIDDLE * dt)
-            channels(begin, 0.5, backwards=True)
-            add(None, begin + (1 - _ENDS) * dt, _ENDS * dt)
+        for direction, offset, share in _PARTS[order]:
+            for layer in layers[::direction] if direction else [None]:
+                add(layer, begin + offset * dt, share * dt)
     return found

@@ -121,25 +121,19 @@ class Layout:
             (L - 1,) weight that truncation took on the way to it; None for kinds of states that
             are exact, of which the bond dimensions are not wanted either.
         """
+        dense = {"site": state.site_rdms(), "bond": state.bond_rdms() if self.bonds else []}
+        parts = self.groups if len(self.groups) == 2 else (self.spins, ())
+        dense["spins"] = [
+            group_state(state, *parts, dense=_EXACT).to_dense() for _ in self.parts["spins"]
+        ]
         pieces = [
             rho[rows, columns]
-            for rho, (_, rows, columns) in zip(state.site_rdms(), self.parts["site"], strict=True)
+            for name, entries in self.parts.items()
+            for rho, (_, rows, columns) in zip(dense[name], entries, strict=True)
         ]
-        if self.bonds:
-            pieces += [
-                rho[rows, columns]
-                for rho, (_, rows, columns) in zip(
-                    state.bond_rdms(), self.parts["bond"], strict=True
-                )
-            ]
-        for _, rows, columns in self.parts["spins"]:
-            parts = self.groups if len(self.groups) == 2 else (self.spins, ())
-            dense = group_state(state, *parts, dense=_EXACT).to_dense()
-            pieces.append(dense[rows, columns])
         pieces.append(state.entropies() if self.cuts else np.zeros(0))
-        exact = discarded is None
-        pieces.append(self._no_bonds if exact else state.bond_dims())
-        pieces.append(self._no_bonds if exact else discarded)
+        exact, none = discarded is None, np.zeros(self.length - 1)
+        pieces += [none if exact else state.bond_dims(), none if exact else discarded]
         return np.concatenate(pieces).astype(np.complex128)
 
     def matrices(self, name: str, vector: Vector) -> list[Matrix]:
@@ -158,10 +152,6 @@ class Layout:
         """ "entropy", "bond_dim" or "discarded" of each of the L - 1 bonds."""
         at = self.starts[name]
         return vector[at : at + self.length - 1].real.copy()
-
-    @property
-    def _no_bonds(self) -> NDArray[np.float64]:
-        return np.zeros(self.length - 1)
 
     def _charges(self, site: Site) -> Ints:
         """(d, number of charges)."""
