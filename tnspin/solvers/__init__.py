@@ -79,7 +79,7 @@ def _snapshots(
     from tnspin.states.ensemble import Ensemble
 
     if isinstance(state, Ensemble) and not solver.mixes:
-        from tnspin.solvers.mixtures import evolve_mixture
+        from tnspin.solvers.evolution.mixtures import evolve_mixture
 
         return evolve_mixture(solver, model, state, times, **keywords)
     return solver.evolve(model, state, times, **keywords)

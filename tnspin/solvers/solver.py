@@ -29,7 +29,7 @@ from tnspin.solvers.start import Jumps, Problem, Size, counted, definite_charges
 if TYPE_CHECKING:
     from tnspin.observables.snapshot import Progress, Snapshot
     from tnspin.operators.state import State
-    from tnspin.solvers.motion import Motion
+    from tnspin.solvers.evolution.motion import Motion
 
 OnStep = Callable[["Progress"], None]
 
@@ -131,7 +131,7 @@ class Solver(Table):
     @classmethod
     def motion(cls) -> type[Motion]:
         """Class of the evolution; of no use to solvers that override `evolve`."""
-        from tnspin.solvers.motion import Motion
+        from tnspin.solvers.evolution.motion import Motion
 
         return Motion
 

@@ -159,7 +159,7 @@ def definite_charges(names: Sequence[str], jumps: Jumps) -> list[str]:
 def reachable_sectors(problem: Problem, names: Sequence[str], jumps: Jumps) -> list[ChargeBasis]:
     """Sectors that a density matrix may come to fill."""
     from tnspin.operators.basis import ChargeBasis
-    from tnspin.solvers.lindblad.liouvillian import reachable
+    from tnspin.solvers.lindblad.jumps_on_states import reachable
 
     sites = problem.evolved.local_sites
     starts = [problem.sector(one, names) or ChargeBasis(sites) for one in problem.pure]

@@ -10,7 +10,7 @@ from tnspin.schema.types import Count, Fraction, Positive, Share, Threads
 from tnspin.solvers.solver import Solver
 
 if TYPE_CHECKING:
-    from tnspin.solvers.motion import Motion
+    from tnspin.solvers.evolution.motion import Motion
 
 
 @register
@@ -51,6 +51,6 @@ class Tdvp(Solver):
     @classmethod
     def motion(cls) -> type[Motion]:
         """Class of the evolution."""
-        from tnspin.solvers.motion import TdvpMotion
+        from tnspin.solvers.evolution.motion import TdvpMotion
 
         return TdvpMotion

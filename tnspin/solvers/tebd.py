@@ -10,7 +10,7 @@ from tnspin.schema.types import Count, Fraction, Order, Positive, Threads
 from tnspin.solvers.solver import Solver
 
 if TYPE_CHECKING:
-    from tnspin.solvers.motion import Motion
+    from tnspin.solvers.evolution.motion import Motion
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,6 @@ class Tebd(TrotterSolver):
     @classmethod
     def motion(cls) -> type[Motion]:
         """Class of the evolution."""
-        from tnspin.solvers.motion import TebdMotion
+        from tnspin.solvers.evolution.motion import TebdMotion
 
         return TebdMotion

@@ -10,7 +10,7 @@ from tnspin.errors import InputError
 from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.operators.classical.energy import energy_of
 from tnspin.solvers.classical.integrator import LandauLifshitz
-from tnspin.solvers.motion import Motion
+from tnspin.solvers.evolution.motion import Motion
 from tnspin.states.classical import ClassicalState
 
 

@@ -26,7 +26,7 @@ from tnspin.solvers.density_matrix.pair_gates import (
     paired_terms,
     states_of_a_bond,
 )
-from tnspin.solvers.motion import NetworkMotion, equal_steps, kept_charges
+from tnspin.solvers.evolution.motion import NetworkMotion, equal_steps, kept_charges
 from tnspin.solvers.start import definite_charges
 
 # Largest growth exponent of one step back in time: 0.2 is a factor of 1.2.

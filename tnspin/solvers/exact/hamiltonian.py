@@ -17,7 +17,7 @@ from tnspin.observables.snapshot import Progress
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import TermOperator, sparse_parts, term_parts
-from tnspin.solvers.motion import Motion
+from tnspin.solvers.evolution.motion import Motion
 from tnspin.states.one_electron.hamiltonian import OneElectronHamiltonian
 from tnspin.states.one_electron.state import OneElectronState
 from tnspin.states.vector import VectorState

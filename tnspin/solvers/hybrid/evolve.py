@@ -13,7 +13,7 @@ from tnspin.numerics.chebyshev import propagate
 from tnspin.observables.snapshot import Progress
 from tnspin.operators.classical.electrons import hybrid_energy_of
 from tnspin.solvers.classical.integrator import STAGES, LandauLifshitz
-from tnspin.solvers.motion import Motion, equal_steps
+from tnspin.solvers.evolution.motion import Motion, equal_steps
 from tnspin.states.hybrid import HybridState
 
 Reals = NDArray[np.float64]

@@ -21,6 +21,28 @@ T = TypeVar("T")
 SHARE = 1e-2
 
 
+def reachable(
+    bases: Sequence[ChargeBasis], jumps: Sequence[JumpOperator]
+) -> tuple[ChargeBasis, ...]:
+    """Return the sectors that jumps lead to from some sectors, themselves included, in order."""
+    found = {tuple(basis.charges.values()): basis for basis in bases}
+    if "2Sz" not in bases[0].charge_names:
+        return tuple(found[key] for key in sorted(found))
+    changes = {jump.charge or 0 for jump in jumps} - {0}
+    edge = list(found.values())
+    while edge:
+        basis = edge.pop()
+        for change in changes:
+            charges = basis.charges | {"2Sz": basis.charges["2Sz"] + change}
+            if tuple(charges.values()) in found:
+                continue
+            other = ChargeBasis(basis.sites, charges, allow_empty=True)
+            if other.dim:
+                found[tuple(charges.values())] = other
+                edge.append(other)
+    return tuple(found[key] for key in sorted(found))
+
+
 def damping(jumps: Sequence[JumpOperator]) -> dict[tuple[int, ...], Matrix]:
     """``sum L^+ L`` of the jumps on each set of sites."""
     sums: dict[tuple[int, ...], Matrix] = {}

@@ -185,28 +185,6 @@ def blocks_of(elements: NDArray[Any], dims: Sequence[int]) -> list[NDArray[Any]]
     return [part.reshape(dim, dim) for part, dim in zip(parts, dims, strict=True)]
 
 
-def reachable(
-    bases: Sequence[ChargeBasis], jumps: Sequence[JumpOperator]
-) -> tuple[ChargeBasis, ...]:
-    """Return the sectors that jumps lead to from some sectors, themselves included, in order."""
-    found = {tuple(basis.charges.values()): basis for basis in bases}
-    if "2Sz" not in bases[0].charge_names:
-        return tuple(found[key] for key in sorted(found))
-    changes = {jump.charge or 0 for jump in jumps} - {0}
-    edge = list(found.values())
-    while edge:
-        basis = edge.pop()
-        for change in changes:
-            charges = basis.charges | {"2Sz": basis.charges["2Sz"] + change}
-            if tuple(charges.values()) in found:
-                continue
-            other = ChargeBasis(basis.sites, charges, allow_empty=True)
-            if other.dim:
-                found[tuple(charges.values())] = other
-                edge.append(other)
-    return tuple(found[key] for key in sorted(found))
-
-
 def _check(jump: JumpOperator, basis: ChargeBasis) -> None:
     outside = [k for k in jump.sites if not 0 <= k < basis.length]
     if outside:

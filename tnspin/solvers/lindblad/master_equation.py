@@ -13,9 +13,10 @@ from tnspin.errors import InputError, RunError
 from tnspin.numerics.adaptive import midpoint_steps
 from tnspin.numerics.chebyshev import damped_step
 from tnspin.observables.snapshot import Progress
+from tnspin.solvers.evolution.motion import Motion, kept_charges
 from tnspin.solvers.lindblad.eigenbasis import EigenLindblad
-from tnspin.solvers.lindblad.liouvillian import Liouvillian, reachable
-from tnspin.solvers.motion import Motion, kept_charges
+from tnspin.solvers.lindblad.jumps_on_states import reachable
+from tnspin.solvers.lindblad.liouvillian import Liouvillian
 from tnspin.states.density import MOST_ELEMENTS, DensityState, sectors
 
 Vector = NDArray[np.complex128]

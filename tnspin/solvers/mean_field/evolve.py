@@ -8,9 +8,9 @@ from typing import Any
 from tnspin.errors import InputError, RunError
 from tnspin.numerics.adaptive import dormand_prince
 from tnspin.observables.snapshot import Progress
+from tnspin.solvers.evolution.motion import Motion
 from tnspin.solvers.mean_field.hartree import Hartree
 from tnspin.solvers.mean_field.printed import GeneralizedLandauLifshitz
-from tnspin.solvers.motion import Motion
 from tnspin.states.mean_field import SiteProduct
 
 # Eigenvalues of the density matrix of a site may be this much below zero.

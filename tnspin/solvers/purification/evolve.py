@@ -15,7 +15,7 @@ from tnspin.mps.tebd import KrausTebd, single_threaded_blas
 from tnspin.numerics.trotter import SUZUKI
 from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.operators.bonds import bonds
-from tnspin.solvers.motion import NetworkMotion, equal_steps, kept_charges
+from tnspin.solvers.evolution.motion import NetworkMotion, equal_steps, kept_charges
 from tnspin.solvers.purification.layers import Layer, by_range, channel_layers, coupling_layers
 
 # Time steps of H in a step of order 4, with half of the channels after each of the first two.

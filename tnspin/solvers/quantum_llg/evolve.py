@@ -15,7 +15,7 @@ from tnspin.models import Model
 from tnspin.observables.snapshot import Progress, Snapshot
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.sparse import sparse_parts, to_sparse
-from tnspin.solvers.motion import Motion, equal_steps
+from tnspin.solvers.evolution.motion import Motion, equal_steps
 from tnspin.solvers.quantum_llg.invariant import reachable, split
 from tnspin.solvers.quantum_llg.isospectral import Flow, adaptive, fixed, product
 from tnspin.states.spectral import Block, SpectralState

@@ -33,8 +33,8 @@ from tnspin.operators.dissipator import decay
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.operator_sum import OperatorSum
 from tnspin.operators.spin_mpo import Operator, SpinOperator
+from tnspin.solvers.evolution.motion import equal_steps
 from tnspin.solvers.lindblad.jumps_on_states import damping, reduced_rates, remembered
-from tnspin.solvers.motion import equal_steps
 from tnspin.solvers.trajectories.trajectory import Backend
 
 # Step lengths whose gates and decay factors are kept; looking for a jump time uses many others.

@@ -23,7 +23,7 @@ from tnspin.observables.base import OBSERVABLES, Observable
 from tnspin.observables.snapshot import Options, Progress, Snapshot
 from tnspin.operators.jump_operator import JumpOperator
 from tnspin.operators.state import State
-from tnspin.solvers.motion import kept_charges
+from tnspin.solvers.evolution.motion import kept_charges
 from tnspin.solvers.trajectories.averages import Averaged
 from tnspin.solvers.trajectories.layout import Layout
 from tnspin.solvers.trajectories.mps import network_backend
