@@ -281,6 +281,8 @@ class MPS(BlockState, PureState):
         InputError
             If the states have other sites, charges or totals, or their sum vanishes.
         """
+        if not isinstance(other, MPS):
+            return NotImplemented
         contract.check_alike(self, other, "sum")
         if self.total_charge != other.total_charge:
             raise InputError(

@@ -39,7 +39,9 @@ def info(result: Result) -> dict[str, Any]:
     attrs = dict(result.attrs)
     parameters = loads(str(attrs.pop("config", "")))
     complete = bool(attrs.pop("complete", 1))
-    attrs["versions"] = json.loads(attrs.get("versions", "{}"))
+    for name in ("versions", "user_files"):
+        if name in attrs:
+            attrs[name] = json.loads(attrs[name])
     # Of a collection of runs there is no single time evolution to judge.
     measured = Result({}, result.attrs) if "sweep" in result.attrs else result
     return {
@@ -65,6 +67,9 @@ def info(result: Result) -> dict[str, Any]:
 def info_text(result: Result) -> str:
     """Return what `info` finds as text: tables of parameters, conservation, onsets, errors."""
     facts = info(result)
+    files = facts["provenance"].get("user_files", {})
+    if files:  # the texts are for --json
+        facts["provenance"]["user_files"] = {name: one["sha256"] for name, one in files.items()}
     parts = [
         _table("parameters", flatten(facts["parameters"]).items()),
         _table("provenance", ((k, _shown(v)) for k, v in facts["provenance"].items())),

@@ -84,6 +84,11 @@ class Result:
     def __contains__(self, name: object) -> bool:
         return name in self.variables
 
+    def __repr__(self) -> str:
+        """Variables with their shapes, in one line."""
+        shapes = (f"{name} {variable.data.shape}" for name, variable in self.variables.items())
+        return f"Result of {len(self.variables)} variables: {', '.join(shapes)}"
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.variables)
 

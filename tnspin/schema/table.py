@@ -108,4 +108,11 @@ class Table(metaclass=_CheckedCall):
     def from_plain(cls, key: str, value: Mapping[str, Any]) -> Any:
         """Build a nested table: of its ``kind`` if the section of this class has kinds."""
         registry = cls.registries.get(cls.section)
-        return cls(**value) if registry is None else registry.build(value, key)
+        try:
+            return cls(**value) if registry is None else registry.build(value, key)
+        except InputError as error:
+            # The table itself knows its section, not where it is nested.
+            text, own = str(error), f"{cls.section}."
+            raise InputError(
+                f"{key}.{text.removeprefix(own)}" if text.startswith(own) else text
+            ) from None

@@ -105,6 +105,8 @@ class VectorState(PureState):
 
     def __add__(self, other: VectorState) -> VectorState:
         """Sum of two states of one basis, not normalized."""
+        if not isinstance(other, VectorState):
+            return NotImplemented
         return VectorState(self.sites, self.vector + self._alike(other), self.basis)
 
     def __mul__(self, factor: complex) -> VectorState:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from tnspin.errors import InputError
 from tnspin.schema import register
 from tnspin.schema.checks import require
 from tnspin.schema.types import NonNegative, Range
@@ -53,8 +52,7 @@ class MeanField(Solver):
 
     def check_problem(self, problem: Problem) -> None:
         """Refuse models and baths without a mean field."""
-        if problem.bath is not None and problem.bath.extends_model:
-            raise InputError(f"bath.kind = {problem.bath.kind!r}: has no mean field")
+        super().check_problem(problem)
         from tnspin.solvers.mean_field.evolve import check_model
 
         check_model(problem.model, problem.bath, self.variant)

@@ -52,6 +52,10 @@ STATES = Registry("state", str(__package__))
 class Description(ABC):
     """Initial state of one model, compiled to the representation that a solver needs."""
 
+    def __repr__(self) -> str:
+        """Class and charges in one line."""
+        return f"{type(self).__name__}, conserves {', '.join(self.conserved()) or 'no charge'}"
+
     @property
     def purified(self) -> bool:
         """Whether it lives on sites with an ancilla per localized spin (`models.Purified`)."""

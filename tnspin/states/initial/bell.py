@@ -37,7 +37,7 @@ BELL: dict[str, np.ndarray] = {
 _MOST_PAIRS = 4
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BellPairs(Description):
     """Sites 0 and 1, 2 and 3, ... in a Bell state each.
 

@@ -26,7 +26,7 @@ __all__ = ["Ground", "GroundState", "ground"]
 _DENSE = 300
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GroundState(Description):
     """Ground state of ``model`` at t = 0, computed in the representation that a solver needs.
 

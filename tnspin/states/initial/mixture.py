@@ -13,7 +13,7 @@ from tnspin.states.initial.base import Description
 __all__ = ["Mixture"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mixture(Description):
     """``rho = sum_k w_k |psi_k><psi_k|``: each member is evolved on its own, in its own sector.
 

@@ -32,7 +32,7 @@ CUTOFF = 1e-26
 _CHUNK = 1 << 15
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SlaterState(Description):
     """``prod_a (sum_{j,s} phi_a[j, s] c^dag_{j,s}) |0>`` times a state of the localized spins.
 
@@ -254,7 +254,7 @@ class SlaterState(Description):
         return ws, [before, *inner, after]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SlaterProduct(SlaterState):
     """A Slater determinant of electrons times one state per localized spin.
 

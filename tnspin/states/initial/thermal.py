@@ -28,7 +28,7 @@ __all__ = ["Gibbs", "ThermalState", "gibbs", "heated"]
 _ROUNDING = 1e-15
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ThermalState(SlaterState):
     """Slater determinant of electrons times the purified Gibbs state of every group of spins.
 
