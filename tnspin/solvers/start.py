@@ -1,4 +1,4 @@
-"""What a run evolves and from where: model, initial state and bath as one `Problem`.
+"""The problem of a run: model, initial state and bath.
 
 The charges of a run are all that Hamiltonian, state and jump operators conserve.  Exact
 representations are counted before they are built, and refused where they would not fit.
@@ -33,7 +33,7 @@ GIB = 2**30
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What a solver evolves.
+    """Model, initial state and bath of a run.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Classical spins beside a quantum run: same model, same start, same times."""
+"""Classical counterpart of a quantum run, with equal model, start and times."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class DampingFit:
     rms
         Root of the mean square of |S - n| over times and spins there.
     rms_undamped
-        The same without damping.
+        Root of the mean square of |S - n| without damping.
     bounded
         Whether the optimum is an end of what was searched (0 or `LARGEST`): no damping fits.
     """
@@ -201,7 +201,7 @@ def fit_damping(
 
 
 def _rough(solver: LandauLifshitz, start: float) -> LandauLifshitz:
-    """The same with longer steps: enough to tell valleys apart."""
+    """Integrator with longer steps, accurate enough to tell valleys apart."""
     dt = max(solver.dt, suggested_step(solver.energy, start, _TURN))
     return replace(solver, dt=dt, tolerance=max(solver.tolerance, 1e-10))
 

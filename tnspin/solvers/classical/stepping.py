@@ -109,7 +109,7 @@ def step_shared(
     group: Group, steps: int, stages: Reals, noise: Reals, fields: Fields, rule: Rule,
     pool: ThreadPoolExecutor, workers: int,
 ) -> float:  # fmt: skip
-    """The same with the tiles shared by threads."""
+    """Advance a group in place, as `step_alone` does, with its tiles shared by threads."""
     n, base = group.spins, _constant(group, fields)
     middle, out = np.empty_like(n), np.empty_like(n)
     borders = np.linspace(0, len(fields.borders) - 1, workers + 1).astype(int)

@@ -74,7 +74,7 @@ def paired_terms(model: Model, jumps: Sequence[JumpOperator]) -> BondTerms:
 
 
 class _Group:
-    """What acts on the sites of two neighbouring pairs."""
+    """Hamiltonian and dissipator of the sites of two neighbouring pairs."""
 
     def __init__(self, model: Model, sites: tuple[int, ...]) -> None:
         self._sites, self._dims = sites, _dims(model, sites)

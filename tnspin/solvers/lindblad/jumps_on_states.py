@@ -1,4 +1,4 @@
-"""What the solvers of open systems share: charges, damping and jumps between charge sectors."""
+"""Jump operators on states: damping, rates, and the charge sectors that jumps connect."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def _series(
 
 
 def _problem(rho: DensityState, trace: float, slack: float) -> str | None:
-    """What is wrong with a density matrix, None if nothing is."""
+    """Error message for a density matrix that is not physical, None for one that is."""
     if not abs(rho.trace - trace) <= slack:
         return f"the trace of the density matrix is {rho.trace:.12g} instead of {trace:.12g}"
     for block in rho.blocks:

@@ -153,7 +153,7 @@ class _Stage(NamedTuple):
 def _stages(
     layers: Sequence[Layer], order: int, start: float, dt: float, steps: int
 ) -> list[_Stage]:
-    """All that some steps consist of; neighbours of a kind are done in one piece."""
+    """Stages of some steps, in order; consecutive stages of one layer are merged."""
     found: list[_Stage] = []
 
     def add(layer: Layer | None, begin: float, span: float) -> None:

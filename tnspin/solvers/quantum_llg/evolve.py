@@ -121,7 +121,7 @@ def _stays(os: OperatorSum, state: SpectralState, noisy: bool) -> bool:
 
 
 def _confined(os: OperatorSum, state: SpectralState) -> SpectralState:
-    """The same state in the subspaces that Hamiltonian and density matrix do not leave."""
+    """The state, written in the subspaces that Hamiltonian and density matrix do not leave."""
     (block,) = state.blocks
     if not len(block.weights):
         return state  # the unit matrix, which does not move

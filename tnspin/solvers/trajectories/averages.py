@@ -29,7 +29,7 @@ class Averaged(State):
     Parameters
     ----------
     layout : Layout
-        What is known of it.
+        Which density matrices it holds.
     vector : (layout.size,) ndarray
         Mean of `Layout.pack` over the states, with weights that sum to 1.
     trajectories : int

@@ -1,4 +1,4 @@
-"""What is kept of a state, in one flat vector: density matrices of sites, neighbours and spins.
+"""Layout of sampled averages: density matrices of sites, neighbours, spins in one flat vector.
 
 They are linear in the state's projector, so that averages over states, and averages without one
 part of a sample, are sums of vectors.

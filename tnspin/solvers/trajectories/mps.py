@@ -112,7 +112,7 @@ class NetworkBackend(Backend):
         return reduced_rates(now.state, self.jumps)
 
     def measured(self, now: Trajectory) -> tuple[MPS, NDArray[np.float64]]:
-        """What observables look at, and the discarded weight of each bond."""
+        """State to measure, and the discarded weight of each bond."""
         return now.state, now.ledger.discarded
 
     @abstractmethod

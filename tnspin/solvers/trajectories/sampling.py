@@ -277,7 +277,7 @@ def _functions(observables: Observables) -> dict[str, Function]:
 
 
 def _layout(model: Model, names: Sequence[str], observables: Observables) -> Layout:
-    """What must be kept of each state for some observables."""
+    """Layout that keeps what some observables need."""
     everything = isinstance(observables, Mapping) or not observables
     wanted = () if everything else tuple(observables)
     needed = {need for name in wanted for need in OBSERVABLES[name].needs}

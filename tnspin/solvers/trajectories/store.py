@@ -1,4 +1,4 @@
-"""Finished chunks of trajectories on disk: what a killed run has done is not done again.
+"""Finished chunks of trajectories on disk, which a resumed run reuses.
 
 A folder holds ``run.h5``, which says what is sampled, ``still-<member>.h5`` with the course
 without jumps of each initial state, and ``chunk-<number>.h5``.  Files appear complete or not at
@@ -34,7 +34,7 @@ _SAME = 1e-8
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """All that was sampled up to one of the times.
+    """Sampled contributions to the average at one time.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class Store:
             raise InputError(f"store: {self.folder} is of another run: the initial states differ")
 
     def marks(self) -> dict[str, Any]:
-        """What tells runs apart, and ``seed``."""
+        """Parameters that identify the run, and its ``seed``."""
         with _reading(self.folder / "run.h5") as file:
             return {key: _plain(value) for key, value in file.attrs.items()}
 
@@ -213,7 +213,7 @@ def _row(file: Any, number: int) -> Rows:
 
 
 def _marks(run: SampledRun) -> dict[str, Any]:
-    """What must be the same for chunks to be averaged; the initial states are compared apart."""
+    """Parameters that runs must share for their chunks to be averaged, without the states."""
     # The last digits of matrices from eigenvectors are not the same on all machines.
     jumps = "".join(repr((jump.sites, jump.name)) for jump in run.jumps)
     options = [(name, getattr(run.solver, name)) for name in sorted(run.key_names)]

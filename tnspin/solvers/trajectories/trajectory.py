@@ -52,7 +52,7 @@ class Backend(ABC):
     model : Model
         With a constant Hamiltonian.
     jumps : sequence of JumpOperator
-        What may happen to its localized spins.
+        Jump operators on its localized spins.
     names : sequence of str
         Charges that are definite on every trajectory.
     keys : Trajectories
@@ -98,7 +98,7 @@ _IN_USE: dict[str, Backend] = {}
 
 @dataclass(frozen=True, eq=False)
 class SampledRun:
-    """What all pieces of work have in common; travels to the workers.
+    """Parameters of a run that all pieces of work share; pickled for the workers.
 
     Attributes
     ----------
@@ -293,7 +293,7 @@ class Piece:
 
     @cached_property
     def backend(self) -> Backend:
-        """What moves the states."""
+        """Backend of the run."""
         return self.run.backend
 
     @cached_property
