@@ -23,7 +23,7 @@ from tnspin.errors import InputError, Interrupted
 from tnspin.results.result import Result
 from tnspin.runs.checkpoint import checkpoint_path
 from tnspin.runs.config.loading import load
-from tnspin.runs.simulation import simulate
+from tnspin.runs.simulation import _with_defaults, simulate
 
 KINDS = ("tebd", "exact")
 
@@ -142,3 +142,11 @@ def test_killed_at_a_random_moment_twenty_times_out_of_twenty(tmp_path: Path) ->
         finish(start(folder, "--quiet", "--resume"), 0)
         same_numbers(Result.load(folder / "run.h5"), whole)
     assert under_way >= 10  # most of the kills came between the first point and the last
+
+
+def test_keys_that_a_file_does_not_know_have_their_defaults():
+    """A checkpoint of an earlier version is continued although a solver has a new key since."""
+    now = load("chain-lindblad", ["solver.kind=llg", "bath.kind=none", "classical.kind=none"])
+    before = now.as_dict()
+    assert before["solver"].pop("tolerance") == 1e-15
+    assert _with_defaults(before) == now.as_dict()

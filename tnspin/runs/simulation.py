@@ -28,6 +28,7 @@ from tnspin.runs.checkpoint import (
 )
 from tnspin.runs.compilation import compile_kernels
 from tnspin.runs.config.config import Config
+from tnspin.runs.config.loading import from_dict
 from tnspin.runs.facts import with_facts
 from tnspin.runs.record import provenance, record
 from tnspin.solvers import evolve
@@ -215,7 +216,7 @@ class _Simulation:
             return None
         # The configuration first: the state of another chain could not even be read.
         attrs = Result.load(file).attrs
-        old = loads(str(attrs.get("config", "")))
+        old = _with_defaults(loads(str(attrs.get("config", ""))))
         difference = first_difference(old, self.config.as_dict())
         difference = difference or changed_file(attrs, self.config)
         if difference:
@@ -282,6 +283,14 @@ def check_output(path: Path) -> None:
     if path.is_file() and path.stat().st_size and not is_result(path):
         raise InputError(f"-o {path}: exists and is not a tnspin result; it is left alone")
     check_free(path)
+
+
+def _with_defaults(tables: dict[str, Any]) -> dict[str, Any]:
+    """Tables of a file, with the defaults of keys that the version that wrote it did not have."""
+    try:
+        return from_dict({name: table for name, table in tables.items() if name != "run"}).as_dict()
+    except InputError:
+        return tables  # the first difference says what is wrong
 
 
 def _shortened(result: Result, config: Config) -> Result:
