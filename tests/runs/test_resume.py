@@ -146,7 +146,7 @@ def test_killed_at_a_random_moment_twenty_times_out_of_twenty(tmp_path: Path) ->
 
 def test_keys_that_a_file_does_not_know_have_their_defaults():
     """A checkpoint of an earlier version is continued although a solver has a new key since."""
-    now = load("chain-lindblad", ["solver.kind=llg", "bath.kind=none", "classical.kind=none"])
+    now = load("chain-impurity", ["solver.kind=llg", "bath.kind=none", "classical.kind=none"])
     before = now.as_dict()
     assert before["solver"].pop("tolerance") == 1e-15
     assert _with_defaults(before) == now.as_dict()
