@@ -279,7 +279,7 @@ def test_number_and_spin_are_exact_however_hard_the_truncation(charged):
 def test_charges_that_are_not_conserved_are_refused():
     model = HeisenbergChain(sites=4, field=(0.3, 0.0, 0.0))
     psi = basis_state(model.local_sites, [0, 1, 0, 1], ("2Sz",))
-    with pytest.raises(InputError, match=r"state: .*not conserve \['2Sz'\]"):
+    with pytest.raises(InputError, match=r"state: .*not conserve .*2Sz"):
         next(evolve(model, psi, [0.0, 1.0]))
 
 
@@ -293,7 +293,7 @@ def test_other_orders_are_refused(order):
 def test_unknown_methods_are_refused():
     model, psi = pulse()
     with pytest.raises(
-        InputError, match=r"solver\.method: 'svf' is not one of .*did you mean 'svd'"
+        InputError, match=r"solver\.method = 'svf': must be one of .*did you mean 'svd'"
     ):
         next(evolve(model, psi, [0.0, 0.1], method="svf"))
 

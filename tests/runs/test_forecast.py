@@ -15,6 +15,7 @@ from tnspin.runs import forecast as module
 from tnspin.runs.config.loading import load
 from tnspin.runs.forecast import Forecast, Watch, forecast, free_memory
 from tnspin.runs.simulation import simulate
+from tnspin.solvers.tebd import Tebd
 
 KINDS = ("tebd", "tdvp", "exact", "llg", "master_equation", "density_matrix", "mean_field")
 SPINS = """
@@ -85,7 +86,7 @@ def test_too_little_memory_is_told_before_the_run(
 def test_other_runs_tell_after_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now, said = [100.0], list[str]()
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    config = SimpleNamespace(length=50.0, solver=SimpleNamespace(bond_dim=3))
+    config = SimpleNamespace(length=50.0, solver=Tebd(bond_dim=3))
     watch = Watch(config, said.append)
     for step in range(8):
         watch.update(SimpleNamespace(time=float(step)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -94,8 +94,8 @@ class Snapshot:
         Settings of the observables.
     errors
         Statistical error of each recorded variable, in its shape, if the solver samples.
-    conserved
-        Observables that the equation of motion keeps constant; None if that is not known.
+    constants
+        Function that returns `conserved`: for many spins that takes longer than an evolution.
     representation
         How the solver represents the state, e.g. "mps" or "density".
     """
@@ -106,8 +106,13 @@ class Snapshot:
     ledger: Ledger | None = None
     options: Options = field(default_factory=Options)
     errors: Mapping[str, np.ndarray] | None = None
-    conserved: tuple[str, ...] | None = None
+    constants: Callable[[], tuple[str, ...]] | None = None
     representation: str = ""
+
+    @property
+    def conserved(self) -> tuple[str, ...] | None:
+        """Observables that the equation of motion keeps constant; None if that is not known."""
+        return None if self.constants is None else self.constants()
 
     @cached_property
     def site_rdms(self) -> list[np.ndarray]:

@@ -290,7 +290,9 @@ def _localize(sites: tuple[Site, ...], factors: tuple[tuple[str, int], ...]) -> 
     odd = [sites[k].is_fermionic(name) for name, k in factors]
     named = {k for _, k in factors}
     matrices: dict[int, Matrix] = {}
-    for k in range(max(named, default=-1) + 1):
+    # Strings of an even number of fermionic operators cancel to the left of all of them.
+    first = 0 if sum(odd) % 2 else min(named, default=0)
+    for k in range(first, max(named, default=-1) + 1) if any(odd) else sorted(named):
         site = sites[k]
         strings = [o and where > k for o, (_, where) in zip(odd, factors, strict=True)]
         if k in named:

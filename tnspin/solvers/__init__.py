@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tnspin.schema import Registry
@@ -65,7 +66,7 @@ def evolve(
     check_keys("solver", keywords, allowed)
     follow = _with_bar if keywords.pop("progress", False) else _snapshots
     facts: dict[str, Any] = {
-        "conserved": chosen.conserved(model, keywords.get("jumps", ())),
+        "constants": partial(chosen.conserved, model, keywords.get("jumps", ())),
         "representation": chosen.represents,
     }
     snapshots = follow(chosen, model, state, times, **keywords)
