@@ -17,8 +17,6 @@ from typing import Any, NoReturn
 
 from tnspin.errors import InputError, RunError
 
-__all__ = ["main"]
-
 DONE, FAILED, BAD_INPUT, REFUSED = 0, 1, 2, 3
 
 

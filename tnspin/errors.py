@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["DamagedFile", "InputError", "Interrupted", "RunError", "nearest"]
-
 
 class InputError(ValueError):
     """Bad input from the user.

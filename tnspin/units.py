@@ -10,8 +10,6 @@ from typing import Any
 
 from tnspin.errors import InputError, nearest
 
-__all__ = ["EnergyScale", "converted"]
-
 _FEMTOSECOND = 1e-15
 
 

@@ -104,3 +104,16 @@ def test_what_a_representation_cannot_give_is_refused():
         MPS.rdm([0], keep=[2, 2])
     with pytest.raises(InputError, match="bond: 3 is outside the chain"):
         MPS.schmidt(3)
+
+
+def test_files_that_hold_no_state_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"none\.h5: no such file"):
+        MPS.load(tmp_path / "none.h5")
+    other = tmp_path / "text.h5"
+    other.write_text("no state")
+    with pytest.raises(InputError, match="it is not an HDF5 file"):
+        MPS.load(other)
+    vector = tmp_path / "vector.h5"
+    ts.product(ts.HeisenbergChain(sites=2), ["up"]).to_vector().save(vector)
+    with pytest.raises(InputError, match="holds no"):
+        MPS.load(vector)

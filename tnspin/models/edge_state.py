@@ -20,8 +20,6 @@ from tnspin.errors import InputError
 from tnspin.schema import Table, register
 from tnspin.schema.types import Range
 
-__all__ = ["EdgeState", "edge_entropy", "edge_mutual_information", "edge_rdm"]
-
 
 @register
 @dataclass(frozen=True)

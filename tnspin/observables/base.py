@@ -14,8 +14,6 @@ from tnspin.observables.snapshot import Options, Snapshot
 from tnspin.operators.state import State
 from tnspin.schema.register import Registry, register
 
-__all__ = ["OBSERVABLES", "Observable", "chosen", "observable"]
-
 F = TypeVar("F", bound=Callable[[Snapshot], Any])
 #: ``(model, gives) -> bool``; ``gives`` as for `Observable.applies`.
 Condition = Callable[[Any, frozenset[str]], bool]

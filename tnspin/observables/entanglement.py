@@ -16,12 +16,6 @@ import numpy as np
 from tnspin.errors import InputError
 from tnspin.operators.sites import spin
 
-__all__ = [
-    "bell_nonlocality", "concurrence", "correlation_matrix", "log_negativity", "meyer_wallach",
-    "mutual_information", "partial_trace", "partial_transpose", "purity", "renyi",
-    "schmidt_entropy", "spectrum_entropy", "trace_distance", "von_neumann",
-]  # fmt: skip
-
 
 def spectrum_entropy(probabilities: np.ndarray, alpha: float = 1.0) -> float:
     """Entropy of a probability distribution.

@@ -17,8 +17,6 @@ from tnspin.numerics.arrays import Reals
 from tnspin.observables.groups.state import GroupState
 from tnspin.observables.magnons import sz_values
 
-__all__ = ["fisher_bound", "fisher_information"]
-
 
 def fisher_bound(
     correlations: ArrayLike, means: ArrayLike, positions: Sequence[float], k: Sequence[float]

@@ -26,8 +26,6 @@ from tnspin.operators.state import State, checked_sites
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.one_electron import OneElectronState, densities
 
-__all__ = ["GroupCounts", "SpinCounts", "counts", "sz_values"]
-
 
 class SpinCounts(ABC):
     """Counts of flipped spins of one state.

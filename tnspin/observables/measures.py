@@ -24,11 +24,6 @@ from tnspin.operators.state import State
 from tnspin.states.density import DensityState
 from tnspin.states.vector import VectorState
 
-__all__ = [
-    "as_state", "bell_nonlocality", "concurrence", "correlation_matrix", "entropy", "expect",
-    "log_negativity", "mutual_information", "rdm", "schmidt", "trace_distance",
-]  # fmt: skip
-
 
 def as_state(state: Any, dims: Sequence[int] | None = None) -> State:
     """State of this package from any state that measures take.

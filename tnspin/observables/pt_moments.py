@@ -24,8 +24,6 @@ from tnspin.errors import InputError
 from tnspin.mps.density import DensityMPS
 from tnspin.operators.sites import Matrix
 
-__all__ = ["LARGEST", "moment", "p3_ppt"]
-
 #: Largest number of elements of an environment: 1 GiB.
 LARGEST = 2**26
 #: ``{sector of every copy: array (d1, ..., dn)}``.

@@ -23,17 +23,6 @@ from tnspin.operators.sites import Matrix, Site, make_site
 if TYPE_CHECKING:
     import h5py
 
-__all__ = [
-    "PureState",
-    "State",
-    "checked_index",
-    "checked_sites",
-    "members_of",
-    "reordered",
-    "von_neumann_entropy",
-    "weighted_sum",
-]
-
 S = TypeVar("S", bound="State")
 _SITE_FIELDS = ("name", "labels", "parity", "spin_dim")
 _BY_FORMAT: dict[str, type[State]] = {}
@@ -244,10 +233,14 @@ class State(ABC):
         if isinstance(source, str | Path):
             import h5py
 
+            if not Path(source).is_file():
+                raise InputError(f"{source}: no such file")
+            if not h5py.is_hdf5(source):
+                raise InputError(f"{source}: holds no {cls.noun}; it is not an HDF5 file")
             with h5py.File(source) as file:
                 return cls.load(file, sites)
         group, attrs = source, source.attrs
-        # Older files: "purified" beside the format of the purification, "kind" in checkpoints.
+        # Older files: "purified" next to the format of the purification, "kind" in checkpoints.
         known = [_BY_FORMAT.get(str(attrs.get(key))) for key in ("purified", "format", "kind")]
         found = next((kind for kind in known if kind is not None), None)
         if found is None or not issubclass(found, cls):

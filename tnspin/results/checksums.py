@@ -25,17 +25,6 @@ import numpy as np
 
 from tnspin.errors import InputError
 
-__all__ = [
-    "ChecksumGroup",
-    "append_checksum",
-    "checksum_options",
-    "chunk_shape",
-    "damaged_array",
-    "verify",
-    "verify_digest",
-    "verify_texts",
-]
-
 _MAGIC = b"tnspin SHA-256 "
 _LENGTH = len(_MAGIC) + 65
 #: Largest chunk in bytes: what is read, and checked, at once.

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from tnspin.errors import InputError
 
-__all__ = ["Distance", "Verdict", "distance", "verdict"]
-
 Reals = NDArray[np.float64]
 # A window at the end shorter than this share of the run shows nothing: curves cross.
 _SHARE = 0.1

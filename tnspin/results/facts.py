@@ -16,15 +16,6 @@ from tnspin.results.distance import Verdict, verdict
 from tnspin.results.result import Result
 from tnspin.results.toml_text import loads
 
-__all__ = [
-    "classical_verdict",
-    "conserved",
-    "figure_kind",
-    "group_members",
-    "kind_of_figure",
-    "parameters",
-]
-
 #: Vectors of a model that turn spins unless they are along z (files without facts).
 _VECTORS = ("field", "dmi", "drive", "electron_field", "localized_field")
 

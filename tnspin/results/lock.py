@@ -16,8 +16,6 @@ from typing import Any
 from tnspin.errors import InputError, RunError
 from tnspin.results.result import reason
 
-__all__ = ["Lock", "check_free", "hold", "only_writer"]
-
 #: Seconds between two signs of life of a holder, and without one until it is taken for dead.
 HEARTBEAT, PATIENCE = 10.0, 120.0
 

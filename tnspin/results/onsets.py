@@ -11,8 +11,6 @@ from tnspin.errors import InputError
 from tnspin.results.facts import group_members
 from tnspin.results.result import Result
 
-__all__ = ["THRESHOLD", "onset", "onsets"]
-
 #: Change that counts as an onset: 1 % of a localized spin, 0.01 nat of entanglement.
 THRESHOLD = 0.01
 

@@ -15,8 +15,6 @@ from tnspin.results.result import Result
 from tnspin.results.toml_text import flatten, loads
 from tnspin.units import EnergyScale
 
-__all__ = ["conservation", "info", "info_text", "reached", "summary"]
-
 _SAMPLED = ("log_negativity", "mutual_information")
 _DEVIATIONS = ("trace_error", "hermiticity_error", "smallest_eigenvalue")
 #: Of files of earlier versions, which do not say what the equation of motion conserves.

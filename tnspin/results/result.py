@@ -23,18 +23,6 @@ from tnspin.version import __version__
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "Result",
-    "Variable",
-    "attributes",
-    "check_writable",
-    "is_result",
-    "load",
-    "readable",
-    "reason",
-    "write_atomically",
-]
-
 FORMAT = "tnspin-result"
 #: Version of the layout; files without one are of version 1, which had no number but is the same.
 FORMAT_VERSION = 2

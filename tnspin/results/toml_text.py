@@ -14,8 +14,6 @@ import numpy as np
 from tnspin.errors import InputError
 from tnspin.schema.checks import check_plain
 
-__all__ = ["dumps", "flatten", "literal", "loads", "parse_override", "plain", "with_value"]
-
 
 def loads(text: str) -> dict[str, Any]:
     """Read TOML text.

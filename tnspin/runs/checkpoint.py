@@ -15,17 +15,6 @@ from tnspin.results.result import LIBVER, Result, readable, write_atomically
 from tnspin.results.toml_text import flatten
 from tnspin.states import load_state
 
-__all__ = [
-    "Checkpoint",
-    "Saved",
-    "changed_file",
-    "checkpoint_path",
-    "first_difference",
-    "load_checkpoint",
-    "resumable",
-    "store_path",
-]
-
 # Keys and tables that do not change the numbers measured up to a given time.  Classical spins are
 # computed once the run is over.
 _MAY_CHANGE = (

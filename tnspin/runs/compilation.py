@@ -9,8 +9,6 @@ from collections.abc import Callable
 from tnspin.numerics.parallel import default_workers
 from tnspin.runs.config.config import Config
 
-__all__ = ["compile_kernels", "compile_the_others"]
-
 
 def compile_kernels(config: Config, say: Callable[[str], None]) -> None:
     """Compile what a run needs now, and say so, rather than pause silently at its first step."""

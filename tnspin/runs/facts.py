@@ -13,8 +13,6 @@ from tnspin.observables.snapshot import Snapshot
 from tnspin.results.facts import figure_kind
 from tnspin.results.result import Result, Variable
 
-__all__ = ["facts_of_snapshot", "with_facts", "with_parts"]
-
 
 def facts_of_snapshot(snapshot: Any, names: Iterable[str]) -> dict[str, Any]:
     """Attributes that say what the equation of motion conserves, and how states are represented.

@@ -23,8 +23,6 @@ from tnspin.numerics.trotter import layers_of_run
 from tnspin.observables.snapshot import Options
 from tnspin.runs.config.config import Config
 
-__all__ = ["Forecast", "Watch", "forecast", "free_memory"]
-
 Array = NDArray[np.float64]
 #: The pilot: seconds it may take, of the processor and on a busy machine; number of times at
 #: which it looks, Schmidt values, cutoff.
@@ -338,7 +336,7 @@ class Watch:
     config
         The run.
     say
-        Told in words.
+        Called with a text.
     """
 
     def __init__(self, config: Config, say: Callable[[str], None]) -> None:

@@ -11,8 +11,6 @@ from typing import Any
 
 from tnspin.errors import Interrupted
 
-__all__ = ["Bar", "StopOnSignal", "position", "speaker"]
-
 
 class Bar:
     """Progress bar on stderr, shown on a terminal only.

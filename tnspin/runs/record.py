@@ -24,8 +24,6 @@ from tnspin.runs.checkpoint import Checkpoint
 from tnspin.runs.facts import facts_of_snapshot, with_parts
 from tnspin.version import __version__
 
-__all__ = ["Result", "Stopwatch", "Variable", "provenance", "record"]
-
 _LIBRARIES = ("numpy", "scipy", "numba", "quimb", "h5py", "h5netcdf", "xarray")
 
 

@@ -36,8 +36,6 @@ from tnspin.solvers import evolve
 if TYPE_CHECKING:
     from tnspin.operators.jump_operator import JumpOperator
 
-__all__ = ["check_output", "initial_state", "options_of", "simulate"]
-
 Say = Callable[[str], None]
 
 

@@ -15,8 +15,6 @@ from typing import Annotated, Any, Literal
 from tnspin.errors import InputError, nearest
 from tnspin.schema.types import OneOf, Range
 
-__all__ = ["check_keys", "check_plain", "checked", "describe", "require"]
-
 #: Limits no sensible configuration comes near: lists in lists, whole numbers, characters.
 _DEEPEST, _LARGEST, _HUGE, _LONGEST = 8, 2**53, 1e60, 10_000
 #: Longest value that a refusal shows.
@@ -145,7 +143,7 @@ def _mismatch(value: Any, hint: Any) -> str | None:
         found = [_mismatch(value, one) for one in arguments]
         if None in found:
             return None
-        # A number out of range is told its range, not all that it might have been instead.
+        # For a number out of range the refusal names the range, not every alternative.
         nearby = (
             words for words, one in zip(found, arguments, strict=True) if _in_kind(value, one)
         )

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple, cast
 from tnspin.schema.checks import describe
 from tnspin.schema.table import hints_of
 
-__all__ = ["Key", "cell", "keys_of_table", "markdown_table", "summary_of", "text_table"]
-
 
 class Key(NamedTuple):
     """One key of a table: name, allowed values, default and meaning, in words."""

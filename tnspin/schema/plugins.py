@@ -16,8 +16,6 @@ from pathlib import Path
 
 from tnspin.errors import InputError
 
-__all__ = ["UserFile", "load_plugins", "use"]
-
 #: Files that have been imported.
 _USED: dict[Path, UserFile] = {}
 
@@ -75,7 +73,7 @@ def load_plugins() -> None:
         except Exception as error:
             raise InputError(
                 f"tnspin.plugins: {point.name} = {point.value!r} does not load: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {error}; repair or uninstall the package"
             ) from error
 
 

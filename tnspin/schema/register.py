@@ -24,8 +24,6 @@ from tnspin.errors import InputError, nearest
 from tnspin.schema.plugins import load_plugins
 from tnspin.schema.table import Table, construct
 
-__all__ = ["Registry", "register"]
-
 T = TypeVar("T", bound=type)
 _SECTIONS = ("model", "lattice", "state", "solver", "bath", "classical", "observable")
 #: Section -> kind -> class.

@@ -17,8 +17,6 @@ from typing import Any, ClassVar, TypeVar, cast
 from tnspin.errors import InputError
 from tnspin.schema.checks import check_keys, checked, describe
 
-__all__ = ["Table", "as_table", "construct", "fields_of", "hints_of"]
-
 T = TypeVar("T")
 
 

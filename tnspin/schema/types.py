@@ -9,11 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-__all__ = [
-    "Count", "Energy", "Fraction", "Index", "Natural", "NonNegative", "OneOf", "Order",
-    "Positive", "Quantity", "Range", "Share", "Temperature", "Threads", "Vector",
-]  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Range:

@@ -17,8 +17,6 @@ from tnspin.operators.state import State
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["ClassicalState", "directions_of", "unit_vectors"]
-
 #: Smallest length of <S>/S at which a quantum state still has a direction.
 _SHORTEST = 1e-6
 

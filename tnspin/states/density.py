@@ -24,8 +24,6 @@ from tnspin.states.vector import VectorState
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["MOST_ELEMENTS", "DensityState", "lifted", "sectors"]
-
 #: Largest number of elements of all blocks: 1 GiB, of which an evolution needs several.
 MOST_ELEMENTS = 2**26
 

@@ -19,8 +19,6 @@ from tnspin.operators.state import PureState, State, weighted_sum
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["Ensemble"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ensemble(State):

@@ -16,9 +16,6 @@ from tnspin.states.classical import directions_of, unit_vectors
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["HybridState"]
-
-
 #: 1 and the Pauli matrices.
 _PAULI = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
 

@@ -16,8 +16,6 @@ from tnspin.operators.state import State
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["SiteProduct"]
-
 
 class SiteProduct(State):
     """Density matrix ``rho_0 x rho_1 x ...``.

@@ -14,8 +14,6 @@ from tnspin.operators.sites import Site
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["ranks", "read_sectors", "split_codes", "write_sectors"]
-
 Codes = NDArray[np.uint8]
 
 

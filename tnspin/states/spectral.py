@@ -27,8 +27,6 @@ from tnspin.states.vector import VectorState
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["Block", "SpectralState"]
-
 # Eigenvalues closer than this are one.
 _EQUAL = 1e-12
 

@@ -20,8 +20,6 @@ from tnspin.numerics.arrays import Ints
 from tnspin.observables.groups.compress import Factor, Sweep, sweeps
 from tnspin.observables.groups.state import LARGEST, GroupState, least_probability
 
-__all__ = ["group_state"]
-
 #: Weights and states of a mixture.
 Members: TypeAlias = Sequence[tuple[float, MPS]]
 

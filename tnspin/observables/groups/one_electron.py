@@ -26,8 +26,6 @@ from tnspin.operators.sites import Matrix
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.state import OneElectronState
 
-__all__ = ["group_state"]
-
 Members = Sequence[tuple[float, OneElectronState]]
 # Amplitudes copied at once, which bounds the memory of the copies: 512 MiB.
 _SLICE = 2**25

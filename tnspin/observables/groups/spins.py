@@ -16,8 +16,6 @@ from tnspin.observables.groups.state import GroupState, doubled_sz
 from tnspin.operators.state import State, checked_sites
 from tnspin.states.one_electron import OneElectronState
 
-__all__ = ["LARGEST", "group_state"]
-
 #: Largest density matrix that is worth diagonalizing: 4096 x 4096 takes a minute.
 LARGEST = 4096
 #: Pairs (weight, state).

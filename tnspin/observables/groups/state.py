@@ -21,8 +21,6 @@ from tnspin.numerics.arrays import Ints
 from tnspin.numerics.low_rank import compact
 from tnspin.observables.entanglement import spectrum_entropy
 
-__all__ = ["LARGEST", "GroupState", "doubled_sz", "kept_vectors", "least_probability"]
-
 Matrix = NDArray[np.complex128]
 #: Largest number of rows of a block; its eigenvalues take seconds.
 LARGEST = 2048

@@ -18,8 +18,6 @@ from tnspin.runs.certify.estimate import Array, Extrapolation, holds_until
 from tnspin.runs.certify.ladder import AXES
 from tnspin.version import __version__
 
-__all__ = ["FORMAT", "Certificate", "Observed", "read_certificate"]
-
 FORMAT = "tnspin-certificate-1"
 #: Series of at most so many components are written out extrapolated.
 _WRITTEN = 64

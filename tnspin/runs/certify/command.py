@@ -17,8 +17,6 @@ from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import load
 from tnspin.runs.progress import Bar, StopOnSignal, position, speaker
 
-__all__ = ["certify_command"]
-
 
 def certify_command(options: argparse.Namespace) -> bool:
     """Certify a configuration as the command line says; whether the tolerance holds to its end."""

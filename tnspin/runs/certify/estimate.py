@@ -17,17 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "Extrapolation",
-    "difference",
-    "extrapolate",
-    "geometric",
-    "holds_until",
-    "observed_order",
-    "relaxation",
-    "richardson",
-]
-
 Array = NDArray[np.float64]
 #: Errors that do not fall from one run to the next are taken as three times the last difference.
 _SLOWEST = 1.5

@@ -50,8 +50,6 @@ from tnspin.runs.certify.ladder import LevelResult, own_step
 from tnspin.runs.config.config import Config
 from tnspin.runs.hysteresis.run import fields_taken
 
-__all__ = ["compared", "default_judged", "judge"]
-
 #: Local expectation values, which decide unless others are named.
 _LOCAL = ("spin", "electron_density", "electron_spin", "loop_spin")
 #: Variables that describe the method, not the physics.

@@ -36,8 +36,6 @@ from tnspin.runs.hysteresis.loop import PIECES
 from tnspin.runs.hysteresis.run import OBSERVED
 from tnspin.runs.simulation import options_of
 
-__all__ = ["AXES", "Level", "LevelResult", "ladder", "own_step"]
-
 #: Axis, the key that is varied -> in words.
 AXES = {
     "bond_dim": "bond dimension",

@@ -30,8 +30,6 @@ from tnspin.runs.config.config import Config
 from tnspin.runs.hysteresis.run import loop_series
 from tnspin.runs.simulation import check_output, simulate
 
-__all__ = ["LadderRun", "certify", "files_of", "windows"]
-
 #: Solvers that continue from a state at little cost.
 _WINDOWS = 12
 #: Each window costs reading and writing: few of them where the whole ladder is short.

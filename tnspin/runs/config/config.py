@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tnspin.solvers.solver import Solver
     from tnspin.solvers.start import Problem
 
-__all__ = ["Config"]
-
 
 @dataclass(frozen=True)
 class Config:

@@ -25,8 +25,6 @@ from tnspin.units import converted
 if TYPE_CHECKING:
     from tnspin.solvers import Solver
 
-__all__ = ["from_dict", "load", "preset_names", "presets"]
-
 
 def load(source: str | Path, overrides: Iterable[str] = ()) -> Config:
     """Read a preset or a TOML file and apply ``KEY=VALUE`` overrides.

@@ -6,8 +6,6 @@ from tnspin.errors import InputError, nearest
 from tnspin.runs.config.sections import KINDS, TABLES, registry
 from tnspin.schema.pages import cell, markdown_table, summary_of, text_table
 
-__all__ = ["keys_text", "reference_page"]
-
 #: Tables in the order of the page.
 _SECTIONS = (
     "model", "lattice", "state", "bath", "solver", "time", "record", "classical", "hysteresis",

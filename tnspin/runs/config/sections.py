@@ -9,8 +9,6 @@ from tnspin.runs.config.tables import About, Hysteresis, Record, Run, Time, Unit
 from tnspin.schema import Table
 from tnspin.schema.table import fields_of
 
-__all__ = ["KINDS", "TABLES", "keys_of", "registry"]
-
 #: Tables without kinds.
 TABLES: dict[str, type] = {
     cls.section: cls for cls in (About, Run, Units, Time, Record, Hysteresis)

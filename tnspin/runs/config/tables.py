@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from tnspin.units import EnergyScale
 
-__all__ = ["SECTIONS", "About", "Hysteresis", "Record", "Run", "Time", "Units"]
-
 #: Names of all tables, in the order of a file.
 SECTIONS = (
     "about", "run", "units", "model", "state", "bath", "solver", "time", "record", "classical",

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from tnspin.results.result import Result
     from tnspin.runs.config.config import Config
 
-__all__ = ["Counterpart", "Say"]
-
 Say = Callable[[str], None]
 
 

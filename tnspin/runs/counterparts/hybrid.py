@@ -16,8 +16,6 @@ from tnspin.solvers.hybrid.solver import Hybrid
 if TYPE_CHECKING:
     from tnspin.runs.config.config import Config
 
-__all__ = ["HybridCounterpart"]
-
 
 @register
 @dataclass(frozen=True)

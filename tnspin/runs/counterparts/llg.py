@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tnspin.observables.snapshot import Snapshot
     from tnspin.runs.config.config import Config
 
-__all__ = ["LlgCounterpart"]
-
 
 @register
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ from tnspin.solvers.mean_field.solver import MeanField
 if TYPE_CHECKING:
     from tnspin.runs.config.config import Config
 
-__all__ = ["MeanFieldCounterpart"]
-
 
 @register
 @dataclass(frozen=True)

@@ -25,21 +25,6 @@ from tnspin.solvers import SOLVERS, Solver, evolve
 if TYPE_CHECKING:
     from tnspin.runs.config.config import Config
 
-__all__ = [
-    "MOST_STATES",
-    "PIECES",
-    "TILT",
-    "Loop",
-    "LoopPosition",
-    "check_loop",
-    "coercive_fields",
-    "follow",
-    "hysteresis_loop",
-    "steady_spins",
-    "tilt_of",
-    "with_field",
-]
-
 Reals = NDArray[np.float64]
 #: Angle of the initial states of OHM Fig. 2.
 TILT = pi / 40

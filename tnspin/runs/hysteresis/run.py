@@ -28,8 +28,6 @@ from tnspin.runs.hysteresis.loop import (
 )
 from tnspin.runs.record import Stopwatch, provenance
 
-__all__ = ["OBSERVED", "fields_taken", "hysteresis_result", "loop_fields", "loop_series"]
-
 Say = Callable[[str], None]
 _DIMS = ("branch", "field", "localized", "axis")
 #: Series of a loop that certificates compare, and what they are.

@@ -17,8 +17,6 @@ from tnspin.runs.sweep.grid import COLLECTION, Axis, Grid, Run, failure, finishe
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["collect", "gather"]
-
 #: Facts of each run that become variables; all but the first two are attributes of its result.
 _FACTS = {
     "run": ("1", "name of the result file"),

@@ -41,8 +41,6 @@ from tnspin.runs.sweep.scheduler import (
     write_script,
 )
 
-__all__ = ["sweep_command"]
-
 Say = Callable[[str], None]
 
 

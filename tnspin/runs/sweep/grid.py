@@ -38,12 +38,6 @@ from tnspin.runs.config.config import Config
 from tnspin.runs.config.loading import from_dict, read_tables, with_overrides
 from tnspin.version import __version__
 
-__all__ = [
-    "COLLECTION", "LEADER", "MANIFEST", "Axis", "Grid", "Run", "failure", "failure_path",
-    "finished", "grid_of", "log", "open_folder", "parse_over", "read_manifest", "result_path",
-    "write_failure",
-]  # fmt: skip
-
 MANIFEST, COLLECTION, LEADER, LOG = "sweep.json", "sweep.nc", "sweep.lock", "sweep.log"
 FORMAT = "tnspin-sweep"
 # Keys that change no number of a run.

@@ -27,8 +27,6 @@ from tnspin.runs.sweep.grid import (
     write_failure,
 )
 
-__all__ = ["Outcome", "Task", "carry_out"]
-
 # Workers of a Dask cluster may have several threads.  BLAS threads, processor time and memory are
 # those of a process, and the first of these decides on the last bit: one run at a time.
 _ALONE = threading.Lock()

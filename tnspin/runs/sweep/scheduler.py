@@ -32,11 +32,6 @@ from tnspin.results.result import write_atomically
 from tnspin.runs.sweep.grid import Grid, Run, write_failure
 from tnspin.runs.sweep.runs import Outcome, Task, carry_out
 
-__all__ = [
-    "JOBQUEUES", "SCRIPT", "LocalPool", "Pool", "array_of", "check_address", "dask_pool",
-    "schedule", "write_script",
-]  # fmt: skip
-
 #: Queueing system -> its class in dask-jobqueue.
 JOBQUEUES = {
     "slurm": "dask_jobqueue.SLURMCluster", "pbs": "dask_jobqueue.PBSCluster",

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from tnspin.states.ensemble import Ensemble
     from tnspin.states.vector import VectorState
 
-__all__ = ["STATES", "Description", "InitialState"]
-
 
 class InitialState(Table):
     """Base of all kinds of the ``[state]`` table: keys that describe a state of any model.

@@ -21,8 +21,6 @@ from tnspin.states.vector import VectorState
 if TYPE_CHECKING:
     from tnspin.mps.state import MPS
 
-__all__ = ["BELL", "Bell", "BellPairs", "Werner", "bell", "werner"]
-
 BellName = Literal["psi+", "psi-", "phi+", "phi-"]
 
 _HALF = 2**-0.5

@@ -15,8 +15,6 @@ from tnspin.operators.sites import Site
 if TYPE_CHECKING:
     from tnspin.mps.state import MPS
 
-__all__ = ["embed"]
-
 _Blocks = dict[tuple[int, int], np.ndarray]
 
 

@@ -27,8 +27,6 @@ from tnspin.operators.sites import Site, purified, spin
 if TYPE_CHECKING:
     from tnspin.mps.state import MPS
 
-__all__ = ["GibbsGroup", "own_hamiltonian"]
-
 #: Discarded weight of the whole cooling above which a warning is due.
 _LOST = 1e-6
 

@@ -20,8 +20,6 @@ from tnspin.states.vector import VectorState
 if TYPE_CHECKING:
     from tnspin.mps.state import MPS
 
-__all__ = ["Ground", "GroundState", "ground"]
-
 #: Largest space that is diagonalized densely: below it Lanczos saves nothing.
 _DENSE = 300
 

@@ -10,8 +10,6 @@ from tnspin.operators.basis import ChargeBasis
 from tnspin.states.ensemble import Ensemble
 from tnspin.states.initial.base import Description
 
-__all__ = ["Mixture"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mixture(Description):

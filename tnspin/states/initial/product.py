@@ -13,8 +13,6 @@ from tnspin.states.initial.base import InitialState
 from tnspin.states.initial.slater import SlaterProduct
 from tnspin.states.initial.spins import Direction, coherent, direction_angles
 
-__all__ = ["Product", "product"]
-
 
 @register
 @dataclass(frozen=True)

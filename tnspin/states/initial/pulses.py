@@ -22,8 +22,6 @@ from tnspin.states.initial.spins import (
 )
 from tnspin.states.initial.thermal import heated
 
-__all__ = ["ConfinedElectrons", "WavePacket", "confined_electrons", "wave_packet"]
-
 
 @register
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tnspin.mps.state import MPS
     from tnspin.states.one_electron.state import OneElectronState
 
-__all__ = ["SlaterProduct", "SlaterState"]
-
 #: Weight dropped per bond when an orbital has been added: amplitudes of 1e-13 and below.
 CUTOFF = 1e-26
 #: Basis states whose determinants are taken at a time, to bound the memory.

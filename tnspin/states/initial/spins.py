@@ -10,11 +10,6 @@ import numpy as np
 
 from tnspin.errors import InputError, nearest
 
-__all__ = [
-    "DIRECTIONS", "Direction", "Spins", "coherent", "direction_angles", "group_angles",
-    "localized_spin_vectors",
-]  # fmt: skip
-
 #: A named axis or the polar and azimuthal angle in radians.
 Direction = str | tuple[float, float]
 

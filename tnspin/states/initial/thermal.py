@@ -22,8 +22,6 @@ from tnspin.states.initial.spins import Spins, coherent, group_angles, localized
 if TYPE_CHECKING:
     from tnspin.mps.state import MPS
 
-__all__ = ["Gibbs", "ThermalState", "gibbs", "heated"]
-
 #: Components of a field direction below this are rounding of sines and cosines.
 _ROUNDING = 1e-15
 

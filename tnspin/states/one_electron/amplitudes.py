@@ -12,8 +12,6 @@ from tnspin.operators.sites import Matrix
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.kernels import row_weights
 
-__all__ = ["Amplitudes"]
-
 
 class Amplitudes:
     """Amplitudes (configuration of the spins, site of the electron).

@@ -22,8 +22,6 @@ from tnspin.operators.operator_sum import LocalTerm, OperatorSum
 from tnspin.operators.sites import Matrix, Site, kron
 from tnspin.states.one_electron.configurations import ELECTRON, Configurations
 
-__all__ = ["Parts", "compile_parts", "spin_operator"]
-
 _TOLERANCE = 1e-14
 #: Factors of the configurations -> sum of the matrices on exactly these.
 _Sums = dict[tuple[int, ...], Matrix]

@@ -14,8 +14,6 @@ from tnspin.numerics.arrays import Ints
 from tnspin.operators.basis import ChargeBasis
 from tnspin.operators.sites import Site, make_site
 
-__all__ = ["Configurations", "Table"]
-
 #: Position of the electron's spin among the factors.
 ELECTRON = 0
 

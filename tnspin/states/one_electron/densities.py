@@ -15,11 +15,6 @@ from tnspin.states.one_electron.amplitudes import Amplitudes
 from tnspin.states.one_electron.configurations import ELECTRON
 from tnspin.states.one_electron.kernels import row_products
 
-__all__ = [
-    "bond_rdms", "magnon_probability", "one_body", "rdm", "site_rdms", "w_probability",
-    "zz_correlations",
-]  # fmt: skip
-
 
 def site_rdms(state: Amplitudes) -> list[Matrix]:
     """Reduced density matrix of every site, L arrays (d, d)."""

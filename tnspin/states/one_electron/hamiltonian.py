@@ -25,8 +25,6 @@ from tnspin.states.one_electron.compile import compile_parts, spin_operator
 from tnspin.states.one_electron.configurations import Configurations
 from tnspin.states.one_electron.kernels import chebyshev_rows
 
-__all__ = ["OneElectronHamiltonian"]
-
 # Longest (half width of the spectrum) x time of one series; longer ones gain nothing.
 _LONGEST = 128.0
 # Rows of one task: small enough to share evenly, large enough to cost more than a task.

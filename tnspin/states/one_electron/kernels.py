@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from numba import njit
 
-__all__ = ["chebyshev_rows", "row_products", "row_weights"]
-
 
 @njit(cache=True, nogil=True)
 def chebyshev_rows(

@@ -18,8 +18,6 @@ from tnspin.numerics.low_rank import compact
 from tnspin.operators.sites import Matrix
 from tnspin.states.one_electron.amplitudes import Amplitudes
 
-__all__ = ["schmidt_weights"]
-
 
 def schmidt_weights(state: Amplitudes, bonds: Sequence[int]) -> list[Reals]:
     """Squares of the Schmidt values of ascending cuts, not normalized, in no order.

@@ -20,8 +20,6 @@ from tnspin.states.one_electron.schmidt import schmidt_weights
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["OneElectronState"]
-
 # Schmidt values below this share of the norm are round-off, not entanglement.
 _RANK_TOLERANCE = 1e-8
 
