@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
 import sys
 import textwrap
 import tomllib
@@ -22,7 +23,6 @@ import pytest
 from tnspin import cli
 from tnspin.observables import OBSERVABLES
 from tnspin.runs.config import loading as config
-from tnspin.runs.config.reference import reference_page
 from tnspin.runs.config.sections import KINDS, TABLES
 from tnspin.runs.config.sections import registry as kinds
 from tnspin.runs.simulation import simulate
@@ -267,18 +267,23 @@ def test_scripts_exist() -> None:
 
 
 def test_the_reference_of_keys_is_current() -> None:
-    """`tnspin keys --markdown > docs/config.md` makes the page from the source."""
-    assert (DOCS / "config.md").read_text(encoding="utf-8") == reference_page()
+    """`tnspin keys --markdown > docs/config.md` makes the page from the source.
+
+    In a process of its own, where no test has registered anything.
+    """
+    command = [sys.executable, "-m", "tnspin", "keys", "--markdown"]
+    made = subprocess.run(command, check=True, capture_output=True, cwd=ROOT, encoding="utf-8")
+    assert (DOCS / "config.md").read_text(encoding="utf-8") == made.stdout
 
 
 def test_every_key_has_a_meaning() -> None:
     """A sentence for each key, each with the line that it has on the page."""
-    text = reference_page()
+    text = (DOCS / "config.md").read_text(encoding="utf-8")
     tables = {section: [cls] for section, cls in TABLES.items()}
     tables |= {section: list(kinds(section).values()) for section in KINDS}
     for section, classes in tables.items():
         assert f"## `[{section}]`" in text
-        for cls in classes:
+        for cls in (one for one in classes if one.__module__.startswith("tnspin.")):
             assert not cls.kind or f'### `{section}.kind = "{cls.kind}"`' in text
             for key in keys_of_table(cls):
                 assert key.meaning.endswith("."), f"{section}.{cls.kind}: {key.name}"
