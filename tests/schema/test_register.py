@@ -166,6 +166,14 @@ def test_files_that_do_not_register_are_refused(tmp_path, text, message):
         use([path])
 
 
+def test_a_file_named_like_another_module_is_refused(tmp_path):
+    for name in ("time", "json"):
+        path = tmp_path / f"{name}.py"
+        path.write_text("")
+        with pytest.raises(InputError, match=f"there is another module '{name}'; rename the file"):
+            use([path])
+
+
 def test_a_class_without_a_base_is_a_model():
     from tnspin.schema.register import _CLASSES
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from tnspin.errors import InputError, nearest
-from tnspin.schema.types import OneOf, Range
+from tnspin.schema.types import Range
 
 #: Limits no sensible configuration comes near: lists in lists, whole numbers, characters.
 _DEEPEST, _LARGEST, _HUGE, _LONGEST = 8, 2**53, 1e60, 10_000
@@ -83,7 +83,7 @@ def checked(key: str, value: Any, hint: Any) -> Any:
     value
         From TOML or from Python.
     hint
-        Type hint, with a `Range` or `OneOf` where ``Annotated``.  A class with a method
+        Type hint, with a `Range` where ``Annotated``.  A class with a method
         ``from_plain(key, value)`` makes the value itself (a nested table).
 
     Raises
@@ -104,9 +104,7 @@ def describe(hint: Any) -> str:
     """A type hint in words, for refusals and for the configuration reference."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        limits = [one for one in arguments[1:] if isinstance(one, Range | OneOf)]
-        if limits and isinstance(limits[0], OneOf):
-            return "one of " + ", ".join(repr(name) for name in limits[0].names())
+        limits = [one for one in arguments[1:] if isinstance(one, Range)]
         return ", ".join([describe(arguments[0]), *map(str, limits)])
     if origin in (typing.Union, types.UnionType):
         words = dict.fromkeys(describe(a) for a in arguments if a is not type(None))
@@ -197,9 +195,6 @@ def _outside(value: Any, limits: tuple[Any, ...]) -> str | None:
     for limit in limits:
         if isinstance(limit, Range) and not limit.allows(value):
             return str(limit)
-        if isinstance(limit, OneOf) and value not in limit.names():
-            names = tuple(limit.names())
-            return "one of " + ", ".join(repr(name) for name in names) + nearest(value, names)
     return None
 
 

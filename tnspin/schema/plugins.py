@@ -84,7 +84,8 @@ def _imported(given: str, path: Path) -> UserFile:
     if not name.isidentifier():
         raise InputError(f"--use {given}: its name must be a Python name, such as my_model.py")
     loaded = sys.modules.get(name)
-    if loaded is not None and Path(str(loaded.__file__)).resolve() != path:
+    # Built-in modules, such as time, have no file.
+    if loaded is not None and Path(getattr(loaded, "__file__", None) or "").resolve() != path:
         raise InputError(f"--use {given}: there is another module {name!r}; rename the file")
     text = path.read_text(encoding="utf-8")
     if str(path.parent) not in sys.path:

@@ -59,13 +59,6 @@ class Quantity:
     name: str
 
 
-@dataclass(frozen=True)
-class OneOf:
-    """Names that are known only once a registry is loaded; ``names()`` lists them."""
-
-    names: Any
-
-
 Positive = Annotated[float, Range(above=0)]
 NonNegative = Annotated[float, Range(least=0)]
 #: Share that may be 0: a cutoff.
